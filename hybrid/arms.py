@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import functools
 import json
@@ -10,7 +9,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -33,7 +32,13 @@ from hybrid.retrieval import Retriever
 from hybrid.tracing import names
 from hybrid.tracing.spans import tell
 from hybrid.trust import Endpoint
-from hybrid.types import Answer, Arm, Hit, Question
+from hybrid.types import (
+    Answer,
+    Arm,
+    Hit,
+    Question,
+    Where,
+)
 
 # What may differ between arms; the rest is what they share: documents, chunks, the decision.
 _SECTIONS = ("retrieval", "generation", "models")
@@ -86,20 +91,16 @@ class Contender(Protocol):
     @property
     def name(self) -> str:
         """Return the name of the arm."""
-        ...
 
     @property
     def identity(self) -> Mapping[str, str]:
         """Return all that decides its answers: contenders of one identity answer the same."""
-        ...
 
     def prepare(self, questions: Sequence[Question]) -> None:
         """Load what it takes, so that what cannot be loaded is an error before anything is asked."""
-        ...
 
     def answer_all(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer every question, in the given order."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -166,18 +167,12 @@ class DomainArm:
             self.answerer.generator().log_likelihoods([], [])
 
     def answer_all(
-        self,
-        questions: Sequence[Question],
-        *,
-        where: Mapping[str, str] | None = None,
-        principals: Sequence[str] | None = None,
+        self, questions: Sequence[Question], *, where: Where = None, principals: Sequence[str] | None = None
     ) -> list[Answer]:
         """Answer every question: by likelihood where it has options, by the reader where it has none.
 
-        Args:
-            questions: with the sources that each may not find.
-            where: conditions on the documents, alike for all of them.
-            principals: who asks; without it every document is read.
+        Questions have the sources that each may not find; ``where`` are conditions on the documents, alike
+        for all of them. Without ``principals``, who ask, every document is read.
         """
         tell(self._told)
         texts = [valid_utf8(question.text) for question in questions]
@@ -194,25 +189,19 @@ class DomainArm:
             [texts[place] for place in open_ended], [hits[place] for place in open_ended], arm=self.spec.arm
         )
         answers = dict(zip([*labelled, *open_ended], [*chosen, *written], strict=True))
-        return [dataclasses.replace(answers[place], variant=self.name) for place in range(len(questions))]
+        return [self._placed(answers[place]) for place in range(len(questions))]
 
     def stream(
-        self,
-        question: Question,
-        *,
-        where: Mapping[str, str] | None = None,
-        principals: Sequence[str] | None = None,
+        self, question: Question, *, where: Where = None, principals: Sequence[str] | None = None
     ) -> Iterator[str | Answer]:
         """Return the answer to an open question in pieces of text, and at last as an ``Answer``."""
         tell(self._told)
         (hits,) = self._hits([question], where, principals)
-        return map(self._named, self.answerer.stream(valid_utf8(question.text), hits, arm=self.spec.arm))
+        parts = self.answerer.stream(valid_utf8(question.text), hits, arm=self.spec.arm)
+        return (self._placed(part) if isinstance(part, Answer) else part for part in parts)
 
     def _hits(
-        self,
-        questions: Sequence[Question],
-        where: Mapping[str, str] | None,
-        principals: Sequence[str] | None,
+        self, questions: Sequence[Question], where: Where, principals: Sequence[str] | None
     ) -> list[list[Hit]]:
         if self.retriever is None:
             return [[] for _ in questions]
@@ -229,8 +218,15 @@ class DomainArm:
         index = "" if self.retriever is None else self.retriever.index.manifest.generation
         return {names.ARM: self.name, names.PROMPT_DIGEST: prompts, names.INDEX_GENERATION: index}
 
-    def _named(self, part: str | Answer) -> str | Answer:
-        return dataclasses.replace(part, variant=self.name) if isinstance(part, Answer) else part
+    def _placed(self, answer: Answer) -> Answer:
+        """Return an answer named, with each citation on its own page: a chunk may go on over the next."""
+        places = [
+            one
+            if one.page is None or self.retriever is None
+            else replace(one, page=self.retriever.index.page_at(one.source, one.start))
+            for one in answer.citations
+        ]
+        return replace(answer, variant=self.name, citations=tuple(places))
 
 
 def identity_digest(identity: Mapping[str, str], *further: str) -> str:
@@ -256,10 +252,8 @@ def parse_arms(text: str, settings: Settings) -> list[ArmSpec]:
 def parse_arm(text: str, settings: Settings) -> ArmSpec:
     """Return an arm ``ARM[:KEY=VALUE...]``; a key is one of retrieval, generation or models.
 
-    Args:
-        text: for example ``rag:reader=generator:k=5``; a key may carry its section, ``retrieval.k``. Where a
-            prompt is named and no reader, the one that is told it reads.
-        settings: what holds for the keys that are not named.
+    A key may carry its section, ``rag:retrieval.k=5``. Where a prompt is named and no reader, the one that is
+    told it reads. ``settings`` hold for the keys that are not named.
     """
     # a value may hold a colon, as an address does
     kind, *options = re.split(r":(?=[\w. ]+=)", text.strip())
@@ -290,12 +284,9 @@ def parse_arm(text: str, settings: Settings) -> ArmSpec:
 class DomainArms:
     """What answers on one domain by each arm; the same one as long as index and adapters are the same.
 
-    Args:
-        domain: its folder.
-        settings: those that hold where an arm names nothing.
-        own: models that serve where an arm names none.
-        adapters: returns those that an arm is served with.
-        external: the vector store that searches what is in force; what is tried beside it is searched here.
+    ``settings`` hold where an arm names nothing, models of ``own`` serve where it names none, and
+    ``adapters`` returns those that it is served with. The vector store ``external`` searches what is in
+    force; what is tried beside it is searched here.
     """
 
     def __init__(
@@ -336,9 +327,7 @@ class DomainArms:
     def contender(self, spec: ArmSpec, *, labels: bool) -> DomainArm:
         """Return an arm for an experiment, with all loaded that decides its answers.
 
-        Args:
-            spec: the arm.
-            labels: whether questions with options will be asked, which takes the generator.
+        ``labels`` says that questions with options will be asked, which takes the generator.
 
         Raises:
             AdapterError, IndexMissing: as ``serving``.
@@ -393,14 +382,12 @@ class DomainArms:
 def read_by(generation: GenerationSettings, arm: Arm, reader: Reader | None) -> GenerationSettings:
     """Return how an arm answers: ``both`` is read by its adapter, in the way that it was trained to.
 
-    Args:
-        generation: settings; a generating reader in them wins, the extractive one does not count.
-        arm: any.
-        reader: what the card of the adapter says.
+    A generating reader in ``generation`` wins, the extractive one does not count; ``reader`` is what the card
+    of the adapter says.
     """
     if arm is not Arm.BOTH or generation.reader is not Reader.EXTRACTIVE:
         return generation
-    return dataclasses.replace(generation, reader=reader or Reader.GENERATOR)
+    return replace(generation, reader=reader or Reader.GENERATOR)
 
 
 def _names_prompt(spec: ArmSpec) -> bool:
@@ -408,8 +395,8 @@ def _names_prompt(spec: ArmSpec) -> bool:
 
 
 def _with_generation(spec: ArmSpec, generation: GenerationSettings) -> ArmSpec:
-    settings = dataclasses.replace(spec.settings, generation=generation)
-    return dataclasses.replace(spec, settings=settings)
+    settings = replace(spec.settings, generation=generation)
+    return replace(spec, settings=settings)
 
 
 def _place(key: str, text: str) -> tuple[str, str]:
@@ -435,6 +422,6 @@ def _reranker_text(spec: ArmSpec, reranker: Reranker | None) -> str:
 
 
 def _text(settings: object, without: str = "") -> str:
-    assert dataclasses.is_dataclass(settings) and not isinstance(settings, type)
-    values = {name: value for name, value in dataclasses.asdict(settings).items() if name != without}
+    assert is_dataclass(settings) and not isinstance(settings, type)
+    values = {name: value for name, value in asdict(settings).items() if name != without}
     return json.dumps(values, sort_keys=True)

@@ -6,7 +6,7 @@ import functools
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,7 +52,17 @@ from hybrid.text.abbreviations import Meaning
 from hybrid.tracing.asking import answered
 from hybrid.tracing.names import ARM, ARM_NAMED, DOMAIN
 from hybrid.tracing.spans import SpanValue, asking, only, resumed
-from hybrid.types import Answer, Arm, ArmRoute, Document, Hit, Message, Question
+from hybrid.types import (
+    Answer,
+    Arm,
+    ArmRoute,
+    Asker,
+    Document,
+    Hit,
+    Message,
+    Question,
+    Where,
+)
 
 if TYPE_CHECKING:
     from hybrid.comparison import Comparison
@@ -244,27 +254,22 @@ class Assistant:
     def status(self, *, files: bool = False, verify: bool = False, glossary: bool = False) -> IndexStatus:
         """Say what is indexed, with which embedder, and what was rejected; no model is needed for it.
 
-        Args:
-            files: list every document.
-            verify: check every file against its checksum.
-            glossary: list what words stand for, as the documents say.
+        ``files`` lists every document, ``verify`` checks every file against its checksum, and ``glossary``
+        lists what words stand for, as the documents say.
+
+        Raises:
+            IndexMissing: nothing was indexed yet.
+            IndexCorrupt: a file is missing or changed.
         """
         store = str(self.settings.vectors)
         return index_status(self.folder, store=store, files=files, verify=verify, glossary=glossary)
 
     def meanings(
-        self,
-        question: str,
-        *,
-        arm: Arm | str | None = None,
-        as_user: str | Sequence[str] | None = None,
+        self, question: str, *, arm: Arm | str | None = None, as_user: Asker = None
     ) -> list[Meaning]:
         """Return what words of a question stand for by the documents, which an arm searches as well.
 
-        Args:
-            question: in plain words.
-            arm: as in ``ask``; none where it does not retrieve.
-            as_user: who asks, as in ``search``.
+        Arm and user are as in ``ask``; of an arm that does not retrieve there are none.
 
         Raises:
             UsageError: no user, and a document says who may read it.
@@ -275,12 +280,7 @@ class Assistant:
         return [meaning for one in found for meaning in one.meanings]
 
     def search(
-        self,
-        question: str,
-        *,
-        arm: Arm | str = Arm.RAG,
-        where: Mapping[str, str] | None = None,
-        as_user: str | Sequence[str] | None = None,
+        self, question: str, *, arm: Arm | str = Arm.RAG, where: Where = None, as_user: Asker = None
     ) -> list[Hit]:
         """Return the best hits, best first.
 
@@ -307,9 +307,9 @@ class Assistant:
         question: str,
         *,
         arm: Arm | str | None = None,
-        where: Mapping[str, str] | None = None,
+        where: Where = None,
         history: Sequence[Message] = (),
-        as_user: str | Sequence[str] | None = None,
+        as_user: Asker = None,
     ) -> Answer:
         """Answer a question with citations that hold, or abstain; ``answer.variant`` says by which arm.
 
@@ -349,11 +349,7 @@ class Assistant:
         return rewritten(question, history, self.generator, prompt)
 
     def chat(
-        self,
-        *,
-        arm: Arm | str | None = None,
-        where: Mapping[str, str] | None = None,
-        as_user: str | Sequence[str] | None = None,
+        self, *, arm: Arm | str | None = None, where: Where = None, as_user: Asker = None
     ) -> Conversation:
         """Return a conversation with the domain, which remembers its turns."""
         return Conversation(
@@ -367,19 +363,15 @@ class Assistant:
         questions: Sequence[str],
         *,
         arm: Arm | str | None = None,
-        where: Mapping[str, str] | None = None,
-        as_user: str | Sequence[str] | None = None,
+        where: Where = None,
+        as_user: Asker = None,
     ) -> list[Answer]:
         """Answer several questions in batches, as ``ask`` does each."""
         with asking(len(questions), self._asked_of(arm)):
             return answered(self._answers(questions, arm, where, as_user))
 
     def _answers(
-        self,
-        questions: Sequence[str],
-        arm: Arm | str | None,
-        where: Mapping[str, str] | None,
-        as_user: str | Sequence[str] | None,
+        self, questions: Sequence[str], arm: Arm | str | None, where: Where, as_user: Asker
     ) -> list[Answer]:
         answers: dict[int, Answer] = {}
         for place, text in enumerate(questions):
@@ -406,21 +398,16 @@ class Assistant:
         question: str,
         *,
         arm: Arm | str | None = None,
-        where: Mapping[str, str] | None = None,
+        where: Where = None,
         history: Sequence[Message] = (),
-        as_user: str | Sequence[str] | None = None,
+        as_user: Asker = None,
     ) -> Iterator[str | Answer]:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
         stage = asking(1, self._asked_of(arm))
         return stage.stream(lambda: self._streamed(question, arm, where, history, as_user))
 
     def _streamed(
-        self,
-        question: str,
-        arm: Arm | str | None,
-        where: Mapping[str, str] | None,
-        history: Sequence[Message],
-        as_user: str | Sequence[str] | None,
+        self, question: str, arm: Arm | str | None, where: Where, history: Sequence[Message], as_user: Asker
     ) -> Iterator[str | Answer]:
         meant = self.standalone(question, history)
         if (said := self._small_talk(meant, arm, as_user)) is not None:
@@ -437,7 +424,7 @@ class Assistant:
             for part in parts
         )
 
-    def shelf(self, as_user: str | Sequence[str] | None = None) -> Shelf:
+    def shelf(self, as_user: Asker = None) -> Shelf:
         """Return the titles of the documents, of those that a user may read.
 
         Raises:
@@ -452,9 +439,7 @@ class Assistant:
         named: dict[str, SpanValue] = {} if arm is None else {ARM: str(arm), ARM_NAMED: True}
         return {DOMAIN: self.domain, **named}
 
-    def _small_talk(
-        self, text: str, arm: Arm | str | None, as_user: str | Sequence[str] | None
-    ) -> Answer | None:
+    def _small_talk(self, text: str, arm: Arm | str | None, as_user: Asker) -> Answer | None:
         """Return what is said to what is no question, where the arm answers from documents; else None."""
         heard = hear(text)
         if heard.act is None or not self._spec(arm).retrieves:
@@ -565,9 +550,7 @@ class Assistant:
     def contenders(self, arms: str, questions: Sequence[Question]) -> list[DomainArm]:
         """Return what answers by each of the arms, for an experiment or one at a time.
 
-        Args:
-            arms: with commas, such as ``base,rag,rag:reader=generator:k=3``.
-            questions: what will be asked; questions with options take the generator.
+        ``arms`` stand with commas, as for ``compare``; questions with options take the generator.
 
         Raises:
             UsageError: an arm that there is not.
@@ -697,12 +680,9 @@ class Assistant:
         """Fit a router of the arms: from then on ``ask`` answers each question by its own, if that gains.
 
         It gains if the lower bound of its score over that of the best single arm, on questions of sources
-        that it was not fitted to, is above 0; ``card.routing.sentence`` says so in words.
-
-        Args:
-            questions: with gold answers, as for ``compare``; what was asked before is not asked again.
-            arms: two or more, with commas, from simple to costly.
-            progress: as for ``compare``.
+        that it was not fitted to, is above 0; ``card.routing.sentence`` says so in words. ``arms`` are two or
+        more, with commas, from simple to costly. Questions are given as for ``compare``; what was asked
+        before is not asked again.
 
         Raises:
             UsageError: as for ``compare``; one arm alone, or questions of fewer than ten sources.
@@ -713,9 +693,7 @@ class Assistant:
     def side_by_side(self, question: str, *, arms: str = "base,rag") -> list[Outcome]:
         """Ask several arms one question, write nothing down, and return what each answered.
 
-        Args:
-            question: in plain words.
-            arms: with commas, such as ``base,rag,rag:reader=generator:k=3``.
+        ``arms`` stand with commas, as for ``compare``.
 
         Raises:
             UsageError: an arm that there is not.
@@ -748,13 +726,7 @@ class Assistant:
         if adapter is not None and ":generator_adapter=" not in name:
             name = f"{name}:generator_adapter={adapter.name}"
         labels = all(question.options for question in comparison.questions)
-        adopt(
-            self.folder,
-            name,
-            experiment=comparison.folder.name,
-            sentence=decision.sentence,
-            labels=labels,
-        )
+        adopt(self.folder, name, experiment=comparison.folder.name, sentence=decision.sentence, labels=labels)
         return name
 
     @property
@@ -773,11 +745,9 @@ class Assistant:
     def update(self, documents: Sequence[Document], *, removed: Sequence[str] = ()) -> Manifest:
         """Put documents that came from no file into the index and take others out, in one generation.
 
-        They stay whatever ``index`` makes of the folder; of a damaged index ``rebuild`` saves none.
-
-        Args:
-            documents: each in place of the one with its source; one that fits the embedder is a single chunk.
-            removed: sources of such documents; one that is not there is no error.
+        They stay whatever ``index`` makes of the folder; of a damaged index ``rebuild`` saves none. Each of
+        ``documents`` takes the place of the one with its source; one that fits the embedder is a single
+        chunk. A source in ``removed`` that is not there is no error.
 
         Raises:
             UsageError: the index has a file of that source.
@@ -787,12 +757,7 @@ class Assistant:
         return self._ingestor.update(documents, removed=removed)
 
     def upload(
-        self,
-        name: str,
-        data: bytes,
-        *,
-        as_user: str | Sequence[str] | None = None,
-        progress: Progress | None = None,
+        self, name: str, data: bytes, *, as_user: Asker = None, progress: Progress | None = None
     ) -> IngestReport:
         """Keep a file beside the index and take it in; it stays whatever ``index`` makes of the folder.
 
@@ -842,9 +807,8 @@ class Assistant:
     def restore_prompts(self, version: str = "", *, why: str = "") -> str:
         """Answer by an earlier version of the prompts, until the settings name another prompt.
 
-        Args:
-            version: the beginning of its digest; default: the one that was in use before.
-            why: in words, for the log.
+        ``version`` is the beginning of its digest; default: the one that was in use before. ``why`` is for
+        the log.
 
         Returns:
             Its whole digest.
@@ -898,11 +862,7 @@ class Assistant:
         return bound_arm(self.folder, serving, lambda: self.grounder)
 
     def _routes(
-        self,
-        asked: Sequence[Question],
-        arm: Arm | str | None,
-        where: Mapping[str, str] | None,
-        as_user: str | Sequence[str] | None,
+        self, asked: Sequence[Question], arm: Arm | str | None, where: Where, as_user: Asker
     ) -> Sequence[ArmRoute | None]:
         """Return why each question is answered by its arm; None where that is not the router's to say."""
         if arm is not None or not asked:
@@ -911,7 +871,7 @@ class Assistant:
         found = self._chooser.routes(texts, where=where, for_user=as_user is not None)
         return found or [None] * len(asked)
 
-    def require_user(self, as_user: str | Sequence[str] | None) -> None:
+    def require_user(self, as_user: Asker) -> None:
         """Refuse to be asked in nobody's name where a document says who may read it.
 
         Raises:
@@ -923,7 +883,7 @@ class Assistant:
                 hint="say who asks: as_user=, or --as-user on the command",
             )
 
-    def _asked_by(self, as_user: str | Sequence[str] | None, arm: Arm | str | None) -> DomainArm:
+    def _asked_by(self, as_user: Asker, arm: Arm | str | None) -> DomainArm:
         serving = self._serving(arm)
         if serving.spec.arm is Arm.BASE:  # the generator alone has seen no document
             return serving
@@ -961,7 +921,7 @@ def _contender(domain: str, text: str, own: OwnModels, arm: str, labels: bool) -
     return arms.contender(parse_arm(arm, settings), labels=labels)
 
 
-def principals_of(as_user: str | Sequence[str] | None) -> tuple[str, ...] | None:
+def principals_of(as_user: Asker) -> tuple[str, ...] | None:
     """Return a user, or a user and the groups of that user, as principals; None where no user asks."""
     return (as_user,) if isinstance(as_user, str) else None if as_user is None else tuple(as_user)
 

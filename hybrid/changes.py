@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import getpass
 import os
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -78,15 +77,9 @@ def record(domain: Path, what: Switched, before: str, after: str, *, why: str = 
     """Write down what is about to be switched; it is on disk when this returns.
 
     The log says it first, so that nothing is ever switched that it does not have; what a kill cut short shows
-    in that the last line is not what is in force.
-
-    Args:
-        domain: its folder; the log is beside it.
-        what: is switched.
-        before: the name of what is in force, empty for none.
-        after: what will be.
-        why: in words.
-        held: the content of the file, where it says more than the name.
+    in that the last line is not what is in force. The log is beside the folder ``domain``. ``before`` is the
+    name of what is in force, empty for none, ``after`` that of what will be, and ``held`` the content of the
+    file, where it says more than the name.
     """
     if before == after:
         return
@@ -106,7 +99,7 @@ def record(domain: Path, what: Switched, before: str, after: str, *, why: str = 
             held=held,
             undoes=batch.undoes,
         )
-        line = dataclasses.replace(line, digest=_digest(batch.digest, line))
+        line = replace(line, digest=_digest(batch.digest, line))
         with storage_errors(str(batch.path)):
             rest = memoryview(_line(line) + b"\n")
             while rest:  # all that a nearly full disk takes, before it says that it is full
@@ -205,11 +198,11 @@ def _broken(place: str) -> IndexCorrupt:
 
 
 def _digest(before: str, change: LoggedChange) -> str:
-    return hash_text(before, _line(dataclasses.replace(change, digest="")).decode())
+    return hash_text(before, _line(replace(change, digest="")).decode())
 
 
 def _line(change: LoggedChange) -> bytes:
-    return json_text(dataclasses.asdict(change)).encode()
+    return json_text(asdict(change)).encode()
 
 
 def _account() -> str:

@@ -90,13 +90,9 @@ def chunk_document(
 
     Headings are not part of a chunk's text: they stand in its path, which is embedded before the text. Inside
     a section, sentences, list items, table rows and lines of code are packed greedily; a block that fits into
-    a chunk of its own is not torn apart for the sake of filling the one before it.
-
-    Args:
-        document: with its blocks; without any, paragraphs are found by blank lines.
-        counter: counts as the embedder does.
-        settings: sizes, in tokens.
-        max_tokens: what the embedder takes.
+    a chunk of its own is not torn apart for the sake of filling the one before it. Without blocks paragraphs
+    are found by blank lines. Sizes are in tokens as ``counter`` counts, alike the embedder, which takes
+    ``max_tokens``.
 
     Raises:
         ConfigError: the settings ask for more tokens than the embedder takes.
@@ -188,7 +184,8 @@ def _sections(document: Document) -> Iterator[_Headed]:
             body.append(block)
             continue
         # a heading without a body is in the path of what is below it, or else a section of its own
-        if body or (title is not None and (block.level <= title.level or _is_long(title))):
+        is_long = title is not None and title.end - title.start > _LONG_TITLE
+        if body or (title is not None and (is_long or block.level <= title.level)):
             yield _Headed(_titles(path), title, tuple(body))
         level = max(block.level, 1)
         path = [entry for entry in path if entry[0] < level]
@@ -196,10 +193,6 @@ def _sections(document: Document) -> Iterator[_Headed]:
         title, body = block, []
     if body or title is not None:
         yield _Headed(_titles(path), title, tuple(body))
-
-
-def _is_long(title: Block) -> bool:
-    return title.end - title.start > _LONG_TITLE
 
 
 def _titles(path: list[tuple[int, str]]) -> tuple[str, ...]:

@@ -44,14 +44,10 @@ class Correlation:
 class Clustered:
     """One quantity over questions that are alike within their source, such as the difference of two arms.
 
-    Leading axes are samples of their own: simulations work out many at once.
-
-    Args:
-        sizes: questions a source, shape (sources,).
-        sums: of the quantity over the questions of each source, shape (..., sources).
-        squares: the same of its squares.
-        pool: what other quantities on the same questions show of the correlation, for differences too rare
-            to show it themselves.
+    Leading axes are samples of their own: simulations work out many at once. ``sizes`` are the questions of
+    each source, shape (sources,); ``sums`` those of the quantity over them, shape (..., sources), and
+    ``squares`` those of its squares. ``pool`` is what other quantities on the same questions show of the
+    correlation, for differences too rare to show it themselves.
     """
 
     sizes: Array

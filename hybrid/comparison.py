@@ -202,19 +202,11 @@ def compare(
 ) -> Comparison:
     """Ask the arms, score, and decide if there are several.
 
-    Args:
-        contenders: the arms.
-        questions: with gold answers.
-        experiments: where the domain keeps its experiments.
-        settings: of the run; prices and how many questions are asked alone come from them.
-        policy: margin, level, metric, gates.
-        judges: what scores answers.
-        name: of the question set.
-        budget: ask in growing batches and at most so many answers, and stop when it is settled.
-        retry: ask again what failed before.
-        progress: told after every batch.
-        training: by the names of arms, how many minutes the making of their adapters took.
-        workers: who asks the questions instead of this process, which scores the answers.
+    ``experiments`` is where the domain keeps its experiments; prices, and how many questions are asked alone,
+    come from ``settings``. With a ``budget`` questions are asked in growing batches, at most so many answers,
+    until it is settled; ``retry`` asks again what failed before. ``training`` tells by the names of arms how
+    many minutes the making of their adapters took. ``workers`` ask instead of this process, which scores the
+    answers.
 
     Raises:
         UsageError: a question without gold, or a metric that does not apply.
@@ -246,7 +238,12 @@ def compare(
             return experiment.costs(experiment.scored()[0], settings.prices, training or {})
 
         def measures() -> Measures:
-            return _measures(summarise(questions, *experiment.scored()), costs())
+            spent = costs()
+            return {
+                one.arm: spent.get(one.arm, ArmCost()).measures()
+                | {mean.metric: mean.mean for mean in one.means if mean.mean is not None}
+                for one in summarise(questions, *experiment.scored())
+            }
 
         whole: ScoreTable | None = None
         decision: Decision | None = None
@@ -275,11 +272,7 @@ def compare(
 
 
 def _require_answers(arms: Sequence[str], outcomes: Sequence[Outcome]) -> None:
-    """Refuse to decide against an arm of which no answer was ever seen: it is broken, not worse.
-
-    Raises:
-        ModelError: all that an arm was asked failed.
-    """
+    """Raise a ModelError for an arm of which all that it was asked failed: it is broken, not worse."""
     for arm in arms:
         asked = [outcome for outcome in outcomes if outcome.arm == arm]
         if asked and all(outcome.failed for outcome in asked):
@@ -321,15 +314,6 @@ def _ask(
     experiment.scores |= {(o.arm, o.question): score for o, score in zip(outcomes, scores, strict=True)}
 
 
-def _measures(summaries: Sequence[ArmSummary], costs: Mapping[str, ArmCost]) -> Measures:
-    """Return all that gates can be held against: the means of all metrics, and the costs."""
-    return {
-        one.arm: costs.get(one.arm, ArmCost()).measures()
-        | {mean.metric: mean.mean for mean in one.means if mean.mean is not None}
-        for one in summaries
-    }
-
-
 def _frame(arms: tuple[str, ...], questions: Sequence[Question], metric: str) -> ScoreTable:
     """Return a table of the questions whose scores are still to come."""
     return ScoreTable(
@@ -361,8 +345,7 @@ def _run_settings(folder: Path) -> dict[str, str]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{path} cannot be read: {error}",
-            hint="remove it; the next run writes it again",
+            f"{path} cannot be read: {error}", hint="remove it; the next run writes it again"
         ) from error
     return dict(_flat("", content))
 

@@ -67,11 +67,9 @@ class ReliabilityBin:
 def risk_coverage(confidences: Sequence[float], losses: Sequence[float]) -> list[CurvePoint]:
     """Return one point for every confidence at which a cut can be made, the most confident first.
 
-    Risk is the mean loss of what is kept (El-Yaniv & Wiener 2010; Geifman & El-Yaniv 2017).
-
-    Args:
-        confidences: higher is surer; minus infinity for an answer that must come last.
-        losses: from 0, right, to 1, wrong; 1 − score.
+    Risk is the mean loss of what is kept (El-Yaniv & Wiener 2010; Geifman & El-Yaniv 2017). A higher
+    confidence is surer; minus infinity is for an answer that must come last. Losses are from 0, right, to 1,
+    wrong: 1 − score.
 
     Raises:
         UsageError: a NaN, or not as many losses as confidences.
@@ -149,14 +147,10 @@ def calibration_error(
     mass after Nguyen & O'Connor 2015); groups never part equal confidences; one of 0 counts like any other.
     What the error would gain if the scores were drawn anew is taken from it (Kumar et al. 2019, §5, in closed
     form for normal errors), at most down to 0. What is left of the bias shows in the null value, which is
-    simulated (Roelofs et al. 2022, arXiv:2012.08668, compare the estimators).
-
-    Args:
-        confidences: from 0 to 1.
-        scores: from 0, wrong, to 1, right; or labels.
-        bins: how many groups, fewer where there are fewer than five items for each.
-        simulations: how many sets of labels the null value is over.
-        seed: of these labels.
+    simulated (Roelofs et al. 2022, arXiv:2012.08668, compare the estimators). Confidences are from 0 to 1,
+    and so are ``scores``, from wrong to right, or they are labels. There are fewer groups than ``bins`` where
+    there are fewer than five items for each. The null value is over ``simulations`` sets of labels, drawn by
+    ``seed``.
 
     Raises:
         UsageError: a confidence outside 0 to 1, or not one score for each.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -38,7 +37,14 @@ from hybrid.routing.followups import Conversation, understood
 from hybrid.tracing.asking import answered
 from hybrid.tracing.names import DECISION_MODEL, ROUTE_DOMAIN, ROUTE_PROBABILITY, ROUTED, SpanKind
 from hybrid.tracing.spans import asking, only, span
-from hybrid.types import Answer, Arm, Message, Route
+from hybrid.types import (
+    Answer,
+    Arm,
+    Asker,
+    Message,
+    Route,
+    Where,
+)
 
 if TYPE_CHECKING:
     from hybrid.grounding.judge import Grounding
@@ -127,7 +133,7 @@ class Assistants:
         vectors: Mapping[str, ExternalStore] | None = None,
     ) -> None:
         settings = settings or load_settings()
-        self.settings = settings if indexes is None else dataclasses.replace(settings, indexes=str(indexes))
+        self.settings = settings if indexes is None else replace(settings, indexes=str(indexes))
         self.indexes = Path(self.settings.indexes)
         self._named = None if domains is None else tuple(dict.fromkeys(domains))
         self._own = (embedder, generator, reranker)
@@ -169,7 +175,7 @@ class Assistants:
             )
         return self._assistant(domain)
 
-    def route(self, question: str, *, as_user: str | Sequence[str] | None = None) -> Route:
+    def route(self, question: str, *, as_user: Asker = None) -> Route:
         """Return the domain that a question belongs to, or none of these; nothing is generated for it.
 
         A domain whose index cannot be read is left out, and ``left_out`` says why. For a user a domain is
@@ -187,7 +193,7 @@ class Assistants:
             stage.set({ROUTED: found.domain, ROUTE_PROBABILITY: found.probability})
             return found
 
-    def _routed(self, question: str, as_user: str | Sequence[str] | None) -> Route:
+    def _routed(self, question: str, as_user: Asker) -> Route:
         retrievers = self._retrievers()
         for name in retrievers:
             self._assistant(name).require_user(as_user)
@@ -213,9 +219,9 @@ class Assistants:
         *,
         domain: str | None = None,
         arm: Arm | str | Mapping[str, str] | None = None,
-        where: Mapping[str, str] | None = None,
+        where: Where = None,
         history: Sequence[Message] = (),
-        as_user: str | Sequence[str] | None = None,
+        as_user: Asker = None,
     ) -> Answer:
         """Answer a question by the domain it belongs to; decline where it belongs to none.
 
@@ -240,14 +246,14 @@ class Assistants:
             if not chosen:
                 return understood(answered([self._declined(question, route)])[0], question, meant)
             answer = self[chosen].ask(meant, arm=_arm_of(arm, chosen), where=where, as_user=as_user)
-            return understood(dataclasses.replace(answer, domain=chosen, route=route), question, meant)
+            return understood(replace(answer, domain=chosen, route=route), question, meant)
 
     def chat(
         self,
         *,
         domain: str | None = None,
         arm: Arm | str | Mapping[str, str] | None = None,
-        as_user: str | Sequence[str] | None = None,
+        as_user: Asker = None,
     ) -> Conversation:
         """Return a conversation, which remembers its turns; each question is routed by itself."""
         return Conversation(
@@ -262,8 +268,8 @@ class Assistants:
         *,
         domain: str | None = None,
         arm: Arm | str | Mapping[str, str] | None = None,
-        where: Mapping[str, str] | None = None,
-        as_user: str | Sequence[str] | None = None,
+        where: Where = None,
+        as_user: Asker = None,
     ) -> list[Answer]:
         """Answer several questions, those of one domain in batches, in the given order."""
         with asking(len(questions)):
@@ -274,8 +280,8 @@ class Assistants:
         questions: Sequence[str],
         domain: str | None,
         arm: Arm | str | Mapping[str, str] | None,
-        where: Mapping[str, str] | None,
-        as_user: str | Sequence[str] | None,
+        where: Where,
+        as_user: Asker,
     ) -> list[Answer]:
         answers: dict[int, Answer] = {}
         routes: dict[int, Route | None] = {}
@@ -295,7 +301,7 @@ class Assistants:
                 with only(places, of=len(questions)):
                     own = self[name].ask_all(asked, arm=_arm_of(arm, name), where=where, as_user=as_user)
                 found = [
-                    dataclasses.replace(answer, domain=name, route=routes[place])
+                    replace(answer, domain=name, route=routes[place])
                     for place, answer in zip(places, own, strict=True)
                 ]
             answers.update(zip(places, found, strict=True))
@@ -307,9 +313,9 @@ class Assistants:
         *,
         domain: str | None = None,
         arm: Arm | str | Mapping[str, str] | None = None,
-        where: Mapping[str, str] | None = None,
+        where: Where = None,
         history: Sequence[Message] = (),
-        as_user: str | Sequence[str] | None = None,
+        as_user: Asker = None,
     ) -> Iterator[str | Answer]:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
         return asking(1).stream(lambda: self._streamed(question, domain, arm, where, history, as_user))
@@ -319,9 +325,9 @@ class Assistants:
         question: str,
         domain: str | None,
         arm: Arm | str | Mapping[str, str] | None,
-        where: Mapping[str, str] | None,
+        where: Where,
         history: Sequence[Message],
-        as_user: str | Sequence[str] | None,
+        as_user: Asker,
     ) -> Iterator[str | Answer]:
         if domain is None and (said := self._small_talk(question, as_user)) is not None:
             return iter((said.text, *answered([said])))
@@ -330,7 +336,7 @@ class Assistants:
             declined = understood(answered([self._declined(question, route)])[0], question, meant)
             return iter([declined.text, declined])
         return (
-            understood(dataclasses.replace(part, domain=chosen, route=route), question, meant)
+            understood(replace(part, domain=chosen, route=route), question, meant)
             if isinstance(part, Answer)
             else part
             for part in self[chosen].stream(meant, arm=_arm_of(arm, chosen), where=where, as_user=as_user)
@@ -379,10 +385,7 @@ class Assistants:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close them."""
         self.close()
@@ -462,11 +465,7 @@ class Assistants:
         )
 
     def _placed(
-        self,
-        question: str,
-        domain: str | None,
-        history: Sequence[Message],
-        as_user: str | Sequence[str] | None,
+        self, question: str, domain: str | None, history: Sequence[Message], as_user: Asker
     ) -> tuple[str, Route | None, str]:
         """Return what a question asks with the turns before it, its route if none was named, its domain."""
         meant = hear(question).question
@@ -476,7 +475,7 @@ class Assistants:
         route = None if domain is not None else self.route(meant, as_user=as_user)
         return meant, route, domain or (route.domain if route else "")
 
-    def _small_talk(self, text: str, as_user: str | Sequence[str] | None) -> Answer | None:
+    def _small_talk(self, text: str, as_user: Asker) -> Answer | None:
         """Return what is said to what is no question, None to a question."""
         heard = hear(text)
         if heard.act is None:

@@ -246,11 +246,7 @@ def checksums(folder: Path) -> dict[str, str]:
 
 
 def verify_checksum(path: Path, expected: str) -> None:
-    """Refuse a file that is missing or whose bytes changed.
-
-    Raises:
-        IndexCorrupt: with the repair as its hint.
-    """
+    """Raise IndexCorrupt for a file that is missing or whose bytes changed."""
     if not path.is_file():
         raise IndexCorrupt(f"{path} is missing", hint=REPAIR)
     found = hash_file(path)
@@ -266,9 +262,8 @@ def verify_checksum(path: Path, expected: str) -> None:
 def folder_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold the folder for one writer; the lock dies with the process.
 
-    Args:
-        folder: made if it is not there.
-        wait: for another process that holds it, instead of refusing.
+    The folder is made if it is not there. ``wait`` waits for another process that holds it, instead of
+    refusing.
 
     Raises:
         IndexLocked: another process holds it; the message names its process number.
@@ -297,9 +292,8 @@ def folder_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
 def locked(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
     """Open a file that one writer holds, or readers together, once the others are done.
 
-    Args:
-        path: made if it is not there, unless ``shared``.
-        shared: to read; where the system has no such lock, nobody waits.
+    It is made if it is not there, unless it is ``shared``, to read; where the system has no such lock, nobody
+    waits.
     """
     with storage_errors(str(path)):
         if not shared:

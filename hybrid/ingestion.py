@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -62,19 +61,7 @@ class IndexStatus:
 def index_status(
     folder: Path, *, store: str = "", files: bool = False, verify: bool = False, glossary: bool = False
 ) -> IndexStatus:
-    """Return what is indexed in the folder of a domain.
-
-    Args:
-        folder: of the domain.
-        store: the address of the vector store that the settings name.
-        files: list every document.
-        verify: check every file against its checksum.
-        glossary: list what words stand for, as the documents say.
-
-    Raises:
-        IndexMissing: nothing was indexed yet.
-        IndexCorrupt: a file is missing or changed.
-    """
+    """Return what ``Assistant.status`` tells of a domain; ``store`` is the address that the settings name."""
     with closing(Index.open(folder)) as index:
         if verify:
             index.verify()
@@ -157,12 +144,7 @@ class Ingestor:
     def ingest(
         self, folder: Path, *, rebuild: bool = False, progress: Progress | None = None
     ) -> IngestReport:
-        """Make the index hold exactly what the folder holds, beside uploads and documents of no file.
-
-        Raises:
-            UsageError: the folder is missing or has nothing to index.
-            IndexMismatch: the index was built with another embedder, or from another folder.
-        """
+        """Make the index hold exactly what the folder holds, beside uploads: ``Assistant.index``."""
         begun = time.perf_counter()
         found, wanted = self._survey(scan(folder, self.documents))
         if not rebuild:
@@ -195,9 +177,7 @@ class Ingestor:
     def take_uploads(self, required: str = "", *, progress: Progress | None = None) -> IngestReport:
         """Make the index hold the uploaded files as they are now, and leave those of the folder alone.
 
-        Args:
-            required: the source of one without which the index stays as it is.
-            progress: told how far each stage is.
+        ``required`` is the source of one without which the index stays as it is.
 
         Raises:
             UsageError: that one cannot be read.
@@ -207,7 +187,7 @@ class Ingestor:
         begun = time.perf_counter()
         state = read_state(self.domain)
         require_embedder(state.manifest, self.embedder.fingerprint)
-        own = dataclasses.replace(self, chunks=state.manifest.chunks)
+        own = replace(self, chunks=state.manifest.chunks)
         found, uploaded = own._survey(uploads(self.domain))
         kept = {source: known for source, known in state.files.items() if not is_upload(source)}
         wanted = kept | uploaded
@@ -241,16 +221,7 @@ class Ingestor:
         )
 
     def update(self, documents: Sequence[Document], *, removed: Sequence[str] = ()) -> Manifest:
-        """Put documents that came from no file into the index and take others out, in one generation.
-
-        Args:
-            documents: each in place of the one with its source; one that fits the embedder is a single chunk.
-            removed: sources of such documents; one that is not there is no error.
-
-        Raises:
-            UsageError: the index has a file of that source.
-            IndexMismatch: the index was built with another embedder.
-        """
+        """Put documents that came from no file into the index and take others out: ``Assistant.update``."""
         try:
             state = read_state(self.domain)
         except IndexMissing:
@@ -362,8 +333,8 @@ class Ingestor:
         """Say what each of the files is: its bytes and all that decides what becomes of them."""
         token_limit(self.chunks, self.embedder.max_tokens)
         recipe = self._recipe
-        limits = dataclasses.replace(self.documents, workers=0, exclude=())
-        limits_digest = hash_text(json.dumps(dataclasses.asdict(limits)))
+        limits = replace(self.documents, workers=0, exclude=())
+        limits_digest = hash_text(json.dumps(asdict(limits)))
         wanted: dict[str, FileState] = {}
         files: list[SourceFile] = []
         unreadable: list[Rejected] = []
@@ -374,22 +345,22 @@ class Ingestor:
                 unreadable.append(Rejected(file.source, f"cannot be read: {error.strerror}"))
                 files.append(file)
                 continue
-            file = dataclasses.replace(file, principals=rule_for(file, self.principals))
+            file = replace(file, principals=rule_for(file, self.principals))
             wanted[file.source] = FileState(_digest(recipe, content, file), limits_digest)
             files.append(file)
         rejected = (*found.rejected, *unreadable)
-        return dataclasses.replace(found, files=tuple(files), rejected=rejected), wanted
+        return replace(found, files=tuple(files), rejected=rejected), wanted
 
     @property
     def _recipe(self) -> str:
         return hash_text(
             str(READERS_VERSION),
             str(CHUNKING_VERSION),
-            json.dumps(dataclasses.asdict(self.chunks)),
+            json.dumps(asdict(self.chunks)),
             self.documents.text_field,
             self.documents.ocr,
             # an adapter changes vectors and not how a text is split
-            fingerprint_key(dataclasses.replace(self.embedder.fingerprint, adapter="")),
+            fingerprint_key(replace(self.embedder.fingerprint, adapter="")),
         )
 
     def _state(self, document: Document) -> FileState:
@@ -487,7 +458,7 @@ class Ingestor:
                     if stale:
                         items = (*items, Rejected(file.source, "changed while it was read: index again"))
                     content = self._content(file.source, items, last=last, principals=file.principals)
-                    yield dataclasses.replace(content, changed=stale)
+                    yield replace(content, changed=stale)
             yield from map(self._whole, self._stored([source for source in sources if source not in files]))
 
         return load
@@ -506,7 +477,7 @@ class Ingestor:
                 rejected.append(item)
                 continue
             if principals is not None:
-                item = dataclasses.replace(item, principals=principals)
+                item = replace(item, principals=principals)
             sized = chunk_document(item, self.embedder, self.chunks, max_tokens=self.embedder.max_tokens)
             documents.append(
                 IndexedDocument(item, tuple(s.chunk for s in sized), tuple(s.tokens for s in sized))

@@ -7,7 +7,9 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import chain, islice
 
 import numpy as np
@@ -23,13 +25,20 @@ from hybrid.tracing import names
 from hybrid.tracing.asking import found, tell_vectors
 from hybrid.tracing.names import SpanKind
 from hybrid.tracing.spans import Attributes, is_traced, only, span
-from hybrid.types import Chunk, Hit
+from hybrid.types import (
+    Hit,
+    Where,
+)
 
 # Cormack, Clarke & Buettcher 2009.
 _RANK_CONSTANT = 60
 _SHINGLE = 5
 # Where copies take the places of the best, so many times as many are looked at, and so many at the most.
 _DEEPER, _DEEPEST = 4, 10_000
+# Among so many chunks the words of a question take as long as its vector, and are searched meanwhile.
+_MEANWHILE = 500_000
+# So many chunks are remembered by their words, some 20 MB: questions find the same ones again and again.
+_CHUNKS = 1 << 11
 # Where tables are among the first, the best line of so many counts for so much of the fused score. On TAT-QA
 # the gold is in the passages for .89 of the questions on tables (.86 without) and .94 on text (.93). It
 # takes longer than all else of such a search; where there is no table, nothing changes.
@@ -66,11 +75,7 @@ class Retriever:
         require_embedder(self.index.manifest, self.embedder.fingerprint)
 
     def search(
-        self,
-        question: str,
-        *,
-        where: Mapping[str, str] | None = None,
-        principals: Sequence[str] | None = None,
+        self, question: str, *, where: Where = None, principals: Sequence[str] | None = None
     ) -> list[Hit]:
         """Return the best hits, best first; none for a question without a letter or a figure."""
         return self.search_all([question], where=where, principals=principals)[0]
@@ -79,19 +84,17 @@ class Retriever:
         self,
         questions: Sequence[str],
         *,
-        where: Mapping[str, str] | None = None,
+        where: Where = None,
         exclude: Sequence[Sequence[str]] | None = None,
         principals: Sequence[str] | None = None,
     ) -> list[list[Hit]]:
         """Return the hits of every question; the questions are embedded in one batch.
 
-        Args:
-            questions: in plain words.
-            where: conditions on the documents, alike for all questions.
-            exclude: for each question the sources that it may not find, ``*`` and ``?`` as in ``where``;
-                what is excluded makes room for the next best, so it costs no hits.
-            principals: a user and the groups of that user, who find only what one of them may read; without
-                it all is found, which is for who runs the domain: ``Assistant`` asks for users.
+        ``where`` are conditions on the documents, alike for all questions; ``exclude`` are for each question
+        the sources that it may not find, ``*`` and ``?`` as in ``where``: what is excluded makes room for the
+        next best, so it costs no hits. ``principals`` are a user and the groups of that user, who find only
+        what one of them may read; without it all is found, which is for who runs the domain: ``Assistant``
+        asks for users.
         """
         questions = [unicodedata.normalize("NFC", valid_utf8(question)) for question in questions]
         withheld = exclude if exclude is not None else [()] * len(questions)
@@ -105,17 +108,19 @@ class Retriever:
             positions = self.index.positions_where(where or {}, principals=principals) if filtered else None
             explained = [self.explained(question, principals=principals) for question in asked]
             others = iter(explained)
-            vectors = iter(self._embedded(asked, explained))
             hits: list[list[Hit]] = []
-            for place, (question, sources) in enumerate(zip(questions, withheld, strict=True)):
-                with only([place], of=len(questions)):
-                    hits.append(
-                        self._search_one(
-                            question, next(others), next(vectors), positions, self._positions(sources)
-                        )
-                        if _says(question)
-                        else []
-                    )
+            with ThreadPoolExecutor(1) as beside:
+                words = None
+                if len(asked) == 1 and not any(withheld) and self._is_large():
+                    words = beside.submit(self._words, asked[0], explained[0], self._wanted, positions)
+                vectors = iter(self._embedded(asked, explained))
+                for place, (question, sources) in enumerate(zip(questions, withheld, strict=True)):
+                    if not _says(question):
+                        hits.append([])
+                        continue
+                    side = next(others), next(vectors), positions, self._positions(sources), words
+                    with only([place], of=len(questions)):
+                        hits.append(self._search_one(question, *side))
             if is_traced():
                 stage.set_each(found(questions, hits))
             return hits
@@ -148,6 +153,19 @@ class Retriever:
         found = (self.index.positions_where({"source": source}) for source in sources)
         return frozenset(position for positions in found for position in positions)
 
+    @property
+    def _wanted(self) -> int:
+        return max(self.settings.candidates, self.settings.k)
+
+    def _is_large(self) -> bool:
+        return self.settings.mode is RetrievalMode.FUSION and self.index.manifest.counts.chunks >= _MEANWHILE
+
+    def _words(
+        self, question: str, explained: Sequence[Explained], depth: int, among: Sequence[int] | None
+    ) -> list[Scored]:
+        text = f"{question} {properties(question)}".strip()
+        return self.index.search_lexical(text, depth, among=among, explained=explained)
+
     def _search_one(
         self,
         question: str,
@@ -155,14 +173,15 @@ class Retriever:
         vector: Vectors,
         among: Sequence[int] | None,
         excluded: frozenset[int],
+        words: Future[list[Scored]] | None,
     ) -> list[Hit]:
-        wanted = max(self.settings.candidates, self.settings.k)
+        wanted = self._wanted
         while True:
-            hits, more = self._among_best(question, explained, vector, wanted, among, excluded)
+            hits, more = self._among_best(question, explained, vector, wanted, among, excluded, words)
             if len(hits) == self.settings.k or not more or wanted >= _DEEPEST:
                 return hits
             # the best were copies of each other
-            wanted *= _DEEPER
+            wanted, words = wanted * _DEEPER, None
 
     def _among_best(
         self,
@@ -172,6 +191,7 @@ class Retriever:
         wanted: int,
         among: Sequence[int] | None,
         excluded: frozenset[int],
+        words: Future[list[Scored]] | None,
     ) -> tuple[list[Hit], bool]:
         """Return the hits among so many of the best of each side, and whether copies hid others below."""
         settings = self.settings
@@ -182,8 +202,7 @@ class Retriever:
         if settings.mode is not RetrievalMode.LEXICAL:
             dense = self.index.search_dense(vector, depth, among=among)
         if settings.mode is not RetrievalMode.DENSE:
-            text = f"{question} {properties(question)}".strip()
-            lexical = self.index.search_lexical(text, depth, among=among, explained=explained)
+            lexical = words.result() if words else self._words(question, explained, depth, among)
         full = depth in (len(dense), len(lexical))
         if excluded:
             dense = [scored for scored in dense if scored.position not in excluded][:wanted]
@@ -252,16 +271,12 @@ def by_best_line(question: str, hits: Sequence[Hit]) -> list[Hit]:
     together: in one row with its columns. Sentences are read alike, so that prose beside them is not worse.
     """
     words = frozenset(content_words(question))
-    lines = [[words & line for line in _lines_of(hit.chunk)] for hit in hits]
+    lines = [[words & (above | line) for line in own] for above, own in map(_lines_of, hits)]
     held = Counter(word for own in lines for word in frozenset[str]().union(*own))
     weight = {word: math.log(1 + len(hits) / (1 + held[word])) for word in words}
     total = math.fsum(weight.values()) or 1.0
     shares = [max((math.fsum(map(weight.__getitem__, line)) for line in own), default=0.0) for own in lines]
-    scores = [
-        (hit.score + _LINE * share / total) / (1 + _LINE) for hit, share in zip(hits, shares, strict=True)
-    ]
-    read = [replace(hit, score=score) for hit, score in zip(hits, scores, strict=True)]
-    return sorted(read, key=lambda hit: -hit.score)
+    return _reread(hits, [_LINE * share / total for share in shares], most=_LINE)
 
 
 def by_names(names: Sequence[str], hits: Sequence[Hit]) -> list[Hit]:
@@ -276,20 +291,32 @@ def by_names(names: Sequence[str], hits: Sequence[Hit]) -> list[Hit]:
     total = math.fsum(weight.values())
     if not total:
         return list(hits)
-    shares = [math.fsum(map(weight.__getitem__, own)) / total for own in held]
-    scores = [(hit.score + _NAME * share) / (1 + _NAME) for hit, share in zip(hits, shares, strict=True)]
-    read = [replace(hit, score=score) for hit, score in zip(hits, scores, strict=True)]
-    return sorted(read, key=lambda hit: -hit.score)
+    gains = [_NAME * (math.fsum(map(weight.__getitem__, own)) / total) for own in held]
+    return _reread(hits, gains, most=_NAME)
 
 
 def _unread(hit: Hit, most: float) -> Hit:
     return replace(hit, score=hit.score / (1 + most))
 
 
-def _lines_of(chunk: Chunk) -> list[frozenset[str]]:
-    """Return the content words of each sentence or row, with those above it."""
-    above = content_words("\n".join((*chunk.headings[-1:], chunk.caption, *chunk.columns)))
-    return [frozenset((*above, *content_words(line))) for line in _LINE_ENDS.split(chunk.text) if line]
+def _reread(hits: Iterable[Hit], gains: Iterable[float], *, most: float) -> list[Hit]:
+    """Return hits in the order of their scores with what was read, at most so much; 1 stays the most."""
+    read = [
+        replace(hit, score=(hit.score + gain) / (1 + most)) for hit, gain in zip(hits, gains, strict=True)
+    ]
+    return sorted(read, key=lambda hit: -hit.score)
+
+
+def _lines_of(hit: Hit) -> tuple[frozenset[str], list[frozenset[str]]]:
+    """Return the content words above the sentences or rows, and of each."""
+    chunk = hit.chunk
+    return _lines("\n".join((*chunk.headings[-1:], chunk.caption, *chunk.columns)), chunk.text)
+
+
+@lru_cache(maxsize=_CHUNKS)
+def _lines(above: str, text: str) -> tuple[frozenset[str], list[frozenset[str]]]:
+    own = [frozenset(content_words(line)) for line in _LINE_ENDS.split(text) if line]
+    return frozenset(content_words(above)), own
 
 
 def _says(question: str) -> bool:
@@ -311,20 +338,19 @@ def weighted_fusion(rankings: Sequence[Sequence[Scored]], weights: Sequence[floa
     for ranking, weight in zip(rankings, weights, strict=True):
         if not ranking:
             continue
-        scores = np.array([scored.score for scored in ranking])
-        low, width = scores.min(), float(np.ptp(scores))
+        low = min(scored.score for scored in ranking)
+        width = max(scored.score for scored in ranking) - low
         for scored in ranking:
             scaled = (scored.score - low) / width if width > 0 else 1.0
-            total[scored.position] = total.get(scored.position, 0.0) + weight * float(scaled)
+            total[scored.position] = total.get(scored.position, 0.0) + weight * scaled
     return _sorted(total)
 
 
 def by_document(ranked: Sequence[Scored], documents: Mapping[int, int]) -> list[Scored]:
     """Return what was ranked by its own score and by that of the best passage of its document.
 
-    Args:
-        ranked: the best first, with scores of 0 or more.
-        documents: by position, whatever tells documents apart.
+    ``ranked`` has the best first, with scores of 0 or more; ``documents`` by position whatever tells
+    documents apart.
     """
     best: dict[int, float] = {}
     for one in ranked:
@@ -359,31 +385,32 @@ def distinct(hits: Iterable[Hit], overlap: float, count: int) -> list[Hit]:
     told: list[frozenset[str]] = []
     for hit in hits if count else ():
         if overlap < 1:
-            shingles, words = _shingles(hit.chunk), _words(hit.chunk)
-            telling = {word.lower() for word in words if _tells(word, word.lower())}
+            above = (*hit.chunk.headings, hit.chunk.caption, *hit.chunk.columns)
+            shingles, words, telling = _said(above, hit.chunk.text)
             shared = Counter(holder for shingle in shingles for holder in holders.get(shingle, ()))
             alike = (one for one, held in shared.items() if held >= overlap * len(shingles))
             if any(telling <= told[one] for one in alike):
                 continue
             for shingle in shingles:
                 holders.setdefault(shingle, []).append(len(kept))
-            told.append(frozenset(map(str.lower, words)))
+            told.append(words)
         kept.append(hit)
         if len(kept) == count:
             break
     return kept
 
 
-def _shingles(chunk: Chunk) -> frozenset[tuple[str, ...]]:
-    words = tokens(chunk.text)
+@lru_cache(maxsize=_CHUNKS // 4)
+def _said(
+    above: tuple[str, ...], text: str
+) -> tuple[frozenset[tuple[str, ...]], frozenset[str], frozenset[str]]:
+    """Return the 5-grams of a chunk, its words with those above it, and which of them tell it from others."""
+    words = tokens(text)
     count = max(len(words) - _SHINGLE + 1, 1)
-    return frozenset(tuple(words[place : place + _SHINGLE]) for place in range(count))
-
-
-def _words(chunk: Chunk) -> list[str]:
-    """Return the words of a chunk and of what stands above it."""
-    above = (*chunk.headings, chunk.caption, *chunk.columns)
-    return [word for text in (*above, chunk.text) for word in _WORD.findall(text)]
+    shingles = frozenset(tuple(words[place : place + _SHINGLE]) for place in range(count))
+    lower = {word: word.lower() for part in (*above, text) for word in _WORD.findall(part)}
+    telling = frozenset(low for word, low in lower.items() if _tells(word, low))
+    return shingles, frozenset(lower.values()), telling
 
 
 def _tells(word: str, lower: str) -> bool:

@@ -66,11 +66,9 @@ def source_places(sources: Sequence[str]) -> NDArray[np.int64]:
 def source_weights(sources: int, *, replicates: int, seed: int, width: int = 0) -> Iterator[Array]:
     """Yield how often each source is drawn in each bootstrap replicate, shape (rows, sources), in blocks.
 
-    Args:
-        sources: how many there are; as many are drawn, with replacement.
-        replicates: how many rows all blocks have together.
-        seed: the draws are the same for the same seed, sources and replicates, however wide the blocks.
-        width: how many numbers the caller makes of a row, if more than ``sources``; keeps the blocks small.
+    As many are drawn as there are, with replacement; all blocks have ``replicates`` rows together. The draws
+    are the same for the same seed, sources and replicates, however wide the blocks: ``width`` is how many
+    numbers the caller makes of a row, if more than ``sources``, and keeps them small.
     """
     generator = np.random.default_rng([seed, 1])
     block = max(_BLOCK_CELLS // max(sources, width), 1)
@@ -86,13 +84,10 @@ class Bootstrap:
     """What resampling gave of one quantity; its bounds are corrected for bias, skewness and few sources.
 
     BCa (Efron 1987) with its levels expanded for few sources (Hesterberg 2015, *What Teachers Should Know
-    About the Bootstrap*, §3.3): without that, intervals from 20 sources cover too little.
-
-    Args:
-        estimate: the value on all sources.
-        ordered: the values of the replicates, in ascending order.
-        pulls: of each sample that was resampled apart, what each source adds to the quantity: the mean of the
-            jackknife minus the value without the source.
+    About the Bootstrap*, §3.3): without that, intervals from 20 sources cover too little. ``estimate`` is the
+    value on all sources, ``ordered`` are those of the replicates, in ascending order. ``pulls`` are of each
+    sample that was resampled apart what each source adds to the quantity: the mean of the jackknife minus the
+    value without the source.
     """
 
     estimate: float
@@ -109,9 +104,8 @@ class Bootstrap:
     def student_bound(self, level: float, *, unseen: float = 0.0) -> float:
         """Return such a bound of Student over the jackknife, for sources too few to know the tails.
 
-        Args:
-            level: the chance to lie above the truth.
-            unseen: variance that is added for what did not happen yet.
+        ``level`` is the chance to lie above the truth, ``unseen`` variance that is added for what did not
+        happen yet.
         """
         error = math.sqrt(sum(self._variances) + unseen)
         return self.estimate + float(special.stdtrit(self._freedom, level)) * error
@@ -160,12 +154,10 @@ class Bootstrap:
 class Resampling:
     """Means of several columns over sources of unequal size, and what their resampling gave.
 
-    Args:
-        sizes: questions a source, shape (sources,).
-        sums: sum of each column over the questions of a source, shape (sources, columns).
-        products: the same of the products of any two columns, shape (sources, columns, columns).
-        replicates: number of bootstrap and of sign-flip replicates.
-        seed: of the one generator behind both.
+    ``sizes`` are the questions of each source, shape (sources,), ``sums`` each column over them, shape
+    (sources, columns), and ``products`` the same of the products of any two columns, shape (sources, columns,
+    columns). ``replicates`` are those of the bootstrap and of sign flips, ``seed`` is of the one generator
+    behind both.
     """
 
     sizes: Array
@@ -281,12 +273,9 @@ class Contrast:
     def bound(self, level: float, *, rare: bool = True) -> float:
         """Return the lower one-sided confidence bound that is above the truth with chance ``level``.
 
-        The upper bound is the one for ``1 - level``.
-
-        Args:
-            level: the chance.
-            rare: whether the columns are rights and wrongs from 0 to 1, whose rare differences may not have
-                been seen yet; else their spread is what was seen, and it is resampled.
+        The upper bound is the one for ``1 - level``. ``rare`` says that the columns are rights and wrongs
+        from 0 to 1, whose rare differences may not have been seen yet; else their spread is what was seen,
+        and it is resampled.
         """
         if rare:
             return float(self._units.bound(level))
@@ -316,10 +305,8 @@ class Contrast:
     def flip_p(self, value: float = 0.0, *, two_sided: bool = False, ties: float = 1.0) -> float:
         """Return the p-value of the sign-flip permutation test by source (Dror et al. 2018), never 0.
 
-        Args:
-            value: the one under the null.
-            two_sided: whether sums far below count too.
-            ties: what sums count that are exactly as extreme, 0.5 or 1.
+        ``value`` is the one under the null; ``two_sided`` counts sums far below too. Sums that are exactly as
+        extreme count ``ties``, 0.5 or 1.
         """
         shifted = self._sums - value * self.resampling.sizes
         observed = float(shifted.sum())
@@ -372,9 +359,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def least_sources(level: float, claims: int = 1) -> int:
     """Return how many sources the sign-flip test needs to show anything: all of n alike have a chance of 2⁻ⁿ.
 
-    Args:
-        level: one-sided level of all claims together.
-        claims: how many share it.
+    ``level`` is the one-sided one of all ``claims`` together.
     """
     return math.ceil(math.log2(max(claims, 1) / level) - 1e-9)
 
@@ -382,11 +367,8 @@ def least_sources(level: float, claims: int = 1) -> int:
 def detectable_effect(standard_error: float, *, sources: int, level: float, power: float = 0.8) -> float:
     """Return the smallest true difference that is shown with this power (Bloom 1995).
 
-    Args:
-        standard_error: of the paired difference.
-        sources: how many there are; few make the tails heavier.
-        level: one-sided level of the test.
-        power: chance of showing the difference if it is there.
+    ``standard_error`` is that of the paired difference; few sources make the tails heavier. ``level`` is
+    one-sided.
     """
     freedom = max(sources - 1, 1)
     quantiles = special.stdtrit(freedom, 1 - level) + special.stdtrit(freedom, power)
@@ -398,12 +380,8 @@ def questions_for(
 ) -> float:
     """Return how many questions of the same kind show ``effect`` with this power; infinite for none.
 
-    Args:
-        effect: the true distance to the value that is to be excluded.
-        standard_error: that of the questions asked so far; it falls with the square root of their number.
-        questions: how many these are.
-        level: one-sided level of the test.
-        power: chance of showing the effect if it is there.
+    ``effect`` is the true distance to the value that is to be excluded, ``standard_error`` that of the
+    ``questions`` asked so far, and falls with the square root of their number. ``level`` is one-sided.
     """
     if effect <= 0:
         return float("inf")

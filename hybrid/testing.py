@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +101,7 @@ class ScriptedGenerator:
 
     def adapted(self, folder: Path, *, strength: float = 1.0) -> ScriptedGenerator:
         """Return the generator with the adapter of a folder, of which only the name counts."""
-        return dataclasses.replace(
+        return replace(
             self,
             replies=self.tuned.get(folder.name, self.replies),
             name=f"{self.name} + {folder.name}",

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, Self
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from hybrid.errors import ConfigError
 
@@ -83,6 +83,7 @@ class Endpoint(str):
     """
 
     __slots__ = ("login",)
+    _NOT_ONE = "`endpoint` is not an address, expected a URL such as http://localhost:8000/v1"
     login: Secret
 
     def __new__(cls, url: str = "") -> Self:
@@ -112,15 +113,15 @@ class Endpoint(str):
     def _require_sound(self) -> None:
         try:
             parts = urlsplit(self)
-            sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+            sound = self._is_whole(parts) and (parts.port or 1) > 0
         except ValueError:  # a port that is no number, a bracket that does not close
             sound = False
         # what stands behind ? may be a key, and a login with a / in it is read as host and path
         if not sound or not self.isprintable() or any(letter in self for letter in "?#\\@ "):
-            raise ConfigError(
-                "`endpoint` is not an address, expected a URL such as http://localhost:8000/v1",
-                hint="no ? and no #; write / and @ of a password as %2F and %40",
-            )
+            raise ConfigError(self._NOT_ONE, hint="no ? and no #; write / and @ of a password as %2F and %40")
+
+    def _is_whole(self, parts: SplitResult) -> bool:
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
 
     def __copy__(self) -> Self:
         return self
@@ -152,6 +153,10 @@ class StoreAddress(Endpoint):
     """
 
     __slots__ = ()
+    _NOT_ONE = (
+        "`vectors` is not the address of a vector store, expected one such as qdrant://localhost:6333 or "
+        "postgresql://localhost/DATABASE"
+    )
 
     @property
     def is_loopback(self) -> bool:
@@ -165,19 +170,9 @@ class StoreAddress(Endpoint):
         scheme, _, rest = self.partition("//")
         return f"{scheme}//{self.login.reveal()}@{rest}" if self.login else str(self)
 
-    def _require_sound(self) -> None:
-        try:
-            parts = urlsplit(self)
-            whole = bool(parts.netloc or (parts.scheme == "qdrant" and parts.path.strip("/")))
-            sound = parts.scheme in ("qdrant", "qdrants", "postgresql") and whole and (parts.port or 1) > 0
-        except ValueError:
-            sound = False
-        if not sound or not self.isprintable() or any(letter in self for letter in "?#\\@ "):
-            raise ConfigError(
-                "`vectors` is not the address of a vector store, expected one such as "
-                "qdrant://localhost:6333 or postgresql://localhost/DATABASE",
-                hint="no ? and no #; write / and @ of a password as %2F and %40",
-            )
+    def _is_whole(self, parts: SplitResult) -> bool:
+        whole = bool(parts.netloc or (parts.scheme == "qdrant" and parts.path.strip("/")))
+        return parts.scheme in ("qdrant", "qdrants", "postgresql") and whole
 
 
 def _forms(value: str) -> Iterator[str]:
@@ -212,11 +207,8 @@ def refuse_untrusted(values: Mapping[str, object], source: str) -> None:
 
     A folder is data: it says how its documents are searched and answered, and nothing about where questions,
     passages and the API key go, which files are taken for models, or where outside of it something is
-    written.
-
-    Args:
-        values: by key, such as ``models.endpoint``; only those that the user did not set alike.
-        source: the file, for the message.
+    written. ``values`` are by key, such as ``models.endpoint``, only those that the user did not set alike;
+    ``source`` is the file, for the message.
 
     Raises:
         ConfigError: with how to say that it is meant.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,7 +93,7 @@ class Adaptation:
         """
         prompts = load_prompts(self.settings.generation.language, self.settings.generation.prompt)
         parts = [load_given(path, prompts) for path in paths]
-        kinds = [field.name for field in dataclasses.fields(Given)]
+        kinds = [field.name for field in fields(Given)]
         return Given(*(tuple(one for part in parts for one in getattr(part, kind)) for kind in kinds))
 
     def material(
@@ -538,7 +537,7 @@ class Adaptation:
             retrain=bench.retrain if train else None,
             progress=lambda attempt: note(tell(attempt)),
         )
-        return found if found.best is None else dataclasses.replace(found, kept=bench.keep(found.best))
+        return found if found.best is None else replace(found, kept=bench.keep(found.best))
 
     # --- made of others
 
@@ -634,7 +633,7 @@ class Adaptation:
         )
 
     def _with(self, adaptation: AdaptationSettings) -> Adaptation:
-        return dataclasses.replace(self, settings=dataclasses.replace(self.settings, adaptation=adaptation))
+        return replace(self, settings=replace(self.settings, adaptation=adaptation))
 
     # --- what all of them need
 

@@ -10,7 +10,12 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
+
+# Who asks: a user, or a user and the groups of that user, such as ``("anna", "staff")``.
+Asker: TypeAlias = str | Sequence[str] | None
+# Conditions on documents, such as ``{"source": "guide/*"}``.
+Where: TypeAlias = Mapping[str, str] | None
 
 
 class Arm(StrEnum):
@@ -67,11 +72,9 @@ class TokenCounter(Protocol):
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text."""
-        ...
 
     def token_spans(self, text: str) -> list[Span]:
         """Return the stretch of each token, in order."""
-        ...
 
 
 # the kind of pages whose picture was left out for the words that were recognised in it

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hybrid import retrieval
 from hybrid.config import ChunkSettings, DocumentSettings, FusionMethod, RetrievalMode, RetrievalSettings
 from hybrid.errors import IndexMismatch, UsageError
 from hybrid.index import Index, Scored
@@ -103,6 +104,28 @@ def test_what_only_the_words_found_has_its_cosine_too(search):
     hits = search("timeout", mode=RetrievalMode.LEXICAL)
     assert _sources(hits) == ["guide/timeout.txt"]
     assert hits[0].dense > 0
+
+
+@pytest.mark.parametrize("where", [None, {"source": "guide/*"}])
+def test_words_that_are_searched_meanwhile_change_no_hit(search, monkeypatch, where):
+    asked = ["what is the default port of the server", "timeout"]
+    one_after_the_other = [search(question, where=where) for question in asked]
+    monkeypatch.setattr(retrieval, "_MEANWHILE", 0)
+    assert [search(question, where=where) for question in asked] == one_after_the_other
+    assert all(one_after_the_other)
+
+
+def test_what_fails_meanwhile_is_raised(search, monkeypatch):
+    monkeypatch.setattr(retrieval, "_MEANWHILE", 0)
+    with pytest.raises(UsageError, match="no document has the key"):
+        search("timeout", where={"author": "Ada"})
+
+    def damaged(*_, **__):
+        raise IndexMismatch("of another index")
+
+    monkeypatch.setattr(Index, "search_lexical", damaged)
+    with pytest.raises(IndexMismatch):
+        search("timeout")
 
 
 @pytest.mark.parametrize("question", ["", "   ", "\n"])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -38,7 +37,6 @@ from hybrid.adaptation.methods.deltas import (
     Worth,
     ablate_deltas,
     merge_deltas,
-    read_config,
     read_deltas,
     search_weights,
     without,
@@ -68,7 +66,7 @@ from hybrid.files import hash_text
 from hybrid.index import Index
 from hybrid.index.sync import Progress, reembed
 from hybrid.models import Embedder
-from hybrid.models.adapters import read_adapter
+from hybrid.models.adapters import read_adapter, read_config
 from hybrid.retrieval import Retriever
 from hybrid.types import Question
 
@@ -86,7 +84,6 @@ class Measurable(Model, Protocol):
 
     def adapted(self, folder: Path, *, strength: float = 1.0) -> Model:
         """Return the generator with the adapter of a folder."""
-        ...
 
 
 def check_generator(
@@ -139,7 +136,7 @@ def with_own(shipped: Suite, own: Suite) -> Suite:
         kind: getattr(own, kind) or getattr(shipped, kind)
         for kind in ("passages", "pairs", "choices", "probes", "unanswerable")
     }
-    return dataclasses.replace(shipped, name=own.name, **kinds)
+    return replace(shipped, name=own.name, **kinds)
 
 
 def check_embedder(
@@ -280,7 +277,7 @@ def settings_of(card: Card, usual: AdaptationSettings) -> AdaptationSettings:
         key: value for key, value in card.settings.items() if key in AdaptationSettings.__slots__
     }
     kept["over"] = [name for name in str(kept.get("over", "")).split(",") if name]
-    return TypeAdapter(AdaptationSettings).validate_python(dataclasses.asdict(usual) | kept)
+    return TypeAdapter(AdaptationSettings).validate_python(asdict(usual) | kept)
 
 
 class Bench:
@@ -354,10 +351,8 @@ class Bench:
         """Tune the adapter anew with a share of rehearsal; return its folder."""
         self._note(f"tuning anew with {100 * rehearsal:g} % rehearsal")
         settings = self._workshop.settings
-        adaptation = dataclasses.replace(settings.adaptation, rehearsal=rehearsal)
-        workshop = dataclasses.replace(
-            self._workshop, settings=dataclasses.replace(settings, adaptation=adaptation)
-        )
+        adaptation = replace(settings.adaptation, rehearsal=rehearsal)
+        workshop = replace(self._workshop, settings=replace(settings, adaptation=adaptation))
         made = workshop.tune(self._material(workshop), parent=self._card.name)
         return workshop.store.folder(made.name)
 
@@ -371,7 +366,7 @@ class Bench:
         built = store.domain / "adapters" / f".{name}.scaled"
         try:
             scale(best.folder, best.strength, built, base=self._workshop.base.folder)
-            weaker = dataclasses.replace(
+            weaker = replace(
                 card,
                 strength=card.strength * best.strength,
                 parent=card.name,
@@ -455,13 +450,13 @@ class Rework:
         """Write changes as an adapter that can be measured; the one before is gone."""
         shutil.rmtree(self._work, ignore_errors=True)
         write_deltas(self._work, deltas, self._like)
-        write_card(self._work, dataclasses.replace(self.card, weights=""))
+        write_card(self._work, replace(self.card, weights=""))
         return self._work
 
     def keep(self, deltas: Deltas, bench: Bench, name: str, settings: Mapping[str, Setting]) -> Card:
         """Store changes as a new adapter, with what was measured of it in its card."""
         found = bench.assess(self.written(deltas), 1.0)
-        card = dataclasses.replace(
+        card = replace(
             self.card,
             name="",
             settings={**self.card.settings, **settings},
@@ -534,7 +529,7 @@ def _blend(cards: Sequence[Card]) -> Card:
     counts = sum((Counter(card.data.counts) for card in cards), Counter[str]())
     learned = [part for card in cards for part in str(card.settings.get("objectives", "reading")).split(", ")]
     quoting = any(card.reader is Reader.QUOTING for card in cards)
-    return dataclasses.replace(
+    return replace(
         cards[0],
         name=" + ".join(card.name for card in cards),
         method=Method.LORA,

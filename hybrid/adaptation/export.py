@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import gzip
 import json
 import os
@@ -12,7 +11,7 @@ import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from hybrid.adaptation.store import CARD, card_values, read_card
 from hybrid.adaptation.values import AdapterKind, Card, Destination
 from hybrid.errors import AdapterError, UsageError
 from hybrid.files import fsync_file, fsync_folder, json_text, storage_errors
-from hybrid.models.adapters import CONFIG, FULL_WEIGHTS, WEIGHTS, Swap, read_adapter
+from hybrid.models.adapters import CONFIG, FULL_WEIGHTS, WEIGHTS, Swap, read_adapter, read_config
 from hybrid.models.device import Placement
 from hybrid.models.embedder import load_sentence_transformer
 from hybrid.models.fidelity import prove
@@ -71,8 +70,7 @@ def scale(adapter: Path, strength: float, out: Path, *, base: Path | None = None
             shutil.copyfile(adapter / CONFIG, out / CONFIG)
             tensors = load_file(adapter / WEIGHTS)
             save_file(
-                {name: _scaled(kind, name, value, strength) for name, value in tensors.items()},
-                out / WEIGHTS,
+                {name: _scaled(kind, name, value, strength) for name, value in tensors.items()}, out / WEIGHTS
             )
         else:
             if base is None:
@@ -111,11 +109,7 @@ def merge(adapter: Path, base: Path, out: Path) -> Path:
 
 
 def require_no_head(adapter: Path) -> None:
-    """Refuse to write an adapter with a label head as something that has no place for it.
-
-    Raises:
-        AdapterError: it has one.
-    """
+    """Raise an AdapterError for an adapter with a label head, for which other programs have no place."""
     if (adapter / HEAD).is_file():
         raise AdapterError(
             f"{adapter.name} tells labels by a head, which no merged model and no other engine has",
@@ -135,8 +129,7 @@ def export(adapter: Path, out: Path) -> Path:
     """
     card = read_card(adapter)
     contents = {CARD: _text(card_values(portable(card)))}
-    if (adapter / CONFIG).is_file():
-        config = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
+    if config := read_config(adapter):
         contents[CONFIG] = _text(config | {"base_model_name_or_path": portable(card).base})
     weights = [name for name in (WEIGHTS, FULL_WEIGHTS, HEAD, HEAD_WEIGHTS) if (adapter / name).is_file()]
     archive = next((suffix for suffix in _ARCHIVES if out.name.lower().endswith(suffix)), "")
@@ -196,7 +189,7 @@ def _pack(folder: Path, target: Path, suffix: str) -> None:
 def portable(card: Card) -> Card:
     """Return the card without paths of this machine."""
     base = Path(card.base)
-    return dataclasses.replace(card, base=base.name) if base.is_absolute() or base.exists() else card
+    return replace(card, base=base.name) if base.is_absolute() or base.exists() else card
 
 
 def _untie_if_apart(model: Any) -> None:
@@ -224,7 +217,7 @@ def _scaled(kind: str, name: str, value: Tensor, strength: float) -> Tensor:
 
 def _require_linear(adapter: Path) -> str:
     """Return the kind of an adapter that has a strength."""
-    config: dict[str, Any] = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
+    config = read_config(adapter)
     others = [key for key in ("use_dora", "modules_to_save", "trainable_token_indices") if config.get(key)]
     others += ["bias"] if config.get("bias", "none") != "none" else []
     kind = str(config.get("peft_type"))
@@ -282,7 +275,7 @@ def leave(
         )
     if destination is not Destination.PEFT:
         require_no_head(adapter)
-    kind = _kind(adapter)
+    kind = str(read_config(adapter).get("peft_type", ""))
     if destination is Destination.PEFT:
         _require_known_to_peft(adapter, kind)
         return export(adapter, out)
@@ -368,7 +361,7 @@ def _for_vllm(adapter: Path, base: Path, out: Path, card: Card, *, merged: bool)
         line = f"vllm serve ./{out.name} --served-model-name {card.name}"
     else:
         export(adapter, out)
-        rank = int(json.loads((adapter / CONFIG).read_text(encoding="utf-8"))["r"])
+        rank = int(read_config(adapter)["r"])
         line = (
             f"vllm serve {portable(card).base} --enable-lora --lora-modules {card.name}=./{out.name} "
             f"--max-lora-rank {next(taken for taken in _RANKS if taken >= rank)}"
@@ -380,13 +373,6 @@ def _for_vllm(adapter: Path, base: Path, out: Path, card: Card, *, merged: bool)
         f"`{card.name}`. That it is active there is proved by\n\n```bash\n"
         f"hybrid doctor --endpoint http://localhost:8000/v1 --adapter {card.name}\n```\n",
     )
-
-
-def _kind(adapter: Path) -> str:
-    """Return the kind of an adapter as PEFT calls it, empty where all weights were tuned."""
-    if not (adapter / CONFIG).is_file():
-        return ""
-    return str(json.loads((adapter / CONFIG).read_text(encoding="utf-8")).get("peft_type", ""))
 
 
 def _require_known_to_peft(adapter: Path, kind: str) -> None:
@@ -405,7 +391,7 @@ def _not_loadable(adapter: Path, kind: str) -> list[str]:
 
     if kind != "LORA":
         return [kind or "weights that were all tuned"]
-    config: dict[str, Any] = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
+    config = read_config(adapter)
     refused = ("modules_to_save", "trainable_token_indices", "rank_pattern", "alpha_pattern", "lora_bias")
     found = [*(["DoRA"] if config.get("use_dora") else []), *(key for key in refused if config.get(key))]
     found += ["bias"] if config.get("bias", "none") != "none" else []
@@ -441,11 +427,7 @@ def _go_template(tokenizer: Any) -> tuple[str, str]:
 
 
 def _frames(tokenizer: Any) -> tuple[dict[str, tuple[str, str]], str, str]:
-    """Return what stands around the turns of each role, what begins an answer, and the default system.
-
-    Raises:
-        ValueError: the template is not made of these alone.
-    """
+    """Return what stands around the turns of each role, what begins an answer, and the default system."""
     first = tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
 
     def laid_out(turns: Sequence[tuple[str, str]], *, more: bool = True) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import math
 import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,9 +47,8 @@ class _Pointer:
 class AdapterStore:
     """The adapters of one domain.
 
-    Args:
-        domain: the folder of the domain; it is made when the first adapter is.
-        budget: how much an adapter that is put in use may have forgotten.
+    The folder ``domain`` is made when the first adapter is; ``budget`` is how much one that is put in use may
+    have forgotten.
     """
 
     def __init__(self, domain: Path, budget: Budget | None = None) -> None:
@@ -74,7 +72,7 @@ class AdapterStore:
         Raises:
             AdapterError: there is no such adapter, or its card is damaged.
         """
-        return dataclasses.replace(read_card(self.folder(name)), name=name)
+        return replace(read_card(self.folder(name)), name=name)
 
     def folder(self, name: str) -> Path:
         """Return the folder of an adapter.
@@ -109,13 +107,9 @@ class AdapterStore:
     def add(self, name: str, built: Path, card: Card) -> Card:
         """Move a finished folder in under a name; return the card as it is kept, with name and digest.
 
-        It appears as a whole, by one rename, so a kill or a full disk leaves all others and no half one.
-
-        Args:
-            name: from ``new_name``, or the user's own.
-            built: the folder with the weights, best on the same disk; gone afterwards, and as it was if an
-                error is raised.
-            card: what is known of it.
+        It appears as a whole, by one rename, so a kill or a full disk leaves all others and no half one. The
+        folder ``built``, best on the same disk, is gone afterwards, and as it was if an error is raised;
+        ``name`` is from ``new_name``, or the user's own.
 
         Raises:
             UsageError: the name is taken, or is none.
@@ -123,7 +117,7 @@ class AdapterStore:
             StorageError: the disk is full.
         """
         self.require_free(name)
-        card = dataclasses.replace(card, name=name, weights=saved_digest(built))
+        card = replace(card, name=name, weights=saved_digest(built))
         with self._writing():
             self.require_free(name)
             beside = self._folder / f".{name}.new"
@@ -141,11 +135,7 @@ class AdapterStore:
         return card
 
     def require_free(self, name: str) -> None:
-        """Refuse a name that is taken or cannot be one.
-
-        Raises:
-            UsageError: with the reason.
-        """
+        """Raise a UsageError for a name that is taken or cannot be one."""
         if not _NAME.fullmatch(name) or name in _RESERVED:
             raise UsageError(
                 f"{name!r} is not a name for an adapter", hint="use letters, digits, dashes and dots"
@@ -196,9 +186,7 @@ class AdapterStore:
     def promote(self, name: str, *, force: bool = False) -> Reasons:
         """Put an adapter in use if the gate lets it through; return what was overruled.
 
-        Args:
-            name: of an adapter.
-            force: put it in use whatever stands against it.
+        With ``force`` it is put in use whatever stands against it.
 
         Raises:
             GateFailed: something stands against it, or it was never checked; what was in use stays in use.
@@ -286,9 +274,9 @@ class AdapterStore:
         with self._writing():
             card = self.card(name)
             if gain is not None:
-                card = dataclasses.replace(card, gain=gain)
+                card = replace(card, gain=gain)
             if forgetting is not None:
-                card = dataclasses.replace(card, forgetting=tuple(forgetting))
+                card = replace(card, forgetting=tuple(forgetting))
             write_card(self.folder(name), card)
             return card
 
@@ -314,7 +302,7 @@ class AdapterStore:
 
     def _point(self, kind: AdapterKind, pointer: _Pointer) -> None:
         record(self.domain, Switched(kind), self._pointer(kind).name, pointer.name)
-        write_json(self._folder / kind.name, dataclasses.asdict(pointer))
+        write_json(self._folder / kind.name, asdict(pointer))
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -382,7 +370,7 @@ def write_card(folder: Path, card: Card) -> None:
 
 def card_values(card: Card) -> dict[str, Any]:
     """Return the card as plain values; as JSON, what is no finite number is null, for not known."""
-    return {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(card)
+    return {"schema_version": SCHEMA_VERSION} | asdict(card)
 
 
 def parse_card(text: str) -> Card:
@@ -399,7 +387,7 @@ def parse_card(text: str) -> Card:
     version = values.pop("schema_version", None)
     if version != SCHEMA_VERSION:
         raise ValueError(f"format {version!r}, this version reads format {SCHEMA_VERSION}")
-    if unknown := values.keys() - {entry.name for entry in dataclasses.fields(Card)}:
+    if unknown := values.keys() - {entry.name for entry in fields(Card)}:
         raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
     try:
         card: Card = _adapter().validate_python(_numbers(values))

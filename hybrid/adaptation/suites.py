@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -204,7 +203,7 @@ def load_suite(*paths: Path) -> Suite:
 def _with(suite: Suite, file: Path, name: str) -> Suite:
     """Return the suite with the items of one more file."""
     if file.suffix == ".txt":
-        return dataclasses.replace(suite, passages=(*suite.passages, *_stretches_of(file, name)))
+        return replace(suite, passages=(*suite.passages, *_stretches_of(file, name)))
     if file.suffix not in (".json", ".jsonl"):
         raise _not_understood(name, f"files that end in {file.suffix or 'nothing'}")
     pairs: list[MinimalPair] = []
@@ -217,7 +216,7 @@ def _with(suite: Suite, file: Path, name: str) -> Suite:
             choices.append(choice)
         else:
             raise _not_understood(place, f"the keys {', '.join(sorted(row)) or 'of an empty object'}")
-    return dataclasses.replace(suite, pairs=(*suite.pairs, *pairs), choices=(*suite.choices, *choices))
+    return replace(suite, pairs=(*suite.pairs, *pairs), choices=(*suite.choices, *choices))
 
 
 def _rows_of(file: Path, name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -257,7 +256,7 @@ def _choice_in(row: Mapping[str, Any], place: str) -> Choice | None:
         choice = choice_of(question, options[right], wrong)
     except UsageError as error:
         raise UsageError(f"{place}: {error}") from error
-    return dataclasses.replace(choice, id=place)
+    return replace(choice, id=place)
 
 
 def _from_hub(row: Mapping[str, Any]) -> tuple[str, list[str], int] | None:

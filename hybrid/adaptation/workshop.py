@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -91,8 +90,8 @@ class Material:
     def data(self) -> Data:
         """Return what the card says of it."""
         train, pairs = self.examples.train, self.examples.preferences
-        rows = [repr(dataclasses.astuple(example)) for example in (*train, *self.rehearsal)]
-        rows += [repr(dataclasses.astuple(pair)) for pair in pairs]
+        rows = [repr(astuple(example)) for example in (*train, *self.rehearsal)]
+        rows += [repr(astuple(pair)) for pair in pairs]
         counts = Counter(str(example.kind) for example in train)
         counts += Counter({str(Objective.PREFERENCE): len(pairs)})
         left_out = {left.reason: left.count for left in self.examples.left_out}
@@ -134,7 +133,7 @@ class GeneratorWorkshop:
         examples = _short(examples, dialogue, self.settings.adaptation.max_tokens)
         if examples.preferences:
             own = with_own_mistakes(examples.preferences, self.beginning(start))
-            examples = dataclasses.replace(examples, preferences=tuple(own))
+            examples = replace(examples, preferences=tuple(own))
         if not start and self._by_head(examples):  # leaves the base as it is: there is nothing to hold
             return Material(examples, (), (), tuple(objectives), licence)
         reads = not {Objective.READING, Objective.PREFERENCE}.isdisjoint(objectives)
@@ -274,8 +273,8 @@ class GeneratorWorkshop:
             placement=self._placement,
             progress=progress,
         )
-        adaptation = dataclasses.replace(self.settings.adaptation, rank=best)
-        return dataclasses.replace(self, settings=dataclasses.replace(self.settings, adaptation=adaptation))
+        adaptation = replace(self.settings.adaptation, rank=best)
+        return replace(self, settings=replace(self.settings, adaptation=adaptation))
 
     @property
     def base(self) -> Base:
@@ -301,12 +300,8 @@ class GeneratorWorkshop:
             **({"not adapted": made.untouched} if made.untouched else {}),
         }
         card = _card(AdapterKind.GENERATOR, base, made, material.data, self.settings)
-        return dataclasses.replace(
-            card,
-            settings={**card.settings, **chosen},
-            reader=material.reader,
-            gain=made.gain,
-            parent=parent,
+        return replace(
+            card, settings={**card.settings, **chosen}, reader=material.reader, gain=made.gain, parent=parent
         )
 
 
@@ -314,7 +309,7 @@ def _card(
     kind: AdapterKind, base: Base, made: TunedGenerator | TunedEmbedder, data: Data, settings: Settings
 ) -> Card:
     """Return the card of what was tuned just now."""
-    values = dataclasses.asdict(settings.adaptation)
+    values = asdict(settings.adaptation)
     plain: dict[str, Setting] = {
         key: value
         if isinstance(value, (bool, int, float)) and math.isfinite(value)
@@ -341,18 +336,14 @@ def _card(
 
 
 def _short(examples: Examples, dialogue: Dialogue, max_tokens: int) -> Examples:
-    """Return what is short enough, with what was too long among that left out.
-
-    Raises:
-        UsageError: there is too little.
-    """
+    """Return what is short enough, with what was too long among that left out."""
     train, checked = (
         encode(part, dialogue, max_tokens=max_tokens) for part in (examples.train, examples.validation)
     )
     long = Counter({left.reason: left.count for left in train.left_out})
     long += Counter({left.reason: left.count for left in checked.left_out})
     left_out = (*examples.left_out, *(Sifted(reason, count) for reason, count in long.items()))
-    kept = dataclasses.replace(
+    kept = replace(
         examples,
         train=tuple(item.example for item in train.encoded),
         validation=tuple(item.example for item in checked.encoded),
@@ -396,7 +387,7 @@ def make_embedder(
     note(f"{len(pairs.train)} pairs to train on, {len(pairs.validation)} to validate")
     for left in pairs.left_out:
         note(f"left out {left.count}, {left.reason}")
-    rows = [repr(dataclasses.astuple(pair)) for pair in pairs.train]
+    rows = [repr(astuple(pair)) for pair in pairs.train]
     counts = Counter(pair.made for pair in pairs.train)
     base = Base(fetch(models.embedder, offline=models.offline), models.embedder)
     work = store.domain / "adapters" / _WORK
@@ -438,13 +429,7 @@ class Rounds:
     progress: Steps
 
     def improve(
-        self,
-        grounder: Grounder,
-        *,
-        start: str,
-        rounds: int,
-        samples: int,
-        told: Callable[[Round], None],
+        self, grounder: Grounder, *, start: str, rounds: int, samples: int, told: Callable[[Round], None]
     ) -> list[Round]:
         """Learn from the judge; ``hybrid.tuning`` says what the rest is."""
         settings = self.workshop.settings.adaptation

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Option
 
 from hybrid.assistant import Assistant
 from hybrid.cli import console
@@ -29,24 +30,24 @@ app = typer.Typer(
 
 Learn = Annotated[
     list[str] | None,
-    typer.Option("--learn", help="reading, label, instruction, text, preference; default: by the data."),
+    Option("--learn", help="reading, label, instruction, text, preference; default: by the data."),
 ]
-DataFiles = Annotated[list[Path] | None, typer.Option("--data", help="Your own examples, JSON lines.")]
-Mix = Annotated[bool, typer.Option("--mix", help="Make examples of the documents, beside your own.")]
-Against = Annotated[list[Path] | None, typer.Option("--against", help="Question sets that must not leak.")]
+DataFiles = Annotated[list[Path] | None, Option("--data", help="Your own examples, JSON lines.")]
+Mix = Annotated[bool, Option("--mix", help="Make examples of the documents, beside your own.")]
+Against = Annotated[list[Path] | None, Option("--against", help="Question sets that must not leak.")]
 Apart = Annotated[
-    list[Path] | None, typer.Option("--apart", help="Question sets whose documents are not trained on.")
+    list[Path] | None, Option("--apart", help="Question sets whose documents are not trained on.")
 ]
-Name = Annotated[str, typer.Option("--name", help="Of the adapter; default: the next number.")]
-Licence = Annotated[str, typer.Option("--licence", help="Of documents and data, for the card.")]
+Name = Annotated[str, Option("--name", help="Of the adapter; default: the next number.")]
+Licence = Annotated[str, Option("--licence", help="Of documents and data, for the card.")]
 Check = Annotated[
-    bool, typer.Option("--check/--no-check", help="Measure gain and forgetting, and promote if it passes.")
+    bool, Option("--check/--no-check", help="Measure gain and forgetting, and promote if it passes.")
 ]
 ShowPassages = Annotated[
     ShownPassages | None,
-    typer.Option("--passages", help="Which label examples show passages; auto: those about an indexed one."),
+    Option("--passages", help="Which label examples show passages; auto: those about an indexed one."),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Another one makes another adapter.")]
+Seed = Annotated[int | None, Option("--seed", min=0, help="Another one makes another adapter.")]
 
 _SHOWN = 10
 _WIDTH = 600
@@ -62,17 +63,15 @@ def examples(
     mix: Mix = False,
     against: Against = None,
     apart: Apart = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Write the training examples, JSON lines.")
-    ] = None,
+    out: Annotated[Path | None, Option("--out", help="Write the training examples, JSON lines.")] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show ten as the model sees them, with memory and time.")
+        bool, Option("--dry-run", help="Show ten as the model sees them, with memory and time.")
     ] = False,
     passages: ShowPassages = None,
     seed: Seed = None,
 ) -> None:
     """Make the examples that a generator would be tuned on, and say what was left out."""
-    assistant = context.assistant(context.settings(adaptation={"seed": seed, "passages": passages}))
+    assistant = context.assistant(context.settings({"adaptation": {"seed": seed, "passages": passages}}))
     material = _material(assistant, learn, data, mix, against, apart)
     document: dict[str, Any] = {
         "train": len(material.examples.train),
@@ -104,41 +103,35 @@ def generator(
     apart: Apart = None,
     name: Name = "",
     method: Annotated[
-        Method | None, typer.Option("--method", help="How it is changed; docs/how-to/adapt.md says when.")
+        Method | None, Option("--method", help="How it is changed; docs/how-to/adapt.md says when.")
     ] = None,
     targets: Annotated[
-        Targets | None, typer.Option("--targets", help="Modules: queries and values, feed-forward, all.")
+        Targets | None, Option("--targets", help="Modules: queries and values, feed-forward, all.")
     ] = None,
-    over: Annotated[
-        str | None, typer.Option("--over", help="Of a fusion: bottleneck adapters, one,two.")
-    ] = None,
-    rank: Annotated[
-        str | None, typer.Option("--rank", help="A number, or auto: tried on validation.")
-    ] = None,
-    epochs: Annotated[float | None, typer.Option("--epochs", help="How often all examples are seen.")] = None,
+    over: Annotated[str | None, Option("--over", help="Of a fusion: bottleneck adapters, one,two.")] = None,
+    rank: Annotated[str | None, Option("--rank", help="A number, or auto: tried on validation.")] = None,
+    epochs: Annotated[float | None, Option("--epochs", help="How often all examples are seen.")] = None,
     rate: Annotated[
-        float | None, typer.Option("--learning-rate", help="The highest one; default: by method.")
+        float | None, Option("--learning-rate", help="The highest one; default: by method.")
     ] = None,
     rehearsal: Annotated[
-        float | None, typer.Option("--rehearsal", help="Share of tokens that keep the model what it was.")
+        float | None, Option("--rehearsal", help="Share of tokens that keep the model what it was.")
     ] = None,
     divergence: Annotated[
-        float | None, typer.Option("--divergence", help="Weight of the divergence from the base on them.")
+        float | None, Option("--divergence", help="Weight of the divergence from the base on them.")
     ] = None,
-    ewc: Annotated[
-        float | None, typer.Option("--ewc", help="Weight of what a change costs the base: EWC.")
-    ] = None,
-    l2: Annotated[float | None, typer.Option("--l2", help="Weight of the squared change.")] = None,
+    ewc: Annotated[float | None, Option("--ewc", help="Weight of what a change costs the base: EWC.")] = None,
+    l2: Annotated[float | None, Option("--l2", help="Weight of the squared change.")] = None,
     stop_nats: Annotated[
-        float | None, typer.Option("--stop-nats", help="End when general loss rose by more.")
+        float | None, Option("--stop-nats", help="End when general loss rose by more.")
     ] = None,
     upper_first: Annotated[
-        float | None, typer.Option("--upper-first", help="Share of steps with the upper layers alone.")
+        float | None, Option("--upper-first", help="Share of steps with the upper layers alone.")
     ] = None,
     layers: Annotated[
-        float | None, typer.Option("--layers", help="Share of the layers, from the top, that are tuned.")
+        float | None, Option("--layers", help="Share of the layers, from the top, that are tuned.")
     ] = None,
-    start: Annotated[str, typer.Option("--start", help="The adapter to begin with.")] = "",
+    start: Annotated[str, Option("--start", help="The adapter to begin with.")] = "",
     passages: ShowPassages = None,
     licence: Licence = "not stated",
     seed: Seed = None,
@@ -162,7 +155,7 @@ def generator(
         "passages": passages,
         "seed": seed,
     }
-    assistant = context.assistant(context.settings(adaptation=own))
+    assistant = context.assistant(context.settings({"adaptation": own}))
     material = _material(assistant, learn, data, mix, against, apart, licence, start=start)
     service = assistant.adaptation
     if rank == "auto":
@@ -180,18 +173,16 @@ def generator(
 @shared()
 def improve(
     context: Context,
-    name: Annotated[
-        str, typer.Option("--name", help="Of the run; a number of the round follows.")
-    ] = "judged",
-    start: Annotated[str, typer.Option("--start", help="The adapter to begin with.")] = "",
-    rounds: Annotated[int, typer.Option("--rounds", min=1, help="At most.")] = 3,
-    samples: Annotated[int, typer.Option("--samples", min=2, help="Answers to each question.")] = 4,
+    name: Annotated[str, Option("--name", help="Of the run; a number of the round follows.")] = "judged",
+    start: Annotated[str, Option("--start", help="The adapter to begin with.")] = "",
+    rounds: Annotated[int, Option("--rounds", min=1, help="At most.")] = 3,
+    samples: Annotated[int, Option("--samples", min=2, help="Answers to each question.")] = 4,
     licence: Licence = "not stated",
     seed: Seed = None,
     check: Check = True,
 ) -> int:
     """Let the judge choose among sampled answers, and learn what it prefers, in rounds (RLAIF by DPO)."""
-    assistant = context.assistant(context.settings(adaptation={"seed": seed}))
+    assistant = context.assistant(context.settings({"adaptation": {"seed": seed}}))
 
     def told_round(done: Round) -> None:
         grown = "" if done.change is None else f" ({told(done.change)})"
@@ -221,15 +212,15 @@ def improve(
 @shared()
 def self_train(
     context: Context,
-    data: Annotated[Path, typer.Option("--data", help="Labelled questions, a question set with options.")],
-    unlabelled: Annotated[Path, typer.Option("--unlabelled", help="Questions with options, no answers.")],
+    data: Annotated[Path, Option("--data", help="Labelled questions, a question set with options.")],
+    unlabelled: Annotated[Path, Option("--unlabelled", help="Questions with options, no answers.")],
     review: Annotated[
-        Path, typer.Option("--review", help="Where what is left goes, for `hybrid questions review`.")
+        Path, Option("--review", help="Where what is left goes, for `hybrid questions review`.")
     ] = Path("review.jsonl"),
-    name: Annotated[str, typer.Option("--name", help="Of the run; a number follows.")] = "self-trained",
-    rounds: Annotated[int, typer.Option("--rounds", min=1, help="At most.")] = 3,
+    name: Annotated[str, Option("--name", help="Of the run; a number follows.")] = "self-trained",
+    rounds: Annotated[int, Option("--rounds", min=1, help="At most.")] = 3,
     confidence: Annotated[
-        float, typer.Option("--confidence", min=0.5, max=1, help="From which on its labels are learned.")
+        float, Option("--confidence", min=0.5, max=1, help="From which on its labels are learned.")
     ] = 0.95,
     licence: Licence = "not stated",
     seed: Seed = None,
@@ -239,7 +230,7 @@ def self_train(
     from hybrid.adaptation.methods.selftraining import for_review
     from hybrid.questions.files import save_questions
 
-    assistant = context.assistant(context.settings(adaptation={"seed": seed}))
+    assistant = context.assistant(context.settings({"adaptation": {"seed": seed}}))
 
     def told_round(done: SelfRound) -> None:
         grown = "" if done.change is None else f" ({told(done.change)})"
@@ -278,7 +269,7 @@ def embedder(
     check: Check = True,
 ) -> int:
     """Tune the embedder to the words of a domain; it is put in use only if it finds more and loses little."""
-    assistant = context.assistant(context.settings(adaptation={"seed": seed}))
+    assistant = context.assistant(context.settings({"adaptation": {"seed": seed}}))
     service = assistant.adaptation
     card = service.tune_embedder(
         against=_questions(against),

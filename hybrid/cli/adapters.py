@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from hybrid.adaptation.gate import Reasons
 from hybrid.adaptation.serving import in_use
@@ -20,17 +21,17 @@ app = typer.Typer(
     help="What was tuned: list, check, put in use, take away.", no_args_is_help=True, rich_markup_mode=None
 )
 
-Name = Annotated[str, typer.Argument(help="The name of an adapter.")]
+Name = Annotated[str, Argument(help="The name of an adapter.")]
 Suites = Annotated[
     list[Path] | None,
-    typer.Option("--suite", help="Items of your own, a file or a folder, for the kinds that are in it."),
+    Option("--suite", help="Items of your own, a file or a folder, for the kinds that are in it."),
 ]
-Items = Annotated[int | None, typer.Option("--items", help="At most so many of each kind.")]
+Items = Annotated[int | None, Option("--items", help="At most so many of each kind.")]
 GivenData = Annotated[
     list[Path] | None,
-    typer.Option("--data", help="Your own examples, as they were given to `hybrid adapt`."),
+    Option("--data", help="Your own examples, as they were given to `hybrid adapt`."),
 ]
-_Kind = typer.Argument(help="generator or embedder.", case_sensitive=False)
+_Kind = Argument(help="generator or embedder.", case_sensitive=False)
 
 _DIGITS = {"points": 1, "nats": 3, "bits": 3}
 
@@ -115,19 +116,14 @@ def check(
     items: Items = None,
     task: Annotated[
         list[str] | None,
-        typer.Option("--task", help="A task of lm-eval, measured as well; may be repeated."),
+        Option("--task", help="A task of lm-eval, measured as well; may be repeated."),
     ] = None,
 ) -> int:
     """Measure what an adapter made the model forget, and write it into its card; ends with 7 if too much."""
     assistant = context.assistant()
     with console.progress() as progress:
         card = assistant.adaptation.check(
-            name,
-            suites=suite or (),
-            items=items,
-            tasks=task or (),
-            note=console.note,
-            progress=progress,
+            name, suites=suite or (), items=items, tasks=task or (), note=console.note, progress=progress
         )
     found = assistant.adapters.reasons(name)
     if context.as_json:
@@ -143,7 +139,7 @@ def check(
 def promote(
     context: Context,
     name: Name,
-    force: Annotated[bool, typer.Option("--force", help="Whatever stands against it.")] = False,
+    force: Annotated[bool, Option("--force", help="Whatever stands against it.")] = False,
 ) -> int:
     """Put an adapter in use if it gained and did not forget too much; checked first if it never was."""
     return put_in_use(context, context.assistant(), name, force=force)
@@ -168,21 +164,14 @@ def repair(
     context: Context,
     name: Name,
     data: GivenData = None,
-    train: Annotated[
-        bool, typer.Option(help="Tune anew with more rehearsal if strength is not enough.")
-    ] = True,
+    train: Annotated[bool, Option(help="Tune anew with more rehearsal if strength is not enough.")] = True,
     suite: Suites = None,
     items: Items = None,
 ) -> int:
     """Try smaller strength, then more rehearsal, until the adapter forgets no more than it may."""
     service = context.assistant().adaptation
     found = service.repair(
-        name,
-        given=service.given(data or ()),
-        train=train,
-        suites=suite or (),
-        items=items,
-        note=console.note,
+        name, given=service.given(data or ()), train=train, suites=suite or (), items=items, note=console.note
     )
     tried = [{"tried": attempt.name, "attempt": attempt} for attempt in found.attempts]
     context.show(
@@ -198,18 +187,16 @@ def repair(
 @shared()
 def combine(
     context: Context,
-    names: Annotated[list[str], typer.Argument(help="The names of two or more adapters.")],
-    by: Annotated[Merging, typer.Option("--by", help="How changes become one.")] = Merging.TIES,
+    names: Annotated[list[str], Argument(help="The names of two or more adapters.")],
+    by: Annotated[Merging, Option("--by", help="How changes become one.")] = Merging.TIES,
     weight: Annotated[
         list[float] | None,
-        typer.Option("--weight", help="One for each, in order; default: tried on validation."),
+        Option("--weight", help="One for each, in order; default: tried on validation."),
     ] = None,
-    density: Annotated[
-        float, typer.Option("--density", help="Share of entries that TIES and DARE keep.")
-    ] = 0.5,
-    rank: Annotated[int, typer.Option("--rank", min=0, help="Of the new one; default: by the way.")] = 0,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of what DARE drops.")] = 0,
-    name: Annotated[str, typer.Option("--name", help="Of the new one; default: the next number.")] = "",
+    density: Annotated[float, Option("--density", help="Share of entries that TIES and DARE keep.")] = 0.5,
+    rank: Annotated[int, Option("--rank", min=0, help="Of the new one; default: by the way.")] = 0,
+    seed: Annotated[int, Option("--seed", min=0, help="Of what DARE drops.")] = 0,
+    name: Annotated[str, Option("--name", help="Of the new one; default: the next number.")] = "",
     data: GivenData = None,
     suite: Suites = None,
     items: Items = None,
@@ -239,7 +226,7 @@ def ablate(
     context: Context,
     name: Name,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Keep it without what costs more than it brings, as a new one.")
+        bool, Option("--keep", help="Keep it without what costs more than it brings, as a new one.")
     ] = False,
     data: GivenData = None,
     suite: Suites = None,
@@ -283,7 +270,7 @@ def ablate(
 def drift(
     context: Context,
     name: Name,
-    out: Annotated[Path | None, typer.Option("--out", help="Write it as a picture, SVG.")] = None,
+    out: Annotated[Path | None, Option("--out", help="Write it as a picture, SVG.")] = None,
 ) -> None:
     """Show how far an adapter of the generator moved each block of the model."""
     from hybrid.adaptation.methods.deltas import drift_picture
@@ -317,7 +304,7 @@ def drift(
 def tradeoff(
     context: Context,
     kind: Annotated[AdapterKind, _Kind] = AdapterKind.GENERATOR,
-    report: Annotated[Path | None, typer.Option("--report", help="Write it as one HTML file.")] = None,
+    report: Annotated[Path | None, Option("--report", help="Write it as one HTML file.")] = None,
 ) -> None:
     """Show what each adapter gained in the domain against what it lost in general, and which are best."""
     from hybrid.files import write_atomic
@@ -344,8 +331,8 @@ def remove(context: Context, name: Name) -> None:
 @shared()
 def add(
     context: Context,
-    folder: Annotated[Path, typer.Argument(help="What PEFT wrote: adapter_config.json and weights.")],
-    name: Annotated[str, typer.Option("--name", help="Of the adapter; default: the next number.")] = "",
+    folder: Annotated[Path, Argument(help="What PEFT wrote: adapter_config.json and weights.")],
+    name: Annotated[str, Option("--name", help="Of the adapter; default: the next number.")] = "",
 ) -> None:
     """Take in an adapter that was made by plain PEFT (axolotl, unsloth, TRL), if it fits the model."""
     card = context.assistant().adaptation.take_in(folder, name=name, note=console.note)
@@ -359,16 +346,16 @@ def add(
 def export(
     context: Context,
     name: Name,
-    out: Annotated[Path, typer.Argument(help="Where to; it must not be there yet.")],
+    out: Annotated[Path, Argument(help="Where to; it must not be there yet.")],
     destination: Annotated[
         Destination,
-        typer.Option(
+        Option(
             "--for",
             help="Who takes it. peft: a folder or an archive (.zip, .tar, .tar.gz). merged: a model of its "
             "own. gguf: a file for llama.cpp. vllm: a folder and a line that starts it. ollama: a Modelfile.",
         ),
     ] = Destination.PEFT,
-    precision: Annotated[Precision, typer.Option(help="Of the matrices in GGUF.")] = Precision.F16,
+    precision: Annotated[Precision, Option(help="Of the matrices in GGUF.")] = Precision.F16,
 ) -> None:
     """Write an adapter as another program takes it: checked, merged where it must be, and compared."""
     service = context.assistant().adaptation

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 import typer
+from typer import Option
 
 from hybrid import __version__
 from hybrid.cli import (
-    abstain,
     adapt,
     adapters,
     ask,
@@ -21,10 +21,8 @@ from hybrid.cli import (
     evaluate,
     grounding,
     index,
-    init,
     monitor,
     operate,
-    prompts,
     questions,
     router,
     serve,
@@ -42,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     rich_markup_mode=None,
 )
-app.command()(init.init)
+app.command()(setup.init)
 app.command()(index.index)
 app.command()(ask.search)
 app.command()(ask.ask)
@@ -51,7 +49,7 @@ app.command()(evaluate.evaluate)
 app.command()(evaluate.compare)
 app.command()(decide.decide)
 app.command()(serve.serve)
-app.command()(abstain.abstain)
+app.command()(decide.abstain)
 app.command()(monitor.monitor)
 app.command()(index.status)
 app.command("promote")(operate.switch)
@@ -69,7 +67,7 @@ app.add_typer(setup.models_app, name="models")
 app.add_typer(setup.config_app, name="config")
 app.add_typer(evaluate.bench_app, name="bench")
 app.add_typer(questions.app, name="questions")
-app.add_typer(prompts.app, name="prompts")
+app.add_typer(operate.prompts_app, name="prompts")
 app.add_typer(router.app, name="router")
 app.add_typer(operate.traffic_app, name="traffic")
 app.add_typer(traces.app, name="traces")
@@ -83,9 +81,7 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def options(
-    version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Show the version."
-    ),
+    version: bool = Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
 ) -> None:
     """Index a folder, ask it questions, get answers whose citations hold."""
 

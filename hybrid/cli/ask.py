@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from hybrid.assistant import Assistant
 from hybrid.cli import console
@@ -19,30 +19,28 @@ from hybrid.freshness import Drift, changed_since
 from hybrid.tracing import traced
 from hybrid.types import Arm, plain
 
-Question = Annotated[str, typer.Argument(help="In plain words; - reads it from stdin.")]
+Question = Annotated[str, Argument(help="In plain words; - reads it from stdin.")]
 Where = Annotated[
     list[str] | None,
-    typer.Option("--where", help="Only documents with KEY=VALUE; source and title take * and ?."),
+    Option("--where", help="Only documents with KEY=VALUE; source and title take * and ?."),
 ]
 ArmOption = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--arm",
         help="base: the generator alone; rag: with passages; adapter, both: the same with the adapted "
         "generator; or one with settings, such as rag:reader=generator:k=3; default: as decided, or rag.",
     ),
 ]
-Reader = Annotated[ReaderKind | None, typer.Option("--reader", help="Who writes the answer of rag and both.")]
+Reader = Annotated[ReaderKind | None, Option("--reader", help="Who writes the answer of rag and both.")]
 GeneratorAdapter = Annotated[
     str | None,
-    typer.Option("--generator-adapter", help="Another adapter than the one in use; without --arm: both."),
+    Option("--generator-adapter", help="Another adapter than the one in use; without --arm: both."),
 ]
-NoCheck = Annotated[
-    bool, typer.Option("--no-check", help="Do not say which sentences the passages carry; faster.")
-]
+NoCheck = Annotated[bool, Option("--no-check", help="Do not say which sentences the passages carry; faster.")]
 Samples = Annotated[
     int | None,
-    typer.Option(
+    Option(
         "--samples",
         min=1,
         help="Draw so many other answers and say whether they agree; for base and adapter, which have no "
@@ -58,15 +56,13 @@ def search(
     context: Context,
     question: Question,
     k: Count = None,
-    mode: Annotated[
-        RetrievalMode | None, typer.Option("--mode", help="Which side finds the passages.")
-    ] = None,
+    mode: Annotated[RetrievalMode | None, Option("--mode", help="Which side finds the passages.")] = None,
     where: Where = None,
     reranker: Reranker = None,
     as_user: AsUser = None,
 ) -> None:
     """Show the passages nearest to a question, with the scores of each side."""
-    settings = context.settings(retrieval={"k": k, "mode": mode}, models={"reranker": reranker})
+    settings = context.settings({"retrieval": {"k": k, "mode": mode}, "models": {"reranker": reranker}})
     text, several = _read(question), context.assistants(settings)
     assistant = _nearest(several, text, as_user) if several else context.assistant(settings)
     hits = assistant.search(text, where=_conditions(where), as_user=as_user or None)
@@ -105,10 +101,10 @@ def ask(
     no_check: NoCheck = False,
     samples: Samples = None,
     why: Annotated[
-        bool, typer.Option("--why", help="Say of each sentence what carries it, and how surely.")
+        bool, Option("--why", help="Say of each sentence what carries it, and how surely.")
     ] = False,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Say how it came about: domain, arm, passages, scores, time.")
+        bool, Option("--explain", help="Say how it came about: domain, arm, passages, scores, time.")
     ] = False,
 ) -> None:
     """Answer a question with citations that hold, or say that the documents do not answer it.
@@ -214,9 +210,11 @@ def _assistant(
                 f"--generator-adapter does not go with --arm {arm}", hint="use --arm adapter or --arm both"
             )
     settings = context.settings(
-        retrieval={"k": k, "mode": RetrievalMode.FUSION if reranker else None},
-        generation={"reader": reader},
-        models={"reranker": reranker, "generator_adapter": generator_adapter},
+        {
+            "retrieval": {"k": k, "mode": RetrievalMode.FUSION if reranker else None},
+            "generation": {"reader": reader},
+            "models": {"reranker": reranker, "generator_adapter": generator_adapter},
+        }
     )
     named = [value for value in (arm, reader, k, reranker) if value is not None]
     several = context.assistants(settings) if arm != Arm.BASE else None
@@ -232,11 +230,7 @@ def _assistant(
 
 
 def _conditions(where: list[str] | None) -> dict[str, str]:
-    """Return KEY=VALUE options as a mapping.
-
-    Raises:
-        UsageError: one has no ``=``, or a key is there twice.
-    """
+    """Return KEY=VALUE options as a mapping."""
     parsed: dict[str, str] = {}
     for text in where or ():
         key, equals, value = text.partition("=")

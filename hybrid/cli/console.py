@@ -18,6 +18,7 @@ from hybrid.errors import StorageError
 from hybrid.files import json_text
 from hybrid.freshness import Drift
 from hybrid.index.sync import Progress, Stage
+from hybrid.text.folding import columns_of
 from hybrid.types import Chunk, Citation, Rejected, Span, plain
 
 if TYPE_CHECKING:
@@ -213,18 +214,12 @@ class Wrapped:
     def _end_word(self) -> None:
         if not self._word:
             return
-        line, size = self._blank.rpartition("\n")[2], cells(self._word)
+        line, size = self._blank.rpartition("\n")[2], columns_of(self._word)
         begun = len(line) if "\n" in self._blank else self._column + len(line)
         if begun and begun + size > self._width and "\n" not in self._blank:
             self._blank, begun = "\n", 0
         _write(_shown(self._blank + self._word))
         self._column, self._blank, self._word = begun + size, "", ""
-
-
-def cells(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
-    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
-    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
 
 
 def place(chunk: Chunk, span: Span | None = None) -> str:

@@ -1,51 +1,51 @@
-"""The command that decides: on a replayed table, or on an experiment that it runs itself."""
+"""Commands that decide: which arm, by a replayed table or an experiment of their own; what is declined."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.cli.evaluate import DEFAULT_ARMS, Retry, told_failures
 from hybrid.cli.options import Context, ExecutorName, shared
 from hybrid.errors import EXIT_GATE_FAILED, EXIT_PARTIAL, UsageError
+from hybrid.routing.abstention import AnswerScore, Risk
+from hybrid.types import plain
 
 From = Annotated[
     Path | None,
-    typer.Option("--from", help="Outcomes (CSV, JSON, JSON lines, a folder): question, source, arms."),
+    Option("--from", help="Outcomes (CSV, JSON, JSON lines, a folder): question, source, arms."),
 ]
 Gold = Annotated[
-    Path | None, typer.Option("--gold", help="With --from: judgements of people for some of its questions.")
+    Path | None, Option("--gold", help="With --from: judgements of people for some of its questions.")
 ]
 Costs = Annotated[
-    Path | None, typer.Option("--costs", help="With --from: what the arms cost (TOML, a table an arm).")
+    Path | None, Option("--costs", help="With --from: what the arms cost (TOML, a table an arm).")
 ]
-Arms = Annotated[
-    str | None, typer.Option("--arms", help="Which arms, joined by commas, for example base,rag:k=3.")
-]
+Arms = Annotated[str | None, Option("--arms", help="Which arms, joined by commas, for example base,rag:k=3.")]
 Margin = Annotated[
-    float | None, typer.Option("--margin", help="How much worse is still as good, as a share: 0.02.")
+    float | None, Option("--margin", help="How much worse is still as good, as a share: 0.02.")
 ]
-Level = Annotated[float | None, typer.Option("--level", help="The accepted chance of a wrong verdict.")]
-Metric = Annotated[str | None, typer.Option("--metric", help="The score that decides; default: correct.")]
+Level = Annotated[float | None, Option("--level", help="The accepted chance of a wrong verdict.")]
+Metric = Annotated[str | None, Option("--metric", help="The score that decides; default: correct.")]
 Budget = Annotated[
     int | None,
-    typer.Option("--budget", min=1, help="Ask in growing batches, at most so many answers in all."),
+    Option("--budget", min=1, help="Ask in growing batches, at most so many answers in all."),
 ]
 Require = Annotated[
     list[str] | None,
-    typer.Option("--require", help="MEASURE>=X, MEASURE<=X, decided, or arm=NAME; ends with 7 if not met."),
+    Option("--require", help="MEASURE>=X, MEASURE<=X, decided, or arm=NAME; ends with 7 if not met."),
 ]
-Report = Annotated[Path | None, typer.Option("--report", help="Write the report, one HTML file.")]
+Report = Annotated[Path | None, Option("--report", help="Write the report, one HTML file.")]
 
 
 @shared()
 def decide(
     context: Context,
-    questions: Annotated[str | None, typer.Argument(help="A question set: a file, or a name.")] = None,
+    questions: Annotated[str | None, Argument(help="A question set: a file, or a name.")] = None,
     table: From = None,
     gold: Gold = None,
     costs: Costs = None,
@@ -58,7 +58,7 @@ def decide(
     report: Report = None,
     retry: Retry = False,
     executor: ExecutorName = "",
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the resampling.")] = None,
+    seed: Annotated[int | None, Option("--seed", min=0, help="Of the resampling.")] = None,
 ) -> int:
     """Decide which arm to run, with evidence: from a question set, or from a table of outcomes."""
     from hybrid.comparison import policy_from, write
@@ -66,7 +66,9 @@ def decide(
     from hybrid.decision.values import parse_requirements, refuse_unknown
     from hybrid.report import report_html, report_json, report_text
 
-    settings = context.settings(decision={"margin": margin, "level": level, "metric": metric, "seed": seed})
+    settings = context.settings(
+        {"decision": {"margin": margin, "level": level, "metric": metric, "seed": seed}}
+    )
     requirements = parse_requirements(require or ())
     if report is not None:
         _make_room(report)
@@ -123,6 +125,28 @@ def decide(
     return _gate(unmet) or (EXIT_PARTIAL if failed else 0)
 
 
+@shared()
+def abstain(
+    context: Context,
+    questions: Annotated[str, Argument(help="A question set with golds: a file, or a name.")],
+    risk: Annotated[float, Option("--risk", help="The accepted share of wrong answers: 0.05.")],
+    of: Annotated[Risk, Option("--of", help="Of the answers given, or of all questions.")] = (Risk.ANSWERED),
+    delta: Annotated[float, Option("--delta", help="The chance that it does not hold.")] = 0.1,
+    arm: Annotated[str | None, Option("--arm", help="Whose answers; default: as decided, or rag.")] = None,
+    score: Annotated[
+        AnswerScore | None,
+        Option("--score", help="What an answer is held by; default: chosen on a half of the sources."),
+    ] = None,
+) -> int:
+    """Decline from now on what is not sure enough, so that few answers are wrong; 7 if none can be."""
+    found = context.assistant().abstention(
+        questions, alpha=risk, delta=delta, risk=of, arm=arm, score=score, progress=console.counting(10)
+    )
+    bound = found.bound
+    context.show({"sentence": bound.sentence} | plain(found), f"{found.arm}, {found.score}: {bound.sentence}")
+    return 0 if bound.threshold is not None else EXIT_GATE_FAILED
+
+
 def _tell_adopted(assistant: Assistant, adopted: str) -> None:
     """Say what answers from now on, and end the trial of just that."""
     from hybrid.operations.traffic import end_where_usual
@@ -135,11 +159,7 @@ def _tell_adopted(assistant: Assistant, adopted: str) -> None:
 
 
 def _make_room(path: Path) -> None:
-    """Make the folder of the report before anything is asked.
-
-    Raises:
-        UsageError: the report cannot be written there.
-    """
+    """Make the folder of the report before anything is asked."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
@@ -23,13 +24,11 @@ app = typer.Typer(help="See what the readers make of a file.", no_args_is_help=T
 @shared()
 def show(
     context: Context,
-    path: Annotated[Path, typer.Argument(help="A file, or a folder of them.")],
-    text_field: Annotated[
-        str | None, typer.Option("--text-field", help="Field of a CSV or JSONL row.")
-    ] = None,
+    path: Annotated[Path, Argument(help="A file, or a folder of them.")],
+    text_field: Annotated[str | None, Option("--text-field", help="Field of a CSV or JSONL row.")] = None,
 ) -> int:
     """Show what the reader hands over of a file, block by block, and what it leaves out."""
-    settings = context.settings(documents={"text_field": text_field}).documents
+    settings = context.settings({"documents": {"text_field": text_field}}).documents
     found = scan(path, settings)
     if not found.files and not found.rejected:
         what = f"no reader for {by_suffix(found.unread)}" if found.unread else "it is empty"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from hybrid.cli import console
 from hybrid.cli.options import Context, ExecutorName, Reranker, shared
@@ -23,10 +24,10 @@ bench_app = typer.Typer(
 )
 
 Arms = Annotated[
-    str, typer.Option("--arms", help="With commas: ARM[:KEY=VALUE...], such as base,rag:reader=generator.")
+    str, Option("--arms", help="With commas: ARM[:KEY=VALUE...], such as base,rag:reader=generator.")
 ]
-ArmText = Annotated[str, typer.Option("--arm", help="ARM[:KEY=VALUE...], such as rag:reader=generator:k=3.")]
-Retry = Annotated[bool, typer.Option("--retry", help="Ask again what failed before.")]
+ArmText = Annotated[str, Option("--arm", help="ARM[:KEY=VALUE...], such as rag:reader=generator:k=3.")]
+Retry = Annotated[bool, Option("--retry", help="Ask again what failed before.")]
 
 DEFAULT_ARMS = "base,rag"
 
@@ -38,7 +39,7 @@ _EVIDENCE_LETTERS = 300
 @shared()
 def evaluate(
     context: Context,
-    questions: Annotated[str, typer.Argument(help="A question set: a file, or a name in the domain.")],
+    questions: Annotated[str, Argument(help="A question set: a file, or a name in the domain.")],
     arm: ArmText = "rag",
     retry: Retry = False,
     executor: ExecutorName = "",
@@ -53,7 +54,7 @@ def evaluate(
 @shared()
 def compare(
     context: Context,
-    questions: Annotated[str, typer.Argument(help="A question set: a file, or a name; or one question.")],
+    questions: Annotated[str, Argument(help="A question set: a file, or a name; or one question.")],
     arms: Arms = DEFAULT_ARMS,
     retry: Retry = False,
     executor: ExecutorName = "",
@@ -84,15 +85,15 @@ def compare(
 @shared("as_json", "config", "effort", "offline")
 def retrieval(
     context: Context,
-    folder: Annotated[Path, typer.Argument(help="A folder in BEIR's format.")],
-    split: Annotated[str, typer.Option("--split", help="Which judgements; several joined by +.")] = "test",
-    keep: Annotated[Path | None, typer.Option("--keep", help="Keep the index in this folder.")] = None,
+    folder: Annotated[Path, Argument(help="A folder in BEIR's format.")],
+    split: Annotated[str, Option("--split", help="Which judgements; several joined by +.")] = "test",
+    keep: Annotated[Path | None, Option("--keep", help="Keep the index in this folder.")] = None,
     reranker: Reranker = None,
 ) -> None:
     """Score dense, lexical and fused retrieval: nDCG@10, recall, MRR."""
     from hybrid.evaluation.benchmark import bench_folder
 
-    settings = context.settings(models={"reranker": reranker})
+    settings = context.settings({"models": {"reranker": reranker}})
     with console.progress() as progress:
         rows = bench_folder(folder, settings, split=split, keep=keep, progress=progress)
     if context.as_json:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
@@ -22,23 +23,21 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many claims, whole documents.")]
+Limit = Annotated[int | None, Option("--limit", min=1, help="At most so many claims, whole documents.")]
 
 
 @app.command("evaluate")
 @shared("as_json", "config", "offline")
 def evaluate(
     context: Context,
-    data: Annotated[list[Path], typer.Argument(help="Labelled claims: files or folders.")],
-    scorer: Annotated[
-        list[str] | None, typer.Option("--scorer", help="A scorer by name; may be repeated.")
-    ] = None,
+    data: Annotated[list[Path], Argument(help="Labelled claims: files or folders.")],
+    scorer: Annotated[list[str] | None, Option("--scorer", help="A scorer by name; may be repeated.")] = None,
     threshold_from: Annotated[
         Path | None,
-        typer.Option("--threshold-from", help="Fit calibration and threshold on these labelled claims."),
+        Option("--threshold-from", help="Fit calibration and threshold on these labelled claims."),
     ] = None,
     calibration: Annotated[
-        Path | None, typer.Option("--calibration", help="A file of `hybrid grounding calibrate`.")
+        Path | None, Option("--calibration", help="A file of `hybrid grounding calibrate`.")
     ] = None,
     limit: Limit = None,
 ) -> None:
@@ -67,10 +66,10 @@ def evaluate(
 @shared()
 def calibrate(
     context: Context,
-    data: Annotated[Path, typer.Argument(help="Labelled claims: a file or a folder.")],
-    scorer: Annotated[str, typer.Option("--scorer", help="The scorer by name.")] = "trained",
+    data: Annotated[Path, Argument(help="Labelled claims: a file or a folder.")],
+    scorer: Annotated[str, Option("--scorer", help="The scorer by name.")] = "trained",
     out: Annotated[
-        Path | None, typer.Option("--out", help="The file to write; default: in the folder of the domain.")
+        Path | None, Option("--out", help="The file to write; default: in the folder of the domain.")
     ] = None,
     limit: Limit = None,
 ) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from hybrid.assistant import Assistant
 from hybrid.cli import console
@@ -33,19 +34,15 @@ _KEPT_ENOUGH = 0.9
 @shared()
 def index(
     context: Context,
-    folder: Annotated[Path, typer.Argument(help="A folder of documents, or one file.")],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done, how big, how long.")
-    ] = False,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Start from nothing.")] = False,
-    exclude: Annotated[list[str] | None, typer.Option("--exclude", help="Pattern as in .gitignore.")] = None,
-    text_field: Annotated[
-        str | None, typer.Option("--text-field", help="Field of a CSV or JSONL row.")
-    ] = None,
+    folder: Annotated[Path, Argument(help="A folder of documents, or one file.")],
+    dry_run: Annotated[bool, Option("--dry-run", help="Say what would be done, how big, how long.")] = False,
+    rebuild: Annotated[bool, Option("--rebuild", help="Start from nothing.")] = False,
+    exclude: Annotated[list[str] | None, Option("--exclude", help="Pattern as in .gitignore.")] = None,
+    text_field: Annotated[str | None, Option("--text-field", help="Field of a CSV or JSONL row.")] = None,
     executor: ExecutorName = "",
 ) -> int:
     """Index a folder: only what is new or changed is read and embedded."""
-    settings = context.settings(documents={"exclude": exclude or None, "text_field": text_field})
+    settings = context.settings({"documents": {"exclude": exclude or None, "text_field": text_field}})
     assistant = Assistant(_new_domain(context, settings, folder), settings=settings)
     if dry_run:
         _show_estimate(context, assistant.domain, assistant.estimate(folder, rebuild=rebuild))
@@ -62,10 +59,10 @@ def index(
 @shared()
 def status(
     context: Context,
-    files: Annotated[bool, typer.Option("--files", help="List every document.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Check every file against its checksum.")] = False,
+    files: Annotated[bool, Option("--files", help="List every document.")] = False,
+    verify: Annotated[bool, Option("--verify", help="Check every file against its checksum.")] = False,
     glossary: Annotated[
-        bool, typer.Option("--glossary", help="List what words stand for, as the documents say.")
+        bool, Option("--glossary", help="List what words stand for, as the documents say.")
     ] = False,
 ) -> int:
     """Show what is indexed, with which embedder, and what was rejected; 6 where an index is damaged."""
@@ -96,9 +93,9 @@ def status(
 @shared()
 def remove(
     context: Context,
-    patterns: Annotated[list[str] | None, typer.Argument(help="Sources or patterns such as 'old/*'.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Remove the whole domain.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    patterns: Annotated[list[str] | None, Argument(help="Sources or patterns such as 'old/*'.")] = None,
+    everything: Annotated[bool, Option("--all", help="Remove the whole domain.")] = False,
+    yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Take documents out of the index; they come back with the next `index` unless they are gone."""
     if bool(patterns) == everything:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
@@ -36,12 +36,12 @@ _DAY = 86_400.0
 def monitor(
     context: Context,
     by: Annotated[
-        list[Facet] | None, typer.Option("--by", help="What to count by; default: domain and arm.")
+        list[Facet] | None, Option("--by", help="What to count by; default: domain and arm.")
     ] = None,
-    hours: Annotated[float | None, typer.Option("--hours", help="Count the last so many hours.")] = None,
+    hours: Annotated[float | None, Option("--hours", help="Count the last so many hours.")] = None,
     calibrate: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--calibrate",
             help="From now on hold the domains against what they did in these hours; 6 if some are left out.",
         ),

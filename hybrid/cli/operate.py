@@ -1,4 +1,4 @@
-"""Commands on a domain in use: promote, rollback, history, traffic."""
+"""Commands on a domain in use: promote, rollback, history, gather, traffic, and versions of its prompts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from hybrid.changes import LoggedChange, Switched, read_changes
 from hybrid.cli import console
@@ -21,22 +22,26 @@ from hybrid.types import plain
 
 if TYPE_CHECKING:
     from hybrid.operations.traffic import TrafficSplit
+import difflib
+from dataclasses import asdict
+
+from hybrid.assistant import Assistant
 
 traffic_app = typer.Typer(
     help="Try another arm on a share of the conversations.", no_args_is_help=True, rich_markup_mode=None
 )
 
-_Why = typer.Option("--why", help="In words, for the log.")
+_Why = Option("--why", help="In words, for the log.")
 
 
 @shared()
 def switch(
     context: Context,
-    arm: Annotated[str, typer.Option("--arm", help="That answers where none is named.")] = "",
-    adapter: Annotated[list[str] | None, typer.Option("--adapter", help="To be in use; repeat it.")] = None,
-    prompt: Annotated[str, typer.Option("--prompt", help="A version of `hybrid prompts list`.")] = "",
-    generation: Annotated[str, typer.Option("--generation", help="Of the index, such as 000003.")] = "",
-    force: Annotated[bool, typer.Option("--force", help="Whatever stands against an adapter.")] = False,
+    arm: Annotated[str, Option("--arm", help="That answers where none is named.")] = "",
+    adapter: Annotated[list[str] | None, Option("--adapter", help="To be in use; repeat it.")] = None,
+    prompt: Annotated[str, Option("--prompt", help="A version of `hybrid prompts list`.")] = "",
+    generation: Annotated[str, Option("--generation", help="Of the index, such as 000003.")] = "",
+    force: Annotated[bool, Option("--force", help="Whatever stands against an adapter.")] = False,
     why: Annotated[str, _Why] = "",
 ) -> None:
     """Switch arm, adapters, prompts and index generation of a domain at once."""
@@ -61,7 +66,7 @@ def switch(
 def take_back(
     context: Context,
     what: Annotated[
-        Switched | None, typer.Argument(help="The last switch of this alone; default: the last of all.")
+        Switched | None, Argument(help="The last switch of this alone; default: the last of all.")
     ] = None,
     why: Annotated[str, _Why] = "",
 ) -> None:
@@ -112,15 +117,15 @@ def _line(change: LoggedChange) -> str:
 @shared()
 def start(
     context: Context,
-    arm: Annotated[str, typer.Argument(help="Such as both:generator_adapter=generator-002.")],
-    share: Annotated[float, typer.Option("--share", help="Of the conversations, up to 1.")] = 0.1,
+    arm: Annotated[str, Argument(help="Such as both:generator_adapter=generator-002.")],
+    share: Annotated[float, Option("--share", help="Of the conversations, up to 1.")] = 0.1,
     shadow: Annotated[
-        bool, typer.Option("--shadow", help="It answers beside the usual arm, and nobody is shown it.")
+        bool, Option("--shadow", help="It answers beside the usual arm, and nobody is shown it.")
     ] = False,
     metric: Annotated[
-        TrialMetric | None, typer.Option("--metric", help="Default: votes; with --shadow grounded.")
+        TrialMetric | None, Option("--metric", help="Default: votes; with --shadow grounded.")
     ] = None,
-    conversations: Annotated[int, typer.Option("--conversations", help="So many at the most.")] = 2_000,
+    conversations: Annotated[int, Option("--conversations", help="So many at the most.")] = 2_000,
 ) -> None:
     """Have a share of the conversations answered by another arm, from the next question on."""
     from hybrid.operations.traffic import start_split
@@ -149,8 +154,7 @@ def show(context: Context) -> None:
 
 @shared("as_json", "config", "indexes")
 def gather(
-    context: Context,
-    folders: Annotated[list[Path], typer.Argument(help="Their folders of indexes.")],
+    context: Context, folders: Annotated[list[Path], Argument(help="Their folders of indexes.")]
 ) -> None:
     """Take in the answers, votes and traces that other replicas kept; it may be done again."""
     from hybrid.tracing.store import TRACES_FILE, TraceStore
@@ -206,3 +210,78 @@ def opened(settings: Settings) -> Feedback:
     if feedback is None:
         raise UsageError("answers are not kept: feedback.keep_days is 0", hint="set it to a number of days")
     return feedback
+
+
+prompts_app = typer.Typer(
+    help="Which prompts a domain answers by, and answered by before.", no_args_is_help=True
+)
+
+Version = Annotated[str, Argument(help="The beginning of its digest.")]
+
+
+@prompts_app.command("list")
+@shared("as_json", "config", "indexes", "domain")
+def list_prompts(context: Context) -> None:
+    """List the versions of the prompts that answered in each domain, since when, and which is in force."""
+    settings = context.settings()
+    named = [context.domain] if context.domain else list(domains(Path(settings.indexes)))
+    found = []
+    for name in named:
+        own = Assistant(name, settings=settings)
+        now = own.prompts_in_force
+        uses = own.prompts.uses()
+        found += [{"domain": name, **asdict(use), "in_force": False} for use in uses]
+        if not uses or uses[-1].digest != now:
+            given = settings.generation
+            said = {"digest": now, "language": given.language, "prompt": given.prompt, "since": ""}
+            found.append({"domain": name, **said, "in_force": False})
+        found[-1]["in_force"] = True
+    if context.as_json:
+        console.json_document(found)
+        return
+    rows = [
+        (
+            console.name(str(one["domain"])),
+            str(one["digest"]),
+            ".".join(filter(None, (str(one["language"]), console.name(str(one["prompt"]))))),
+            str(one["since"]) or "not used yet",
+            "in force" if one["in_force"] else "",
+        )
+        for one in found
+    ]
+    console.table(("domain", "digest", "prompt", "since", ""), rows)
+
+
+@prompts_app.command("diff")
+@shared("config", "indexes", "domain")
+def diff(context: Context, old: Version = "", new: Version = "") -> None:
+    """Show what differs between two versions; default: the one before, and the one in force."""
+    own = context.assistant().prompts
+    uses = [use.digest for use in own.uses()]
+    if not uses and not new:
+        raise UsageError("no prompts were in use yet", hint="ask something, or name two versions")
+    new = own.find(new or uses[-1])
+    others = [version for version in uses if version != new]
+    if not old and not others:
+        raise UsageError("no other prompts were in use", hint="hybrid prompts list shows all that were")
+    old = own.find(old or others[-1])
+    before, after = (own.text(version).splitlines() for version in (old, new))
+    for line in difflib.unified_diff(before, after, old, new, lineterm=""):
+        console.data(line)
+
+
+@prompts_app.command("rollback")
+@shared()
+def rollback(
+    context: Context,
+    to: Annotated[str, Option("--to", help="The beginning of its digest; default: the one before.")] = "",
+) -> None:
+    """Answer by an earlier version again, at once and until the settings name another prompt."""
+    own = context.assistant()
+    before = own.prompts_in_force
+    after = own.restore_prompts(to)
+    decided = own.decided
+    if decided is not None and "prompt=" in decided.name:
+        console.note(f"note: the arm that was decided on names its own prompt: {decided.name}")
+    told = {"domain": own.domain, "before": before, "after": after}
+    context.show(told, f"{own.domain}: prompts {after} instead of {before}")

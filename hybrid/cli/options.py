@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import typer
+from typer import Option
 
 from hybrid.assistant import Assistant
 from hybrid.cli import console
@@ -20,26 +20,22 @@ from hybrid.index.generations import domains
 
 _Result = TypeVar("_Result")
 
-Domain = Annotated[
-    str | None, typer.Option("--domain", "-d", help="The domain; default: the only one there is.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout.")]
-Config = Annotated[Path | None, typer.Option("--config", help="Settings file instead of hybrid.toml.")]
-Indexes = Annotated[str | None, typer.Option("--indexes", help="Folder that holds the domains.")]
-EffortOption = Annotated[Effort | None, typer.Option("--effort", help="One dial for speed against quality.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Never ask the hub for a model.")]
+Domain = Annotated[str | None, Option("--domain", "-d", help="The domain; default: the only one there is.")]
+Json = Annotated[bool, Option("--json", help="Write one JSON document to stdout.")]
+Config = Annotated[Path | None, Option("--config", help="Settings file instead of hybrid.toml.")]
+Indexes = Annotated[str | None, Option("--indexes", help="Folder that holds the domains.")]
+EffortOption = Annotated[Effort | None, Option("--effort", help="One dial for speed against quality.")]
+Offline = Annotated[bool, Option("--offline", help="Never ask the hub for a model.")]
 # Of several commands, and not of all.
 AsUser = Annotated[
     list[str] | None,
-    typer.Option(
-        "--as-user", help="Who asks, and again for each group of that user; finds what they may read."
-    ),
+    Option("--as-user", help="Who asks, and again for each group of that user; finds what they may read."),
 ]
-Count = Annotated[int | None, typer.Option("-k", help="How many hits.")]
-Reranker = Annotated[str | None, typer.Option("--reranker", help="A cross-encoder, by name or folder.")]
+Count = Annotated[int | None, Option("-k", help="How many hits.")]
+Reranker = Annotated[str | None, Option("--reranker", help="A cross-encoder, by name or folder.")]
 ExecutorName = Annotated[
     str,
-    typer.Option("--executor", help="Who works: serial, threads[:N], processes[:N], ray, ray://HOST:PORT."),
+    Option("--executor", help="Who works: serial, threads[:N], processes[:N], ray, ray://HOST:PORT."),
 ]
 
 
@@ -57,33 +53,14 @@ class Context:
     effort: EffortOption = None
     offline: Offline = False
 
-    def settings(
-        self,
-        *,
-        documents: dict[str, Any] | None = None,
-        retrieval: dict[str, Any] | None = None,
-        generation: dict[str, Any] | None = None,
-        models: dict[str, Any] | None = None,
-        decision: dict[str, Any] | None = None,
-        adaptation: dict[str, Any] | None = None,
-        serve: dict[str, Any] | None = None,
-    ) -> Settings:
+    def settings(self, sections: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
         """Merge these options, and those of the command by section, with file, environment and defaults.
 
         A value of None was not given and sets nothing.
         """
-        flags: dict[str, Any] = {
-            "indexes": self.indexes,
-            "effort": self.effort,
-            "documents": documents or {},
-            "retrieval": retrieval or {},
-            "generation": generation or {},
-            "decision": decision or {},
-            "adaptation": adaptation or {},
-            "serve": serve or {},
-            "models": (models or {}) | {"offline": self.offline or None},
-        }
-        loaded = load(flags, file=self.config)
+        own = dict(sections or {})
+        own["models"] = {**own.get("models", {}), "offline": self.offline or None}
+        loaded = load({"indexes": self.indexes, "effort": self.effort} | own, file=self.config)
         if loaded.by_folder:
             console.note(f"settings: {CONFIG_FILE} of this folder sets {', '.join(loaded.by_folder)}")
         return loaded.settings
@@ -133,8 +110,7 @@ class Context:
 def shared(*names: str) -> Callable[[Callable[..., _Result]], Callable[..., _Result]]:
     """Give a command the shared options, and hand it their values as its parameter ``context``.
 
-    Args:
-        names: of the fields of ``Context`` that are options here; all without a name.
+    ``names`` are those of the fields of ``Context`` that are options here; all without one.
 
     Example:
         >>> @app.command("rollback")                             # doctest: +SKIP

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Make, check and review question sets.", no_args_is_help=True, rich_markup_mode=None)
 
-QuestionSet = Annotated[Path, typer.Argument(help="A question set, JSON lines.")]
+QuestionSet = Annotated[Path, Argument(help="A question set, JSON lines.")]
 
 _KEYS = "[a]ccept [e]dit [d]rop [s]kip [q]uit > "
 _EVIDENCE_WIDTH = 1_200
@@ -33,17 +34,15 @@ _EVIDENCE_WIDTH = 1_200
 @shared()
 def make(
     context: Context,
-    count: Annotated[int, typer.Option("--count", "-n", help="How many questions.")] = 200,
-    out: Annotated[Path | None, typer.Option("--out", help="Default: made.jsonl of the domain.")] = None,
-    unanswerable: Annotated[float, typer.Option(help="Share of questions without an answer.")] = 0.15,
-    foreign: Annotated[Path | None, typer.Option(help="A set of another domain: unanswerable here.")] = None,
-    hold_out: Annotated[float, typer.Option(help="Share of documents no adapter may learn from.")] = 0.2,
-    seed: Annotated[int, typer.Option(help="Another one makes another set.")] = 0,
-    closed_book: Annotated[bool, typer.Option(help="Label what the generator knows by itself.")] = True,
-    generator: Annotated[
-        bool, typer.Option("--generator", help="The generator words the questions.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    count: Annotated[int, Option("--count", "-n", help="How many questions.")] = 200,
+    out: Annotated[Path | None, Option("--out", help="Default: made.jsonl of the domain.")] = None,
+    unanswerable: Annotated[float, Option(help="Share of questions without an answer.")] = 0.15,
+    foreign: Annotated[Path | None, Option(help="A set of another domain: unanswerable here.")] = None,
+    hold_out: Annotated[float, Option(help="Share of documents no adapter may learn from.")] = 0.2,
+    seed: Annotated[int, Option(help="Another one makes another set.")] = 0,
+    closed_book: Annotated[bool, Option(help="Label what the generator knows by itself.")] = True,
+    generator: Annotated[bool, Option("--generator", help="The generator words the questions.")] = False,
+    force: Annotated[bool, Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Make questions with checked answers from the documents of a domain."""
     from hybrid.questions.files import load_questions, save_questions
@@ -84,7 +83,7 @@ def check(
     context: Context,
     questions: QuestionSet,
     against: Annotated[
-        list[Path] | None, typer.Option("--against", help="JSON lines that an adapter was trained on.")
+        list[Path] | None, Option("--against", help="JSON lines that an adapter was trained on.")
     ] = None,
 ) -> int:
     """Find duplicates, leaks and label errors; exit code 7 when there are errors."""
@@ -130,9 +129,9 @@ def _note_shares(findings: Findings) -> None:
 @shared()
 def from_feedback(
     context: Context,
-    out: Annotated[Path | None, typer.Option("--out", help="Default: feedback.jsonl of the domain.")] = None,
+    out: Annotated[Path | None, Option("--out", help="Default: feedback.jsonl of the domain.")] = None,
     pairs: Annotated[
-        Path | None, typer.Option("--pairs", help="Write the blind preferences too, for tuning.")
+        Path | None, Option("--pairs", help="Write the blind preferences too, for tuning.")
     ] = None,
 ) -> None:
     """Make a set of the answers that were voted for; what it has already stays, and what was new is told."""
@@ -181,12 +180,12 @@ def from_feedback(
 def review(
     context: Context,
     questions: Annotated[
-        Path | None, typer.Argument(help="A question set; default: doubtful answers of the domain in use.")
+        Path | None, Argument(help="A question set; default: doubtful answers of the domain in use.")
     ] = None,
     below: Annotated[
-        float, typer.Option("--below", help="Of answers: doubtful with less than this, from 0 to 1.")
+        float, Option("--below", help="Of answers: doubtful with less than this, from 0 to 1.")
     ] = 0.5,
-    only_list: Annotated[bool, typer.Option("--list", help="Show what waits, and ask nothing.")] = False,
+    only_list: Annotated[bool, Option("--list", help="Show what waits, and ask nothing.")] = False,
 ) -> None:
     """Look through a set or the doubtful answers, one by one; every step is saved, the next time goes on."""
     from hybrid.cli.operate import opened

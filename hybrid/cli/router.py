@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from hybrid.cli import console
 from hybrid.cli.options import AsUser, Context, shared
@@ -28,9 +29,7 @@ def fit(context: Context) -> None:
 @app.command("route")
 @shared("as_json", "config", "indexes", "offline")
 def route(
-    context: Context,
-    question: Annotated[str, typer.Argument(help="In plain words.")],
-    as_user: AsUser = None,
+    context: Context, question: Annotated[str, Argument(help="In plain words.")], as_user: AsUser = None
 ) -> None:
     """Say which domain a question belongs to, and what speaks for it."""
     with Assistants(settings=context.settings()) as assistants:
@@ -45,8 +44,8 @@ def route(
 @shared()
 def arms(
     context: Context,
-    questions: Annotated[str, typer.Argument(help="A question set with golds: a file, or a name.")],
-    among: Annotated[str, typer.Option("--arms", help="The arms to choose from, from simple to costly.")] = (
+    questions: Annotated[str, Argument(help="A question set with golds: a file, or a name.")],
+    among: Annotated[str, Option("--arms", help="The arms to choose from, from simple to costly.")] = (
         "base,rag,adapter,both"
     ),
 ) -> int:

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
@@ -18,13 +18,13 @@ from hybrid.tracing import traced
 def serve(
     context: Context,
     host: Annotated[
-        str | None, typer.Option("--host", help="Where to listen; beyond loopback it wants $HYBRID_TOKEN.")
+        str | None, Option("--host", help="Where to listen; beyond loopback it wants $HYBRID_TOKEN.")
     ] = None,
-    port: Annotated[int | None, typer.Option("--port", help="0 is a free one.")] = None,
+    port: Annotated[int | None, Option("--port", help="0 is a free one.")] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", help="So many processes, each with models of its own.")
+        int | None, Option("--workers", help="So many processes, each with models of its own.")
     ] = None,
-    as_worker: Annotated[int | None, typer.Option("--as-worker", hidden=True)] = None,
+    as_worker: Annotated[int | None, Option("--as-worker", hidden=True)] = None,
 ) -> None:
     """Serve the domains: OpenAI's protocol below /v1, and a page to ask them on. Ctrl-C ends.
 
@@ -36,7 +36,7 @@ def serve(
     from hybrid.serving.service import Service
     from hybrid.serving.workers import Ready, Workers, ready, serve_as_worker
 
-    settings = context.settings(serve={"host": host, "port": port, "workers": workers})
+    settings = context.settings({"serve": {"host": host, "port": port, "workers": workers}})
     access = Access.of(os.environ, settings.serve.host)
     named = [name.strip() for name in (context.domain or settings.domain).split(",") if name.strip()]
 

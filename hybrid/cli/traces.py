@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
@@ -23,7 +24,7 @@ from hybrid.types import plain
 
 app = typer.Typer(help="What was done for every question, stage by stage.", no_args_is_help=True)
 
-Hours = Annotated[float | None, typer.Option("--hours", help="Only of the last so many hours.")]
+Hours = Annotated[float | None, Option("--hours", help="Only of the last so many hours.")]
 
 _LISTED = (names.DOMAIN, names.ARM, names.OUTCOME)
 _BAR = 40
@@ -34,11 +35,9 @@ _SHOWN = 60
 @shared("as_json", "config", "indexes", "domain")
 def list_traces(
     context: Context,
-    count: Annotated[int, typer.Option("--count", "-n", min=1, help="At most so many.")] = 20,
-    arm: Annotated[str, typer.Option("--arm", help="Only of this arm, as it was named.")] = "",
-    outcome: Annotated[
-        TraceOutcome | None, typer.Option("--outcome", help="Only those that ended so.")
-    ] = None,
+    count: Annotated[int, Option("--count", "-n", min=1, help="At most so many.")] = 20,
+    arm: Annotated[str, Option("--arm", help="Only of this arm, as it was named.")] = "",
+    outcome: Annotated[TraceOutcome | None, Option("--outcome", help="Only those that ended so.")] = None,
     hours: Hours = None,
 ) -> None:
     """List the questions that were asked, the latest first: how long each took, and what became of it."""
@@ -71,7 +70,7 @@ def list_traces(
 @shared("as_json", "config", "indexes")
 def show(
     context: Context,
-    trace: Annotated[str, typer.Argument(help="Its name or how that begins; default: the latest.")] = "",
+    trace: Annotated[str, Argument(help="Its name or how that begins; default: the latest.")] = "",
 ) -> None:
     """Show a trace as a waterfall: each stage, when it began, and how long it took."""
     with _store(context.settings()) as store:

@@ -22,12 +22,8 @@ _ADAPTERS = ("generator_adapter", "embedder_adapter")
 def adopt(domain: Path, arm: str, *, experiment: str, sentence: str, labels: bool = False) -> None:
     """Make an arm the one that the domain answers by.
 
-    Args:
-        domain: its folder.
-        arm: under a name that will mean the same tomorrow.
-        experiment: the name of the experiment that it rests on.
-        sentence: why.
-        labels: whether it rests on choices among labels alone, which say nothing of an open question.
+    The name of the arm has to mean the same tomorrow. ``experiment`` is the name of the one that it rests on;
+    ``labels`` says that it rests on choices among labels alone, which say nothing of an open question.
     """
     told = {
         "arm": arm,
@@ -67,12 +63,9 @@ def _told(content: str) -> dict[str, str]:
 def adopted(domain: Path, settings: Settings) -> ArmSpec | None:
     """Return the arm that was chosen for the domain, None if nothing was decided yet.
 
-    The folder of a domain may come from anyone. So its file sets how passages are found and answers made,
-    and which adapter of the domain serves; which models and endpoints are used only the user's settings say.
-
-    Args:
-        domain: its folder.
-        settings: those of the user, which hold for all that the arm does not name.
+    The folder of a domain may come from anyone. So its file sets how passages are found and answers made, and
+    which adapter of the domain serves; which models and endpoints are used only the user's settings say.
+    ``settings`` are those of the user, which hold for all that the arm does not name.
 
     Raises:
         UsageError: the file is not what ``adopt`` writes, or names an arm that cannot be used here.
@@ -90,10 +83,7 @@ def adopted(domain: Path, settings: Settings) -> ArmSpec | None:
 def usable(path: Path, arm: object, settings: Settings) -> ArmSpec:
     """Return an arm that a file in the folder of a domain names, which may come from anyone.
 
-    Args:
-        path: the file.
-        arm: what it names.
-        settings: those of the user, which alone choose models and endpoints.
+    ``settings`` are those of the user, which alone choose models and endpoints.
 
     Raises:
         UsageError: it is no arm that can be used here.
@@ -130,10 +120,7 @@ def of_labels(domain: Path) -> bool:
 def arm_costs(domain: Path, experiment: str, prices: PriceSettings) -> dict[str, ArmCost]:
     """Return what an answer by each arm took in an experiment of a domain; nothing where it is gone.
 
-    Args:
-        domain: its folder.
-        experiment: its name, which may come from anyone.
-        prices: the price table.
+    The name of the experiment may come from anyone.
     """
     path = domain / "experiments" / experiment / "outcomes.jsonl"
     if Path(experiment).name != experiment or not path.is_file():

@@ -48,10 +48,8 @@ class Prospect:
 def prospect(decision: Decision, *, judgements: int, disagreement: float) -> Prospect | None:
     """Return how a verdict would look with so many questions judged, None without an arm or its claims.
 
-    Args:
-        decision: on scores that no person judged.
-        judgements: how many of its questions people judge, for each arm.
-        disagreement: the variance, a question, of what people add to a difference of two arms.
+    The decision is on scores that no person judged; people judge ``judgements`` of its questions for each
+    arm. ``disagreement`` is the variance, a question, of what they add to a difference of two arms.
     """
     arm = decision.arm or decision.interim
     seen = [
@@ -84,11 +82,8 @@ def shortfall(
 ) -> Shortfall | None:
     """Return what the verdict that is nearest to being settled lacks, None if no number of questions helps.
 
-    Args:
-        asked: how many questions there were.
-        columns: their resampling, arms from cheap to dear.
-        judgement: the effects that the verdict for each arm needs.
-        policy: margin and level.
+    ``asked`` is how many questions there were, ``columns`` their resampling, arms from cheap to dear, and
+    ``judgement`` has the effects that the verdict for each arm needs.
     """
     hardest = [
         max(needs, key=lambda need: need[0])

@@ -44,10 +44,9 @@ class ArmRow:
 def read_rows(path: Path) -> list[ArmRow]:
     """Return every question of every arm, whatever the shape of the file.
 
-    Args:
-        path: CSV (comma, semicolon or tab; a BOM and a line ``sep=;`` are read over) with a column an arm, or
-            with the columns arm, question and scores; JSON lines or JSON of such rows, JSON of arms with
-            their questions; or a folder with a file of JSON lines an arm.
+    It is CSV (comma, semicolon or tab; a BOM and a line ``sep=;`` are read over) with a column an arm, or
+    with the columns arm, question and scores; JSON lines or JSON of such rows, JSON of arms with their
+    questions; or a folder with a file of JSON lines an arm.
 
     Raises:
         UsageError: no such file, or not such a table; the message names the line.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +64,9 @@ def decide_from(
 ) -> tuple[Decision, ScoreTable | None]:
     """Decide on a table of outcomes that somebody else measured.
 
-    Args:
-        path: the outcomes, see ``read_replay``.
-        policy: margin, level, gates.
-        arms: which columns; all if none are named.
-        metric: the name of the score.
-        gold: a table of the judgements of people for some of its questions.
-        costs: what the arms cost, see ``read_costs``.
-        budget: ask in growing batches, at most so many answers, and stop when it is settled.
+    The outcomes, their ``arms`` and ``metric`` are as for ``read_replay``, ``costs`` as for ``read_costs``;
+    ``gold`` is a table of the judgements of people for some of the questions. With a ``budget`` questions are
+    taken in growing batches, at most so many answers, until it is settled.
 
     Returns:
         The decision, and the scores that it rests on; None with a budget, as not all of them were asked.
@@ -100,7 +94,7 @@ def decide_from(
         by_other = decide(other, costs=known.costs, measures=measures, policy=policy)
         if by_other.interim != decision.interim:
             told.append(f"The metrics of the table disagree. By {other.metric}: {by_other.sentence}")
-    return dataclasses.replace(decision, reasons=(*told, *decision.reasons)), table
+    return replace(decision, reasons=(*told, *decision.reasons)), table
 
 
 def read_table(path: Path, *, arms: Sequence[str] = (), metric: str = SCORE) -> ScoreTable:
@@ -111,12 +105,11 @@ def read_table(path: Path, *, arms: Sequence[str] = (), metric: str = SCORE) -> 
 def read_replay(path: Path, *, arms: Sequence[str] = (), metric: str = SCORE) -> Replay:
     """Read outcomes; a hole is an error, for only the user knows whether the answer failed.
 
-    Args:
-        path: see ``read_rows``. Each question has a name, optionally ``source`` (the unit that is resampled)
-            and ``slices`` (separated by ``|``), and of every arm a score from 0 to 1 (or true, false).
-            Further columns of an arm are metrics too if all of them are from 0 to 1, else measures for gates.
-        arms: which ones; all if none are named, from simple to costly.
-        metric: the score that decides, or its name where there is only one.
+    See ``read_rows`` for the file. Each question has a name, optionally ``source`` (the unit that is
+    resampled) and ``slices`` (separated by ``|``), and of every arm a score from 0 to 1 (or true, false).
+    Further columns of an arm are metrics too if all of them are from 0 to 1, else measures for gates. All
+    arms are read if none are named, from simple to costly; ``metric`` is the score that decides, or its name
+    where there is only one.
 
     Raises:
         UsageError: no such file, or not such outcomes; the message names line and column.
@@ -272,15 +265,14 @@ def join_gold(table: ScoreTable, gold: ScoreTable) -> ScoreTable:
         )
     columns = [gold.arms.index(arm) for arm in table.arms]
     judged = tuple(rows[question] for question in gold.questions)
-    return dataclasses.replace(table, judged=judged, gold=gold.values[:, columns])
+    return replace(table, judged=judged, gold=gold.values[:, columns])
 
 
 def read_costs(path: Path, arms: Sequence[str]) -> KnownArms:
     """Read what arms cost.
 
-    Args:
-        path: TOML with a table an arm; keys are those of ``ArmCost`` and a table ``measures`` for gates.
-        arms: those that may be named.
+    It is TOML with a table an arm, of ``arms`` alone; keys are those of ``ArmCost`` and a table ``measures``
+    for gates.
 
     Raises:
         UsageError: the file is missing or is no such file, an arm or a key is unknown.
@@ -301,7 +293,7 @@ def read_costs(path: Path, arms: Sequence[str]) -> KnownArms:
             )
         measures[arm] = _numbers(path, arm, values.pop("measures", {}))
         numbers = _numbers(path, arm, values)
-        known = {entry.name for entry in dataclasses.fields(ArmCost)}
+        known = {entry.name for entry in fields(ArmCost)}
         if unknown := sorted(set(numbers) - known):
             raise UsageError(
                 f"{path}: {arm}.{unknown[0]} is unknown", hint=f"known: measures, {', '.join(sorted(known))}"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,29 +96,20 @@ def _worth_a_look(ends: Sequence[int]) -> tuple[int, ...]:
 
 
 def decide_sequentially(
-    contest: Contest,
-    *,
-    policy: Policy,
-    budget: int | None = None,
-    guessing: float | None = None,
+    contest: Contest, *, policy: Policy, budget: int | None = None, guessing: float | None = None
 ) -> Decision:
     """Ask, look, drop what is out, and stop when it is settled, hopeless, or the budget is spent.
 
     Valid however early it stops: every look spends its own share of the level, and leaving without hope costs
-    none. A claim once shown stays shown.
-
-    Args:
-        contest: the questions and who answers them.
-        policy: margin, level, gates.
-        budget: the largest number of answers (arms × questions); None for no limit.
-        guessing: what answers drawn at random would score, if that is known.
+    none. A claim once shown stays shown. ``budget`` is the largest number of answers (arms × questions), None
+    for no limit; ``guessing`` is what answers drawn at random would score, if that is known.
 
     Raises:
         UsageError: fewer than two arms, no question, a score that is no number from 0 to 1.
     """
     table = contest.table
     # scores come later
-    check_table(dataclasses.replace(table, values=np.zeros((len(table.questions), len(table.arms)))))
+    check_table(replace(table, values=np.zeros((len(table.questions), len(table.arms)))))
     plan = plan_looks(table.sources, level=policy.level, seed=policy.seed)
     race = _Race(contest, plan, policy, racing=table.arms)
     for look in range(len(plan.ends)):
@@ -148,9 +138,9 @@ class _Race:
     plan: LookPlan
     policy: Policy
     racing: tuple[str, ...]
-    shown: dict[tuple[str, str], Effect] = dataclasses.field(default_factory=dict)
-    looks: list[Look] = dataclasses.field(default_factory=list)
-    gone: dict[str, ArmResult] = dataclasses.field(default_factory=dict)
+    shown: dict[tuple[str, str], Effect] = field(default_factory=dict)
+    looks: list[Look] = field(default_factory=list)
+    gone: dict[str, ArmResult] = field(default_factory=dict)
     answers: int = 0
 
     def __post_init__(self) -> None:
@@ -259,7 +249,7 @@ class _Race:
     def _part(self, end: int) -> ScoreTable:
         table, rows = self.contest.table, self.plan.order[:end]
         places = [table.arms.index(arm) for arm in self.racing]
-        return dataclasses.replace(
+        return replace(
             table,
             arms=self.racing,
             questions=tuple(table.questions[row] for row in rows),
@@ -280,14 +270,10 @@ def spend(shares: Sequence[float], *, level: float, power: float) -> list[float]
 
     Estimates on nested samples behave like a Brownian motion at the shares of the data (independent
     increments), so the chance of crossing at a later look but at none before is an integral over one
-    dimension, worked out look by look (Armitage, McPherson & Rowe 1969).
-
-    Args:
-        shares: what part of all the data each look sees, each 0.01 or more above the one before (the grid of
-            the integral is no finer), the last one 1.
-        level: of all looks together, one-sided.
-        power: the level spent by share t is ``level`` × t ** ``power``: 1 stops clear cases early, 3 keeps
-            nearly all of it for the end.
+    dimension, worked out look by look (Armitage, McPherson & Rowe 1969). ``shares`` are what part of all the
+    data each look sees, each 0.01 or more above the one before (the grid of the integral is no finer), the
+    last one 1; ``level`` is one-sided. Share t spends ``level`` × t ** ``power``: 1 stops clear cases early,
+    3 keeps nearly all of it for the end.
     """
     spent = [level * share**power for share in shares]
     levels: list[float] = []

@@ -225,11 +225,7 @@ def parse_requirements(texts: Sequence[str]) -> Requirements:
 
 
 def refuse_unknown(gates: Sequence[Gate]) -> None:
-    """Refuse a gate on something that no experiment measures.
-
-    Raises:
-        UsageError: with the nearest measure that there is.
-    """
+    """Raise a UsageError for a gate on something that no experiment measures."""
     known = [card.name for card in METRICS] + [entry.name for entry in dataclasses.fields(ArmCost)]
     for gate in gates:
         if gate.measure not in known:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hybrid.decision import wording
 from hybrid.decision.planning import detectable, shortfall
@@ -68,14 +67,8 @@ def decide(
     Against a cheaper arm a candidate must be *better* by more than the margin, for less is not worth a price;
     against a dearer one it must be *not worse* by more than the margin. All these claims must hold together
     (Berger 1982), each at its level after Holm, so that a wrong verdict takes a false claim about one and the
-    same pair.
-
-    Args:
-        table: a score for every question and arm.
-        costs: what is known of each arm's price; arms that are missing have none.
-        measures: what gates are held against; a missing measure fails its gate.
-        policy: margin, level, gates.
-        guessing: what answers drawn at random would score, if that is known.
+    same pair. ``costs`` are what is known of each arm's price; a missing one of ``measures`` fails its gate.
+    ``guessing`` is what answers drawn at random would score, if that is known.
 
     Raises:
         UsageError: fewer than two arms, no question, a score that is no number from 0 to 1.
@@ -89,11 +82,7 @@ def decide(
 
 
 def check_table(table: ScoreTable) -> None:
-    """Refuse what cannot be compared.
-
-    Raises:
-        UsageError: fewer than two arms, no question, a score that is no number from 0 to 1.
-    """
+    """Raise a UsageError for less than two arms, no question, or a score that is no number from 0 to 1."""
     if len(table.arms) < 2:
         found = ", ".join(table.arms) or "none"
         raise UsageError(
@@ -105,11 +94,7 @@ def check_table(table: ScoreTable) -> None:
 
 
 def check_scores(values: Array) -> None:
-    """Refuse scores that are no numbers from 0 to 1.
-
-    Raises:
-        UsageError: there is one.
-    """
+    """Raise a UsageError for a score that is no number from 0 to 1."""
     # the comparison is false for what is not a number
     if not ((values >= 0) & (values <= 1)).all():
         raise UsageError("every score must be a number from 0 to 1", hint="scale the metric to [0, 1]")
@@ -188,18 +173,12 @@ def conclude(
 ) -> Decision:
     """Put the decision together from what was judged.
 
-    Args:
-        table: the scores of the arms that were asked to the end.
-        results: of all arms.
-        order: the arms that may be chosen, from cheap to dear; the columns and the judgement have it too.
-        columns: the resampling.
-        judgement: the effects that the verdict for each arm needs.
-        policy: margin, level, gates.
-        guessing: what answers drawn at random would score.
-        earlier: what was shown at earlier looks, also against arms that left the race then.
-        looks: of a sequential decision.
+    ``table`` has the scores of the arms that were asked to the end, ``results`` are of all arms. ``order``
+    are those that may be chosen, from cheap to dear, as the resampled ``columns`` and ``judgement``, the
+    effects that the verdict for each needs, have them. ``earlier`` is what was shown at earlier ``looks``,
+    also against arms that left the race then.
     """
-    policy = dataclasses.replace(policy, metric=table.metric)
+    policy = replace(policy, metric=table.metric)
     winner = settled(judgement)
     rivals = _rivals(order, columns, policy)
     leader = winner if winner is not None else _safest(order, rivals, judgement)
@@ -234,11 +213,8 @@ def conclude(
         sources_needed=0 if short is None else short.sources,
         blocking=None if short is None else short.effect,
     )
-    return dataclasses.replace(
-        draft,
-        sentence=wording.sentence(draft),
-        reasons=wording.reasons(draft),
-        flips=wording.flips(draft),
+    return replace(
+        draft, sentence=wording.sentence(draft), reasons=wording.reasons(draft), flips=wording.flips(draft)
     )
 
 
@@ -300,7 +276,7 @@ def _slice(
     table: ScoreTable, name: str, order: Sequence[str], leader: int, level: float, policy: Policy
 ) -> SliceResult:
     rows = [row for row, labels in enumerate(table.slices) if name in labels]
-    part = dataclasses.replace(
+    part = replace(
         table,
         questions=tuple(table.questions[row] for row in rows),
         sources=tuple(table.sources[row] for row in rows),
@@ -310,7 +286,7 @@ def _slice(
         judged=(),
         gold=None,
     )
-    columns = in_order(part, order, dataclasses.replace(policy, replicates=_SLICE_REPLICATES))
+    columns = in_order(part, order, replace(policy, replicates=_SLICE_REPLICATES))
     others = [place for place in range(len(order)) if place != leader]
     best = max(others, key=lambda place: (columns.means[place], -place))
     contrast = columns.difference(best, leader)
@@ -333,12 +309,8 @@ def effects_for(
 ) -> list[Effect]:
     """Return what the verdict for the candidate needs, in the order of the arms.
 
-    Args:
-        candidate: its column.
-        arms: names of the columns, from cheap to dear.
-        resampling: of the scores so far.
-        standard: margin and level.
-        earlier: claims that were shown before; they are not tested again and leave the Holm family.
+    ``candidate`` is its column; ``arms`` are the names of the columns, from cheap to dear. Claims that were
+    shown ``earlier`` are not tested again and leave the Holm family.
     """
     open_claims: list[tuple[int, Contrast, Hypothesis, float]] = []
     effects: dict[int, Effect] = {}

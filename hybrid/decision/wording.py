@@ -57,7 +57,7 @@ def _found(decision: Decision, closest: Effect) -> str:
     if closest.interval.low > 0:
         return (
             f"{ahead} points against {closest.other} ({interval_text(closest.interval)}), the best of the "
-            f"others, and it is the {_superlative(decision)} arm"
+            f"others, and it is the {'cheapest' if _priced(decision) else 'simplest'} arm"
         )
     behind = points(-closest.difference, sign=True)
     turned = Interval(-closest.interval.high, -closest.interval.low, closest.interval.confidence)
@@ -121,10 +121,6 @@ def _priced(decision: Decision) -> bool:
     return all(result.cost.money is not None for result in decision.arms)
 
 
-def _superlative(decision: Decision) -> str:
-    return "cheapest" if _priced(decision) else "simplest"
-
-
 def _worthless(decision: Decision) -> list[str]:
     """Return a warning if not even the best arm is shown to beat answers drawn at random."""
     best = max(decision.arms, key=lambda result: result.mean)
@@ -141,11 +137,9 @@ def _worthless(decision: Decision) -> list[str]:
 def outlook(decision: Decision, judgements: int, disagreement: float, bias: float) -> str:
     """Return how the verdict would look with judgements by people; nothing where no arm may be chosen.
 
-    Args:
-        decision: on scores that no person judged.
-        judgements: how many of its questions people judge, for each arm.
-        disagreement: the variance, a question, of what people add to a difference of two arms.
-        bias: how far the metric was off between two systems, at most, where it was held against people.
+    The decision is on scores that no person judged; people judge ``judgements`` of its questions for each
+    arm. ``disagreement`` is the variance, a question, of what they add to a difference of two arms, ``bias``
+    how far the metric was off between two systems, at most, where it was held against people.
     """
     then = prospect(decision, judgements=judgements, disagreement=disagreement)
     now = prospect(decision, judgements=decision.questions, disagreement=0.0)

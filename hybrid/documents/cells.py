@@ -147,7 +147,9 @@ def tables_of(rows: list[Row], area: Area | None = None) -> list[Table]:
         return []
     body = [cell for line in lines for cell in line if cell.first]
     short = sum(cell.is_value or words_in(cell.text) <= _CELL_WORDS for cell in body)
-    if not area and (short < 0.7 * len(body) or not _has_aligned_column(rows, columns)):
+    if not area and (
+        (short < 0.7 * len(body) and not end_below_heads(rows)) or not _has_aligned_column(rows, columns)
+    ):
         return []
     labels = [line[0].text for line in lines if not line[0].first]
     if sum(text.endswith(":") for text in labels) > 0.6 * len(labels) and len(columns) % 2 == 0:
@@ -157,6 +159,30 @@ def tables_of(rows: list[Row], area: Area | None = None) -> list[Table]:
         _with_heads(lines[start:stop], len(columns), ruled=area is not None)
         for start, stop in pairwise([*heads, len(lines)])
     ]
+
+
+def end_below_heads(rows: list[Row], first: int = 0) -> int:
+    """Return where the rows end whose cells begin below three or more bold heads; 0 where none begin so.
+
+    So large is a table whose cells are prose of several lines, which else would be read as columns of prose.
+    """
+    heads = rows[first]
+    if len(heads) < 3 or not all(head.bold and words_in(head.text) <= _CELL_WORDS for head in heads):
+        return 0
+    stop, last = first + 1, 0
+    while stop < len(rows) and all(
+        not piece.bold and any(abs(piece.x - head.x) < 2 for head in heads) for piece in rows[stop]
+    ):
+        stop += 1
+        last = stop if len(rows[stop - 1]) > 1 else last
+    begun = {
+        n
+        for row in rows[first + 1 : stop]
+        for n, head in enumerate(heads)
+        for piece in row
+        if abs(piece.x - head.x) < 2
+    }
+    return stop if last and len(begun) == len(heads) else 0
 
 
 def rows_of(pieces: list[TextRun]) -> list[Row]:
@@ -297,9 +323,9 @@ def _is_several(rows: list[Row]) -> bool:
     """Return whether lines that nothing parts are values, or labels, of several rows."""
     if len(rows) < 2:
         return False
-    return any(row[0].is_value for row in rows if len(row) == 1) or all(
-        row[-1].text[-1] == ":" for row in rows
-    )
+    values = [len(row) == 1 and row[0].is_value for row in rows]
+    # a number before a word may be one cell, such as 24 months
+    return values[-1] or sum(values) > 1 or all(row[-1].text[-1] == ":" for row in rows)
 
 
 def columns_of(rows: list[Row]) -> list[tuple[float, float]]:
@@ -353,6 +379,13 @@ def _lines(rows: list[Row], columns: list[tuple[float, float]], area: Area | Non
     single = _single_bands(bands, all_cells)
     steps = sorted(above[0].y - row[0].y for above, row in pairwise(rows) if len(above) > 1 and len(row) > 1)
     usual = steps[len(steps) // 2] if steps else math.inf
+    every = [above[0].y - row[0].y for above, row in pairwise(rows)]
+    # cells of several lines, whose rows stand further apart
+    tight = (
+        1.1 * min(every)
+        if not area and end_below_heads(rows) == len(rows) and max(every) > 1.2 * min(every)
+        else 0.0
+    )
     lines: list[Line] = []
     has_data, label = False, math.inf
     for number, (row, cells) in enumerate(zip(rows, all_cells, strict=True)):
@@ -360,7 +393,9 @@ def _lines(rows: list[Row], columns: list[tuple[float, float]], area: Area | Non
         if number and bands[number] == bands[number - 1]:
             step = (rows[number - 1][0].y - row[0].y) / row[0].size
             above = lines[-1]
-            if bands[number] in single:
+            if tight:
+                joins = every[number - 1] < tight
+            elif bands[number] in single:
                 # the lines of a label follow one another
                 joins = cells[0].first > 0 or math.isinf(label) or label - row[0].y < _CELL_STEP * row[0].size
             elif step > _CELL_STEP:
@@ -456,6 +491,9 @@ def _starts_anew(lines: list[Line], number: int) -> bool:
 def _with_heads(lines: list[Line], width: int, *, ruled: bool) -> Table:
     data = next((n for n, line in enumerate(lines) if _is_data(line)), len(lines))
     bold = [all(cell.bold for cell in line) for line in lines]
+    leading = next((n for n, is_bold in enumerate(bold) if not is_bold), 0)
+    if 0 < data < leading < 4:
+        data = max(data, leading)  # 10–99 and 100+ may be heads
     start = next((n for n, line in enumerate(lines) if len(line) == width), 0)
     named = start < 3 and len(lines[start]) == width and bold[start] and not all(bold[start:])
     # words alone in the first rows below bold heads are data too
@@ -464,6 +502,11 @@ def _with_heads(lines: list[Line], width: int, *, ruled: bool) -> Table:
         count = start + 1 if named else 0
     else:
         count = max((n + 1 for n in range(data) if any(cell.first for cell in lines[n])), default=0)
+    full = [
+        line for line, is_bold in zip(lines[:count], bold, strict=False) if len(line) == width and not is_bold
+    ]
+    if len(full) > 1:  # rows of a list without heads, as of labels and what they hold
+        count = 0 if any(character.isdigit() for cell in full[0][1:] for character in cell.text) else 1
     heads, body = lines[:count], lines[count:]
     caption = []
     while heads and len(heads[0]) == 1 and (ruled or heads[0][0].first == 0) and len(heads) > 1:
@@ -480,7 +523,10 @@ def _with_heads(lines: list[Line], width: int, *, ruled: bool) -> Table:
                 wide = any(
                     c.first <= column <= c.last and c.first < c.last for c in heads[number - 1][:] if number
                 )
-                names[column] += (", " if wide else "\n") * bool(names[column]) + cell.text.removesuffix(",")
+                if names[column] != cell.text:  # of two rows of heads, where it is one cell of both
+                    names[column] += (", " if wide else "\n") * bool(names[column]) + cell.text.removesuffix(
+                        ","
+                    )
     rows = [_texts(line, width) for line in body]
     return Table(rows, tuple(names) if any(names) else (), caption)
 

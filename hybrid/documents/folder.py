@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import unicodedata
 from collections import Counter
@@ -27,6 +28,8 @@ _OWN_FOLDERS = (
     ("settings.json", "outcomes.jsonl"),
     ("card.json", "adapter_config.json"),
 )
+# What stands beside the domains; only there are these names ours.
+_BESIDE_DOMAINS = re.compile(r"changes\.jsonl|ROUTER|(traces|feedback)\.sqlite(-wal|-shm|-journal)?")
 _OWN_QUESTION = {"id", "question", "answers", "answerable", "made"}
 _LONGEST_QUESTION = 1 << 20
 _SETTINGS = "/hybrid.toml"
@@ -148,6 +151,10 @@ class _Walk:
                     )
                 self.skipped += 1
                 continue
+            beside = [entry for entry in found if _BESIDE_DOMAINS.fullmatch(entry.name)]
+            if beside and any((Path(entry.path) / "CURRENT").is_file() for entry in found):
+                self.skipped += len(beside)
+                found = [entry for entry in found if entry not in beside]
             for entry in found:
                 relative = prefix + entry.name
                 try:

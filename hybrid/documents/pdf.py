@@ -20,8 +20,9 @@ from pypdf import PdfReader
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.cells import Stroke, TextRun
-from hybrid.documents.layout import NUMBER_GAP, NUMBER_SIGNS, Page, add_pages, whole
+from hybrid.documents.cells import RIGHT_TO_LEFT, Stroke, TextRun
+from hybrid.documents.layout import Page, add_pages
+from hybrid.documents.segmentation import NUMBER_GAP, NUMBER_SIGNS, whole
 from hybrid.documents.source import SourceFile, Unreadable, check_pages
 from hybrid.documents.text import raised
 from hybrid.types import BY_OCR, Document
@@ -111,6 +112,8 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     for page in pages:
         if page.comments:
             builder.leave_out("comment", page.comments)
+        if page.unnamed:
+            builder.leave_out("sign that its font does not name", page.unnamed, lost=True)
     without_text, by_ocr = add_pages(builder, pages) - len(errors), sum(page.by_ocr for page in pages)
     told = (("page without text", without_text, True), ("page that cannot be read", len(errors), True))
     for kind, count, lost in (*told, (BY_OCR, by_ocr, False)):
@@ -139,7 +142,8 @@ def read_page(document: pdfium.PdfDocument, index: int) -> Page:
         count = api.FPDFPage_CountObjects(page)
         if max(count, api.FPDFText_CountChars(text)) > _MAX_OBJECTS:
             raise Unreadable(f"more than {_MAX_OBJECTS:,} objects on a page")
-        frame, glyphs = Stroke(*page.get_bbox()), _Glyphs.of(text)
+        codes = _codes(text)
+        frame, glyphs = Stroke(*page.get_bbox()), _Glyphs.of(text, codes)
         turned = glyphs.turned if glyphs else 0
         half = 0.5 * frame.area
         # but for what fills the page
@@ -150,7 +154,9 @@ def read_page(document: pdfium.PdfDocument, index: int) -> Page:
         is_short = sum(len(piece.text) for piece in pieces) < _FEW_CHARACTERS
         pictures = _boxes(page, count, api.FPDF_PAGEOBJ_IMAGE)
         pictured = is_short and any(box.area > half for box in pictures)
-    return Page(whole(pieces + notes, boxes), boxes, frame.turned(turned), comments, pictured=pictured)
+    unnamed = int((codes == 0).sum())
+    pieces = whole(pieces + notes, boxes)
+    return Page(pieces, boxes, frame.turned(turned), comments, unnamed, pictured=pictured)
 
 
 def _each_page(count: int, read_one: Callable[[int], Page]) -> tuple[list[Page], list[str]]:
@@ -240,10 +246,9 @@ class _Glyphs:
     blank: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, page: pdfium.PdfTextPage) -> _Glyphs | None:
+    def of(cls, page: pdfium.PdfTextPage, codes: NDArray[np.uint32]) -> _Glyphs | None:
         """Return the characters, None where there is none to see."""
         text = _address(ctypes.cast(page.raw, ctypes.c_void_p).value)
-        codes = _codes(page, text)
         index = np.flatnonzero(~_UNSEEN[np.minimum(codes, 0xFFFF)])
         if not index.size:
             return None
@@ -339,6 +344,8 @@ class _Glyphs:
                 base, high = float(self.base[main]), float(self.size[main])
             if _TRACKED.match(text):
                 text = self._tracked(start, stop, gap)
+            if RIGHT_TO_LEFT.search(text):
+                text = self._logical(start, stop, blank)
             if has_ligatures:
                 text = text.translate(_LIGATURES)
             bold, mono = self._font(start, fonts)
@@ -357,6 +364,21 @@ class _Glyphs:
             is_blank |= bool(gap[k - 1] > usual + 0.5 * self.size[k])
             text += " " * is_blank + chr(self.codes[k])
         return text
+
+    def _logical(self, start: int, stop: int, blank: NDArray[np.bool_]) -> str:
+        """Return text from right to left as it is read, where its letters come in the order of the page."""
+        words: list[list[int]] = []
+        for k in range(start, stop):
+            if blank[k] or not words:
+                words.append([])
+            words[-1].append(k)
+        texts = []
+        for word in words:
+            text = "".join(chr(self.codes[k]) for k in word)
+            is_turned = len(word) > 1 and bool((np.diff(self.left[word]) > 0).all())
+            turned = is_turned and bool(RIGHT_TO_LEFT.search(text)) and not any(map(str.isdigit, text))
+            texts.append(text[::-1] if turned else text)
+        return " ".join(texts)
 
     def _with_scripts(self, start: int, stop: int, blank: NDArray[np.bool_]) -> str:
         """Return the text with a mark where a raised number would change the number before it."""
@@ -388,7 +410,8 @@ class _Glyphs:
         return known[font]
 
 
-def _codes(page: pdfium.PdfTextPage, text: Any) -> NDArray[np.uint32]:
+def _codes(page: pdfium.PdfTextPage) -> NDArray[np.uint32]:
+    text = _address(ctypes.cast(page.raw, ctypes.c_void_p).value)
     count = api.FPDFText_CountChars(page)
     buffer = (ctypes.c_ushort * (count + 1))()
     if count and api.FPDFText_GetText(page, 0, count, buffer) == count + 1:

@@ -48,7 +48,9 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     with open_package(file, settings, root="workbook", what="workbook") as (package, name, root):
         sheets = list(root.iter("{*}sheet"))
         check_pages(len(sheets), settings, what="sheets")
-        book = _Book(package, name, starts_1904=value(child(root, "workbookPr"), "date1904") in ("1", "true"))
+        book = _Workbook(
+            package, name, starts_1904=value(child(root, "workbookPr"), "date1904") in ("1", "true")
+        )
         for sheet in sheets:
             found = package.relations(name).get(relation(sheet))
             book.add(value(sheet, "name"), found.target if found else "")
@@ -67,7 +69,7 @@ class _Sheet:
     last: int = 0
 
 
-class _Book:
+class _Workbook:
     """The sheets added so far, and what they share: texts and formats."""
 
     def __init__(self, package: Package, name: str, *, starts_1904: bool) -> None:

@@ -416,7 +416,7 @@ def _joined(above: Sequence[str], below: Sequence[str]) -> list[str]:
 
 
 def _is_rule_line(row: _CellRow) -> bool:
-    return all(_RULE.fullmatch(cell.strip()) for cell in row.cells if cell.strip())
+    return bool(row.filled) and all(_RULE.fullmatch(cell.strip()) for cell in row.cells if cell.strip())
 
 
 def _stands_before(row: _CellRow, least: int) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hybrid.config import (
@@ -48,12 +47,7 @@ def bench_folder(
 ) -> list[RetrievalRow]:
     """Score every mode of retrieval on a BEIR folder, with the models of the settings.
 
-    Args:
-        folder: with corpus, queries and judgements.
-        settings: which models, how documents are split and searched.
-        split: which judgements; several joined by +.
-        keep: where the index stays; without it the index is thrown away.
-        progress: told how far indexing is.
+    ``split`` names the judgements; several are joined by +. The index stays in ``keep``, or is thrown away.
 
     Raises:
         UsageError: the folder is not in that format.
@@ -84,23 +78,17 @@ def bench_retrieval(
 ) -> list[RetrievalRow]:
     """Index a BEIR corpus and score every mode of retrieval; a document ranks where its best chunk does.
 
-    Args:
-        collection: from ``load_beir``.
-        folder: where the index is kept; an index that is there and unchanged is used again.
-        embedder: for the dense side.
-        chunks: how the documents are split.
-        retrieval: the settings of the fusion; mode and depths are set here.
-        reranker: adds a row with the fusion reranked.
-        progress: told how far indexing is.
+    An index that is in the folder and unchanged is used again. Mode and depths of ``retrieval`` are set here;
+    a ``reranker`` adds a row with the fusion reranked.
     """
     documents = DocumentSettings(text_field="text")
     Ingestor(folder, embedder, documents, chunks).ingest(collection.corpus, progress=progress)
     index = Index.open(folder)
     # a BEIR row is found by its number; its judged name is in the metadata
-    deep = dataclasses.replace(retrieval, k=retrieval.candidates, duplicate_overlap=1.0, min_score=-1.0)
+    deep = replace(retrieval, k=retrieval.candidates, duplicate_overlap=1.0, min_score=-1.0)
     variants: list[tuple[str, RetrievalSettings, Reranker | None]] = [
-        ("dense", dataclasses.replace(deep, mode=RetrievalMode.DENSE), None),
-        ("lexical", dataclasses.replace(deep, mode=RetrievalMode.LEXICAL), None),
+        ("dense", replace(deep, mode=RetrievalMode.DENSE), None),
+        ("lexical", replace(deep, mode=RetrievalMode.LEXICAL), None),
         ("fusion, reciprocal rank", _fusion(deep, FusionMethod.RECIPROCAL_RANK), None),
         ("fusion, weighted", _fusion(deep, FusionMethod.WEIGHTED), None),
     ]
@@ -117,7 +105,7 @@ def bench_retrieval(
 
 
 def _fusion(settings: RetrievalSettings, method: FusionMethod) -> RetrievalSettings:
-    return dataclasses.replace(settings, mode=RetrievalMode.FUSION, fusion=method)
+    return replace(settings, mode=RetrievalMode.FUSION, fusion=method)
 
 
 def _documents(hits: Sequence[Hit]) -> list[str]:

@@ -16,11 +16,12 @@ from hybrid.evaluation.facts import (
     alike,
     denies,
     facts_of,
+    is_denied,
     is_short_for,
     reduced,
+    rivals_in,
     turned,
 )
-from hybrid.evaluation.rivals import is_denied, rivals_in
 from hybrid.text.folding import fold, folded_words
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import STOP_WORDS, share_held
@@ -288,7 +289,8 @@ def _against(gold: str, reading: Said, count: int, rivals: tuple[str, ...]) -> C
         signals=signals,
         rivals=rivals,
         denied=is_denied(gold, reading),
-        spare=_spare(facts, reading),
+        # words of sentences that say no fact of the gold which the question has not
+        spare=sum(len(one.words) for one in reading.sentences if not _tells(facts, one.stems)),
         adrift=_adrift(facts, folded_words(gold), reading),
         refused=bool(signals.refused),
     )
@@ -307,11 +309,6 @@ def _chance(signals: Signals, facts: int) -> float:
     # people call 98.6 % of the answers right that have the gold word for word, and refuse nothing
     stands = signals.whole and not (signals.refused or signals.conflict)
     return 1.0 if stands or chance > 1 - _UNSURE else 0.0 if chance < _UNSURE else chance
-
-
-def _spare(facts: Sequence[Fact], reading: Said) -> int:
-    """Return how many words stand in sentences that say no fact of the gold which the question has not."""
-    return sum(len(sentence.words) for sentence in reading.sentences if not _tells(facts, sentence.stems))
 
 
 def _tells(facts: Sequence[Fact], stems: frozenset[str]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import itertools
 import json
@@ -13,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from hybrid.arms import Contender, identity_digest
@@ -77,15 +76,9 @@ def begin(
 ) -> Path:
     """Return the folder of the experiment, with all that one must know of it in ``settings.json``.
 
-    The same arms, in themselves and by name, on the same questions are the same experiment.
-
-    Args:
-        contenders: the arms.
-        questions: what they will be asked; kept beside as ``questions.jsonl``.
-        experiments: where the domain keeps its experiments.
-        settings: of the run.
-        name: of the question set, for people.
-        clock: gives seconds since 1970.
+    The same arms, in themselves and by name, on the same questions are the same experiment. The questions are
+    kept beside as ``questions.jsonl``; ``name`` is that of their set, for people. ``clock`` gives seconds
+    since 1970.
     """
     _refuse_twins("arm", [contender.name for contender in contenders])
     _refuse_twins("question", [question.id for question in questions])
@@ -120,12 +113,9 @@ def opened(
 ) -> Iterator[Experiment]:
     """Yield the experiment of a folder, its models loaded and its folder locked.
 
-    Args:
-        folder: from ``begin``; what its experiment and its siblings already know is not asked again.
-        contenders: the arms; the folder may hold others, which stay.
-        questions: with different ids.
-        retry: ask again what failed.
-        workers: who asks; those questions that are timed alone are asked here.
+    The folder is from ``begin``; it may hold other arms, which stay. What its experiment and its siblings
+    already know is not asked again, but what failed if ``retry``. Questions that are timed alone are asked
+    here, the others by ``workers``. All have different ids.
 
     Raises:
         ModelError: a model cannot be loaded; nothing was asked then.
@@ -177,15 +167,9 @@ class Experiment:
         """Ask what is missing and return all outcomes, arm by arm, each in the order of the questions.
 
         An answer is written down before the next batch is asked. A batch that fails is asked one by one; a
-        question that fails alone becomes an outcome with its error, and the run goes on.
-
-        Args:
-            arms: names of the contenders.
-            questions: some of the experiment's.
-            batch: how many questions at once.
-            alone: of each arm, so many questions are asked one at a time, for the latency that a user sees.
-            seed: chooses them.
-            progress: told after every batch.
+        question that fails alone becomes an outcome with its error, and the run goes on. Questions are some
+        of the experiment's, ``batch`` of them at once. ``alone`` are so many of each arm, chosen by ``seed``,
+        which are asked one at a time, for the latency that a user sees.
         """
         for arm in arms:
             self._ask_arm(
@@ -246,7 +230,7 @@ class Experiment:
                 outcomes = _ask_all(contender, asked)
             if asked[0].id in single:
                 outcomes = [_timed(outcome) for outcome in outcomes]
-                reading = dataclasses.replace(meter.reading(0), joules=None)
+                reading = replace(meter.reading(0), joules=None)
             else:
                 reading = meter.reading(len(asked))
             self._add(outcomes, reading)
@@ -272,7 +256,7 @@ class Experiment:
 
         def load(number: int) -> BatchInput:
             part = slice(number * _BATCH, (number + 1) * _BATCH)
-            asked = tuple(json_text(dataclasses.asdict(question)) for question in ordered[part])
+            asked = tuple(json_text(asdict(question)) for question in ordered[part])
             return BatchInput(number, tuple(keys[part]), asked)
 
         plan = cut(work.name, keys, _BATCH)
@@ -282,7 +266,7 @@ class Experiment:
         for batch in carried.lost:
             part = ordered[batch.number * _BATCH : (batch.number + 1) * _BATCH]
             why = f"batch {batch.number} ({part[0].id} and {len(part) - 1} more): {batch.why}"
-            lost = [dataclasses.replace(_blank(contender, question), error=why) for question in part]
+            lost = [replace(_blank(contender, question), error=why) for question in part]
             self._add(lost, Reading())
         shutil.rmtree(plans)
 
@@ -330,8 +314,7 @@ class Experiment:
             if not cells:
                 continue
             taken = [
-                dataclasses.replace(found[missing[arm, question]], arm=arm, question=question)
-                for arm, question in cells
+                replace(found[missing[arm, question]], arm=arm, question=question) for arm, question in cells
             ]
             append_outcomes(self._folder / _OUTCOMES, taken)
             self.outcomes |= {(outcome.arm, outcome.question): outcome for outcome in taken}
@@ -346,9 +329,7 @@ class Experiment:
 
     def _set_meter(self, arm: str, reading: Reading) -> None:
         self.meters[arm] = _Metered(self._identities[arm], reading)
-        write_json(
-            self._folder / _METERS, {name: dataclasses.asdict(one) for name, one in self.meters.items()}
-        )
+        write_json(self._folder / _METERS, {name: asdict(one) for name, one in self.meters.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,7 +374,7 @@ def _ask_written(contender: Contender, texts: Sequence[str]) -> bytes:
     with Meter() as meter:
         outcomes = _ask_all(contender, questions)
     asked = _AnsweredBatch(tuple(outcomes), meter.reading(len(questions)))
-    return json_text(dataclasses.asdict(asked)).encode("utf-8", "surrogatepass")
+    return json_text(asdict(asked)).encode("utf-8", "surrogatepass")
 
 
 def ask(contender: Contender, question: Question) -> Outcome:
@@ -445,7 +426,7 @@ def _ask_all(contender: Contender, questions: Sequence[Question]) -> list[Outcom
             return [outcome for question in questions for outcome in _ask_all(contender, [question])]
         said = f"{type(error).__name__}: {error}"[:_ERROR_LETTERS]
         blank = _blank(contender, questions[0])
-        return [dataclasses.replace(blank, error=said, seconds=time.perf_counter() - begun)]
+        return [replace(blank, error=said, seconds=time.perf_counter() - begun)]
     share = (time.perf_counter() - begun) / len(questions)
     return [_filled(_blank(contender, question), answer, share) for question, answer in pairs]
 
@@ -460,7 +441,7 @@ def _filled(blank: Outcome, answer: Answer, seconds: float) -> Outcome:
         Retrieved(hit.chunk.source, Span(hit.chunk.start, hit.chunk.end), hit.chunk.text, _finite(hit.score))
         for hit in answer.hits
     ]
-    return dataclasses.replace(
+    return replace(
         blank,
         answer=answer.text,
         abstained=answer.abstained,
@@ -480,7 +461,7 @@ def _finite(value: float | None) -> float | None:
 
 
 def _timed(outcome: Outcome) -> Outcome:
-    return outcome if outcome.error else dataclasses.replace(outcome, alone=outcome.seconds)
+    return outcome if outcome.error else replace(outcome, alone=outcome.seconds)
 
 
 def _refuse_twins(kind: str, names: Sequence[str]) -> None:

@@ -119,14 +119,10 @@ def numeric_match(answer: str, golds: Sequence[str], *, tolerance: float = TOLER
     """Return 1 if the answer states a gold quantity, else 0.
 
     An answer that gives several numbers matches if the gold one is among them. Units of one kind are
-    converted; of two kinds they do not match; a unit that is missing on one side matches any, and the
-    numbers are then compared as written. Golds that are not lone quantities are passed over.
-
-    Args:
-        answer: a text.
-        golds: alternatives.
-        tolerance: the accepted difference as a share of the gold value, at least 0. Whole numbers of the
-            same unit and magnitude must be equal: a port, a year or a count is not "about right".
+    converted; of two kinds they do not match; a unit that is missing on one side matches any, and the numbers
+    are then compared as written. Golds that are not lone quantities are passed over. ``golds`` are
+    alternatives, ``tolerance`` is the accepted difference as a share of the gold value. Whole numbers of the
+    same unit and magnitude must be equal: a port, a year or a count is not "about right".
     """
     wanted = [quantity for gold in golds if (quantity := lone_quantity(gold)) is not None]
     plain = _GROUPED.sub("", answer)

@@ -98,8 +98,7 @@ def _outcome(line: bytes, place: str) -> Outcome:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise UsageError(
-            f"{place}: not an outcome: {f'`{key}`: ' if key else ''}{first['msg']}",
-            hint=_REMOVE,
+            f"{place}: not an outcome: {f'`{key}`: ' if key else ''}{first['msg']}", hint=_REMOVE
         ) from error
     if not all(math.isfinite(number) for number in _numbers(outcome)):
         raise UsageError(f"{place}: not an outcome: a number is not finite", hint=_REMOVE)
@@ -176,11 +175,9 @@ class Reading:
 class Meter:
     """Measure time, peak memory and energy of what runs inside ``with``.
 
-    Memory is sampled twenty times a second, so a shorter peak can be missed. Energy is read from the
-    counters of the processor packages (RAPL), which most machines show to root alone.
-
-    Args:
-        powercap: the folder of the counters.
+    Memory is sampled twenty times a second, so a shorter peak can be missed. Energy is read from the counters
+    of the processor packages (RAPL), which most machines show to root alone. ``powercap`` is the folder of
+    the counters.
     """
 
     def __init__(self, *, powercap: Path = _POWERCAP) -> None:
@@ -234,15 +231,10 @@ def arm_cost(
 ) -> ArmCost:
     """Return what one arm costs, with the making of its adapters.
 
-    The percentiles are linear between the two nearest order statistics (Hyndman & Fan 1996, type 7).
-    Money is machine time at the speed of batches plus tokens, each at its price. A failed answer has
-    cost its time too.
-
-    Args:
-        outcomes: of this arm alone.
-        reading: of its meter.
-        prices: the price table.
-        training: minutes that the making of its adapters took.
+    The percentiles are linear between the two nearest order statistics (Hyndman & Fan 1996, type 7). Money is
+    machine time at the speed of batches plus tokens, each at its price. A failed answer has cost its time
+    too. The outcomes are of this arm alone, and so is what its meter read; ``training`` are the minutes that
+    the making of its adapters took.
     """
     if not outcomes:
         return ArmCost()

@@ -110,20 +110,14 @@ METRICS = (
         "held against people.",
         "ours, calibrated on the judgements of EVOUNA (Wang et al. 2023, arXiv:2305.12421)",
     ),
-    MetricCard(
-        "exact_match",
-        "1 if the normalised answer is a normalised gold answer, else 0.",
-        _SQUAD,
-    ),
+    MetricCard("exact_match", "1 if the normalised answer is a normalised gold answer, else 0.", _SQUAD),
     MetricCard(
         "contains_gold",
         "1 if a gold answer stands in the answer as whole words, else 0. Long answers gain by it.",
         "has answer, Chen et al. 2017 (DrQA, arXiv:1704.00051); exact presence in ALCE",
     ),
     MetricCard(
-        "token_f1",
-        "Harmonic mean of token precision and recall against the best gold answer.",
-        _SQUAD,
+        "token_f1", "Harmonic mean of token precision and recall against the best gold answer.", _SQUAD
     ),
     MetricCard(
         "rouge_l",
@@ -232,12 +226,9 @@ METRICS = (
 def power_weight(gold: Array, automatic: Array) -> float:
     """Return how much the automatic scores count, from 0 to 1: what minimises the variance of the mean.
 
-    It is the slope of gold on automatic scores. The paper divides by 1 + judged / unjudged, for its
-    automatic mean leaves the judged questions out; ours is over all of them, and that is the same estimate.
-
-    Args:
-        gold: scores by people, shape (judged,).
-        automatic: automatic scores of the same questions.
+    It is the slope of gold on automatic scores. The paper divides by 1 + judged / unjudged, for its automatic
+    mean leaves the judged questions out; ours is over all of them, and that is the same estimate. ``gold``
+    are scores by people, shape (judged,), ``automatic`` those of the same questions.
     """
     spread = float(np.var(automatic))
     if spread == 0:
@@ -257,17 +248,10 @@ def powered(
 ) -> Resampling:
     """Return the resampling of prediction-powered means.
 
-    Each question counts its automatic score times the weight; a judged one also what people corrected,
-    scaled up to all questions and taken about its mean, so that drawing more or fewer judged questions
-    does not count as uncertainty of the correction.
-
-    Args:
-        automatic: shape (questions, arms).
-        gold: shape (judged, arms).
-        judged: the rows that gold is about.
-        sources: of all questions.
-        replicates: of the resampling.
-        seed: of the resampling.
+    Each question counts its automatic score times the weight; a judged one also what people corrected, scaled
+    up to all questions and taken about its mean, so that drawing more or fewer judged questions does not
+    count as uncertainty of the correction. ``automatic`` has shape (questions, arms), ``gold`` shape (judged,
+    arms), and ``judged`` are the rows that it is about.
 
     Raises:
         UsageError: too few judgements, or of too few sources.

@@ -12,7 +12,7 @@ import numpy as np
 from hybrid.confidence import AbstentionScores, abstention, aurc, brier, calibration_error, excess_aurc
 from hybrid.errors import UsageError
 from hybrid.evaluation.correctness import Correctness, exactly, grade_of, refuses
-from hybrid.evaluation.facts import FactKind
+from hybrid.evaluation.facts import FactKind, rivals_of
 from hybrid.evaluation.metrics import (
     ContextScores,
     contains_gold,
@@ -29,7 +29,6 @@ from hybrid.evaluation.metrics import (
     token_f1,
 )
 from hybrid.evaluation.outcomes import Outcome
-from hybrid.evaluation.rivals import rivals_of
 from hybrid.evaluation.scores import METRICS, SYNTHETIC, MetricCard, Scores, ScoreTable
 from hybrid.generation.citations import without_markers
 from hybrid.grounding.citing import CitationScores, CitedAnswer, citation_scores
@@ -112,11 +111,8 @@ def score_all(
 ) -> list[Scores]:
     """Score outcomes in their order, failed ones as wrong; an arm retrieves if any outcome has passages.
 
-    Args:
-        questions: what was asked, with their golds.
-        outcomes: what came out, of any arms.
-        grounder: judges the claims of all answers with one call of its scorer, their citations with another.
-        embedder: for similarity, which is not scored without.
+    ``grounder`` judges the claims of all answers with one call of its scorer, their citations with another;
+    similarity is not scored without an ``embedder``.
 
     Raises:
         UsageError: an outcome is of a question that is not in the set, or of an answerable one without gold.
@@ -148,11 +144,7 @@ def score_all(
 
 
 def require_gold(question: Question) -> None:
-    """Refuse a question that nothing can be scored against.
-
-    Raises:
-        UsageError: it is answerable and has no gold answer.
-    """
+    """Raise a UsageError for a question that is answerable and has no gold answer."""
     if question.answerable and not any(gold.strip() for gold in question.answers):
         raise UsageError(
             f"question {question.id!r} is answerable and has no gold answer: nothing can be scored",
@@ -212,18 +204,12 @@ def table(
 ) -> ScoreTable:
     """Lay one metric out by question and arm, scaled so that 0 is worst and 1 is best.
 
-    A metric where lower is better enters as 1 − x. Where it does not apply to an unanswerable question,
-    that is scored by abstention: 1 if the arm declined, else 0. Where it does not apply to an answer,
-    because that failed, abstained or shows no passages, the answer scores 0. Answerable questions to
-    which the metric cannot apply, whoever answers (no gold number, no gold evidence), are left out for
-    all arms alike.
-
-    Args:
-        questions: the set, in the order of the rows.
-        outcomes: of any arms.
-        scores: of the outcomes, in the same order.
-        metric: a field of ``Scores`` that has a better direction.
-        arms: the columns, from simple to costly.
+    A metric where lower is better enters as 1 − x. Where it does not apply to an unanswerable question, that
+    is scored by abstention: 1 if the arm declined, else 0. Where it does not apply to an answer, because that
+    failed, abstained or shows no passages, the answer scores 0. Answerable questions to which the metric
+    cannot apply, whoever answers (no gold number, no gold evidence), are left out for all arms alike. Rows
+    are in the order of ``questions``, columns are ``arms`` from simple to costly; ``scores`` are those of
+    ``outcomes``, in the same order. ``metric`` is a field of ``Scores`` that has a better direction.
 
     Raises:
         UsageError: no such metric, an outcome that is missing or there twice, or nothing that has the score.
@@ -433,7 +419,10 @@ def _confidence(rows: Sequence[tuple[Outcome, Scores]]) -> ConfidenceSummary:
     sure, right = [confidence for confidence, _ in given], [score for _, score in given]
     error = calibration_error(sure, right)
     asserted = [(outcome, score) for outcome, score in rows if not score.abstained]
-    order = [_rank(outcome, score) for outcome, score in asserted]
+    order = [
+        -math.inf if score.failed or outcome.confidence is None else outcome.confidence
+        for outcome, score in asserted
+    ]
     losses = [1.0 - score.correct for _, score in asserted]
     return ConfidenceSummary(
         given=len(given),
@@ -442,7 +431,3 @@ def _confidence(rows: Sequence[tuple[Outcome, Scores]]) -> ConfidenceSummary:
         brier=brier(sure, right),
         calibration_error=None if error is None else error.error,
     )
-
-
-def _rank(outcome: Outcome, score: Scores) -> float:
-    return -math.inf if score.failed or outcome.confidence is None else outcome.confidence

@@ -30,7 +30,8 @@ def outdated(asked: Asked, facts: Sequence[Quotable]) -> list[bool]:
 
     What the question names, such as an edition, is not outdated.
     """
-    ages = {fact.passage.source: dated(fact.passage) for fact in facts}
+    last = {fact.passage.source: fact.passage for fact in facts}
+    ages = {source: dated(passage) for source, passage in last.items()}
     first = {fact.passage.source: fact.passage for fact in reversed(facts)}
     named = {source: names_held(asked.names, f"{source} {title_of(own)}") for source, own in first.items()}
     newer = {

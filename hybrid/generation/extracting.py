@@ -41,6 +41,7 @@ from hybrid.generation.weighing import (
 from hybrid.models import Embedder
 from hybrid.text.numbers import Quantity, quantities
 from hybrid.text.polarity import denials
+from hybrid.text.rows import closed
 from hybrid.text.sentences import unwrapped
 from hybrid.text.words import content_words, language_of, word_set
 from hybrid.types import CELLS, Hit, Span
@@ -167,7 +168,7 @@ def extract(
 def _cells(table: Reckoned) -> list[Cited]:
     """Return the cells of rows, and behind the last one our arithmetic with them."""
     cited = [
-        Cited(f"{fact.row.sentence(places)}.", Support(fact.passage, fact.span, 1.0))
+        Cited(closed(fact.row.sentence(places)), Support(fact.passage, fact.span, 1.0))
         for fact, places in zip(table.facts, table.places, strict=True)
         if fact.row
     ]
@@ -274,7 +275,7 @@ def _cite(asked: Asked, fact: Quotable) -> Cited:
     text = fact.text
     span = fact.span
     if fact.row:
-        whole = f"{fact.row.sentence()}."
+        whole = closed(fact.row.sentence())
         shown = whole if asked.several and len(whole.split()) <= 30 else text
         return Cited(shown, Support(passage, span, 1.0))
     first = re.sub(r"\W", "", text.split()[0]).lower() if text.split() else ""
@@ -363,7 +364,8 @@ def _whole(asked: Asked, facts: Sequence[Quotable], best: Quotable, words: Match
     if ITEM.match(one.text) and ITEM.match(one.text)["mark"][-1] in ".)":  # type: ignore[index]
         said = one.text
     else:
-        said = "; ".join(ITEM.sub("", line).strip() for line in one.text.split("\n") if line.strip()) + "."
+        items = (ITEM.sub("", line).strip() for line in one.text.split("\n") if line.strip())
+        said = closed("; ".join(items))
     return Cited(said, Support(one.passage, one.span, 1.0))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from hybrid.generation.asking import Asked
 from hybrid.generation.prompts import Passage
 from hybrid.text.numbers import quantities
-from hybrid.text.rows import Saying, TableRow
+from hybrid.text.rows import Saying, TableRow, closed
 from hybrid.text.words import content_words
 from hybrid.types import CELLS, Span
 
@@ -108,7 +108,7 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         ended = saying.span.end
         row = saying.row
         if row:
-            text = f"{row.asked(asked.with_columns)}."
+            text = closed(row.asked(asked.with_columns))
             above = f"{row.caption} {row.group}".strip()
             yield Quotable(passage, passage.placed(saying.span), text, above, rank, row)
         else:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from hybrid.text.folding import fold
+from hybrid.text.identifiers import as_written
 from hybrid.text.numbers import SMALL_NUMBERS
 from hybrid.text.words import content_words, stem
 
@@ -103,7 +104,7 @@ def _name_pattern(name: str) -> re.Pattern[str]:
     folded = fold(name).removesuffix("'s")
     if folded.isalpha() and len(folded) >= _INFLECTED:
         return re.compile(rf"(?<![\w.]){re.escape(folded.removesuffix('s'))}[a-z]{{0,3}}(?!\w)")
-    return re.compile(rf"(?<![\w.]){re.escape(folded)}(?:'?s)?(?!\w|\.\d|-[a-z0-9]{{1,3}}(?!\w))")
+    return re.compile(rf"(?<![\w.]){as_written(folded)}(?:'?s)?(?!\w|\.\d|-[a-z0-9]{{1,3}}(?!\w))")
 
 
 @lru_cache(maxsize=1 << 10)
@@ -145,10 +146,10 @@ _COUNTRIES = dict.fromkeys(_EU.split(), ("eu", "european union", "europe", "abro
 def respelled(question: str, texts: Sequence[str]) -> str:
     """Return a question with its slips mended, and its abbreviations explained, as these texts write them."""
     there: dict[str, str] = {}
-    for text in texts:
-        for word in _SPELLED.findall(text):
-            for own in content_words(word):
-                there.setdefault(own, word)
+    for word in dict.fromkeys(word for text in texts for word in _SPELLED.findall(text)):
+        for own in content_words(word):
+            there.setdefault(own, word)
+    begun = {_begun(own) for own in there}
     joined = fold(" ".join(texts))
 
     def mended(match: re.Match[str]) -> str:
@@ -157,11 +158,13 @@ def respelled(question: str, texts: Sequence[str]) -> str:
         if _SHORT.fullmatch(word) and not word.isdigit() and not _name_pattern(word).search(joined):
             long = _long_form(word).search(joined)
             return f"{word} ({long.group()})" if long else word
-        if len(own) != 1 or own[0] in there or any(inflected(own[0], other) for other in there):
+        if len(own) != 1 or own[0] in there:
+            return word
+        if _begun(own[0]) in begun and any(inflected(own[0], other) for other in there):
             return word
         if word[:1].isupper() and match.start():
             return word
-        return next((there[other] for other in there if slipped(own[0], other)), word)
+        return next((there[one] for one in there if one[0] == own[0][0] and slipped(own[0], one)), word)
 
     return _SPELLED.sub(mended, question)
 
@@ -179,25 +182,27 @@ class Matcher:
     def share(self, text: str) -> float:
         """Return the weighted share of the question's words in a text, from 0 to 1."""
         there = set(content_words(text))
-        total = math.fsum(self.weights) or 1.0
-        return (
-            math.fsum(w * _most(own, there) for own, w in zip(self.forms, self.weights, strict=True)) / total
+        found = (
+            (w, own) for own, w in zip(self.forms, self.weights, strict=True) if not there.isdisjoint(own)
         )
+        return math.fsum(w * _most(own, there) for w, own in found) / (math.fsum(self.weights) or 1.0)
 
     def held(self, text: str) -> frozenset[int]:
         """Return the places of the question's words that a text has."""
         there = set(content_words(text))
-        return frozenset(place for place, own in enumerate(self.forms) if _most(own, there) > 0)
+        return frozenset(place for place, own in enumerate(self.forms) if not there.isdisjoint(own))
 
 
 def _most(own: dict[str, float], there: set[str]) -> float:
-    return max((own[word] for word in own.keys() & there), default=0.0)
+    return max(own[word] for word in own.keys() & there)
 
 
 def matcher(words: Sequence[str], texts: Sequence[str]) -> Matcher:
     """Return how the stems of a question are found in these texts, a rare one counting for more."""
     bags = [set(content_words(text)) for text in texts]
-    vocabulary = set().union(*bags) if bags else set()
+    vocabulary: dict[str, list[str]] = {}
+    for other in set[str]().union(*bags):
+        vocabulary.setdefault(_begun(other), []).append(other)
     forms = [_forms(word, vocabulary) for word in words]
     frequency = Counter[int]()
     for bag in bags:
@@ -206,24 +211,26 @@ def matcher(words: Sequence[str], texts: Sequence[str]) -> Matcher:
     return Matcher(tuple(forms), tuple(weights))
 
 
-def _forms(word: str, vocabulary: set[str]) -> dict[str, float]:
+def _forms(word: str, vocabulary: Mapping[str, list[str]]) -> dict[str, float]:
     """Return the words that count as one of the question, and for how much each does."""
     found = {word: 1.0}
-    for other in vocabulary:
-        if inflected(word, other):
-            found.setdefault(other, _SIMILAR)
-    for also in _ALSO.get(word, ()):
-        for other in vocabulary:
-            if other == also or inflected(also, other):
+    for one in (word, *_ALSO.get(word, ())):
+        for other in vocabulary.get(_begun(one), ()):
+            if other == one or inflected(one, other):
                 found.setdefault(other, _SIMILAR)
-    if not found.keys() & vocabulary:
-        found |= {other: _SLIP for other in vocabulary if slipped(word, other)}
+    if len(found) == 1 and word not in vocabulary.get(_begun(word), ()):
+        found |= {other: _SLIP for own in vocabulary.values() for other in own if slipped(word, other)}
     return found
+
+
+def _begun(word: str) -> str:
+    """Return what forms of one word have in common."""
+    return word[:5]
 
 
 def inflected(one: str, other: str) -> bool:
     """Tell whether two stems are forms of one word, as far as their beginnings tell."""
-    if one[:5] != other[:5]:  # most are told apart by this
+    if _begun(one) != _begun(other):  # most are told apart by this
         return False
     short, long = sorted((one, other), key=len)
     if len(short) < 5 or len(long) - len(short) > 4 + (len(short) > 7) or any(map(str.isdigit, short)):

@@ -12,9 +12,18 @@ from hybrid.generation.facts import Quotable, falls, range_of
 from hybrid.generation.matching import Matcher, also, names_held
 from hybrid.text.dates import dates
 from hybrid.text.identifiers import identifiers_held
-from hybrid.text.numbers import quantities
-from hybrid.text.rows import TableRow
-from hybrid.text.words import content_words, properties, stem, word_set
+from hybrid.text.numbers import figure, quantities
+from hybrid.text.rows import TableRow, closed
+from hybrid.text.words import (
+    IN_TIME,
+    OF_ANY_COLUMN,
+    OF_LESS,
+    ROOM,
+    content_words,
+    properties,
+    property_of,
+    stem,
+)
 
 # A row that meets a condition gains as much as one loses that does not; more than so many count no further.
 _MOST_CONDITIONS = 2.0
@@ -24,25 +33,13 @@ _TEXT = 0.5
 _NEAR = 0.6
 _LONGEST = 3
 _YEAR = re.compile(r"(?:19|20)\d\d")
-# 1,234.5 and 1.234,5; what is no thousands is a decimal comma: 12,50
-_GROUPED = r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?"
-_DOTTED = r"[1-9]\d{0,2}(?:\.\d{3})+,\d+|[1-9]\d{0,2}(?:\.\d{3}){2,}"
-_FIGURE = re.compile(
-    rf"(?P<before>(?:[$€£¥]|[A-Z]{{3}}\b)?)\s?"
-    rf"(?P<value>[−–-]?(?:{_GROUPED}|{_DOTTED}|\d+(?:[.,]\d+)?))\s?(?P<unit>[^\d]{{0,20}})"
-)
 _SUPERLATIVE = re.compile(
     r"\b(?P<word>[a-z]{2,}?)(?P<end>i?est)\b|\b(?P<most>most|least|fewest|last|first)\b"
 )
-_DOWN = word_set("cheap low short small light few littl least narrow near early young slow new fewest")
-_GENERIC = word_set("most least few fewest high low great larg big small")
-# Of a column of years and dates the oldest thing has the least, the newest the greatest.
-_AGES = {"old": -1, "new": 1, "young": 1, "earl": -1, "early": -1, "lat": 1, "first": -1, "last": 1}
 _NO_EXTREME = re.compile(
     r"\bat (?:the )?(?:most|least|latest|earliest)\b|\b(?:for|at) (?:the )?(?:first|last)\b|\bmost of\b"
     r"|\b(?:last|first) (?:year|month|week|time|name)\b|\b(?:first|last) quarter\b"
 )
-_UNITS = {"euro": "cost", "dollar": "cost", "sterling": "cost", "gram": "weight", "second": "duration"}
 _CHANGE = re.compile(
     r"\bdifference\b|\bhow (?:much|many) (?:more|less|fewer|higher|lower|cheaper|\w{2,}er)\b"
     r"|\bhow much\b.*\b(?:grow|grew|grown|rise|rose|risen|increased?|fall|fell|fallen|drop(?:ped)?|decreased?"
@@ -54,7 +51,6 @@ _MOST = re.compile(r"\b(?:at most|no more than|up to|under|below|less than|höch
 _PEOPLE = re.compile(
     r"\b\d+\s+(?:people|persons?|guests?|participants?|of us|seats?|places|attendees|personen)\b"
 )
-_ROOM_FOR = frozenset(content_words("seats capacity people persons places guests maximum participants"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +84,7 @@ def conditioned(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list
                 used.append(column)
                 unmet = [was + size * min(one, 0.0) for was, one in zip(unmet, says, strict=True)]
         for place, row, short, fit in zip(places, rows, unmet, ranged, strict=True):
-            text = f"{row.asked(asked.with_columns, without=_answers(asked, row, used), named=used)}."
+            text = closed(row.asked(asked.with_columns, without=_answers(asked, row, used), named=used))
             gain = float(bool(fit) and several and _shares(asked, facts[place], words))
             worth = max(gain + short, -_MOST_CONDITIONS)
             found[place] = replace(facts[place], in_range=worth, text=text, met=tuple(used))
@@ -147,7 +143,7 @@ def _says(asked: Asked, rows: Sequence[TableRow], column: int, words: Matcher) -
     cells = [row.cells[column] for row in rows]
     ranges = [range_of(cell) for cell in cells]
     if sum(found is not None for found in ranges) > 1 or (
-        any(ranges) and not all(_FIGURE.fullmatch(cell) for cell in cells)
+        any(ranges) and not all(figure(cell) for cell in cells)
     ):
         fits = [
             found is not None and falls(asked, cell, found) for cell, found in zip(cells, ranges, strict=True)
@@ -156,7 +152,7 @@ def _says(asked: Asked, rows: Sequence[TableRow], column: int, words: Matcher) -
             return [
                 1.0 if fit else -1.0 if found else 0.0 for fit, found in zip(fits, ranges, strict=True)
             ], 1.0
-    if all(_FIGURE.fullmatch(cell) for cell in cells if cell):
+    if all(figure(cell) for cell in cells if cell):
         return _equal(asked, rows[0].columns[column], cells), 1.0
     held = [words.held(cell) for cell in cells]
     # what the name of the column says is asked for, and tells no row from another
@@ -173,7 +169,7 @@ def _equal(asked: Asked, name: str, cells: Sequence[str]) -> list[float]:
     kinds = _kinds(f"1 {name.split()[-1]}") if name.split() else frozenset()
     told = {one.value for one in asked.amounts if kinds and kinds & {unit.kind for unit in one.units}}
     told |= {1.0} if re.search(rf"\b(?:each|every|per) {_singular(name)}\b", asked.text.lower()) else set()
-    equal = [(number := _figure(cell)) is not None and float(number) in told for cell in cells]
+    equal = [(number := figure(cell)) is not None and float(number.value) in told for cell in cells]
     return [1.0 if one else -1.0 for one in equal] if any(equal) else [0.0] * len(cells)
 
 
@@ -205,15 +201,15 @@ def _extreme(asked: Asked, lowered: str, table: Sequence[Quotable], words: Match
         return None
     base = stem(match["most"] or (match["word"] + ("y" if match["end"] == "iest" else "")))
     told = {*also(base), *content_words(properties(match[0]))}
-    if not told and base not in _GENERIC | _DOWN | _AGES.keys():
+    if not told and base not in OF_ANY_COLUMN | OF_LESS | IN_TIME.keys():
         return None  # "interest"
     meant = {base, *told}
     behind = content_words(lowered[match.end() :])[:2]
     # "the most expensive" is the cheapest turned around
-    down = base in _DOWN
+    down = base in OF_LESS
     if match["most"] and behind:
         meant |= {behind[0], *also(behind[0])}
-        down = (base in _DOWN) != (behind[0] in _DOWN)
+        down = (base in OF_LESS) != (behind[0] in OF_LESS)
     kept = _kept(table)
     rows = [fact.row for fact in kept if fact.row]
     if "#" in table[0].passage.source or len(table) < _LONGEST - 1:
@@ -227,7 +223,7 @@ def _extreme(asked: Asked, lowered: str, table: Sequence[Quotable], words: Match
 def _greatest_cell(fact: Quotable, across: Sequence[int], *, down: bool) -> Reckoned | None:
     """Return the greatest or the least of some cells of a row, if it is one."""
     cells = fact.row.cells if fact.row else ()
-    figures = {place: number for place in across if (number := _figure(cells[place])) is not None}
+    figures = {place: one.value for place in across if (one := figure(cells[place]))}
     if len(figures) < 2:
         return None
     best = (min if down else max)(figures.values())
@@ -247,7 +243,7 @@ def _greatest_row(
         return None
     sizes = [_measure(row.cells[column]) for row in rows]
     if _is_dated(rows, column):
-        turn = _AGES.get(base, 0)
+        turn = IN_TIME.get(base, 0)
         if not turn:
             return None
         down = turn < 0
@@ -280,10 +276,10 @@ def _measured(asked: Asked, rows: Sequence[TableRow], meant: set[str], base: str
         place
         for place in range(len(rows[0].columns))
         if sum(_measure(row.cells[place]) is not None for row in rows) >= max(2, len(rows) - 1)
-        and (place or all(_figure(row.cells[0]) is not None for row in rows))
+        and (place or all(figure(row.cells[0]) is not None for row in rows))
     ]
     dated = [place for place in numeric if _is_dated(rows, place)]
-    if base in _AGES and dated:
+    if base in IN_TIME and dated:
         return dated[0]
     asked_words = set(content_words(asked.text))
     worth: dict[int, float] = {}
@@ -291,23 +287,20 @@ def _measured(asked: Asked, rows: Sequence[TableRow], meant: set[str], base: str
         if place in dated:
             continue
         own = set(content_words(rows[0].columns[place]))
-        kinds = {
-            _UNITS.get(kind, kind)
-            for row in rows
-            for kind in _kinds(f"{row.cells[place]} {rows[0].columns[place]}")
-        }
-        said = bool(own & meant) or bool({stem(kind) for kind in kinds} & meant)
+        kinds = {kind for row in rows for kind in _kinds(f"{row.cells[place]} {rows[0].columns[place]}")}
+        told = own.union(*(content_words(property_of(kind)) for kind in kinds))
+        said = bool(told & meant)
         worth[place] = said + 0.5 * len(own & asked_words) - 0.01 * place
     best = max(worth, key=lambda place: worth[place], default=None)
     if best is None:
         return None
-    least = 0.45 if base in _GENERIC else 0.95
-    return best if worth[best] >= least or (base in _GENERIC and len(worth) == 1) else None
+    least = 0.45 if base in OF_ANY_COLUMN else 0.95
+    return best if worth[best] >= least or (base in OF_ANY_COLUMN and len(worth) == 1) else None
 
 
 def _is_dated(rows: Sequence[TableRow], place: int) -> bool:
     cells = [row.cells[place] for row in rows if row.cells[place]]
-    return all(_YEAR.fullmatch(cell) or (_figure(cell) is None and dates(cell)) for cell in cells)
+    return all(_YEAR.fullmatch(cell) or (figure(cell) is None and dates(cell)) for cell in cells)
 
 
 def _threshold(asked: Asked, lowered: str, table: Sequence[Quotable]) -> Reckoned | None:
@@ -324,16 +317,16 @@ def _threshold(asked: Asked, lowered: str, table: Sequence[Quotable]) -> Reckone
     columns = [
         place
         for place in range(1, len(rows[0].columns))
-        if all(_FIGURE.fullmatch(row.cells[place]) and range_of(row.cells[place]) is None for row in rows)
+        if all(figure(row.cells[place]) and range_of(row.cells[place]) is None for row in rows)
         and (
             {kind for row in rows for kind in _kinds(row.cells[place])} & kinds
             if kinds
-            else bool(_ROOM_FOR & set(content_words(rows[0].columns[place])))
+            else bool(ROOM & set(content_words(rows[0].columns[place])))
         )
     ]
     if len(columns) != 1:
         return None
-    sizes = [_figure(row.cells[columns[0]]) or Decimal(0) for row in rows]
+    sizes = [one.value for row in rows if (one := figure(row.cells[columns[0]]))]
     fits = [size <= amount.value if most else size >= amount.value for size in sizes]
     chosen = sorted(
         (place for place, fit in enumerate(fits) if fit),
@@ -372,16 +365,12 @@ def _arithmetic(
     total = bool(_SUM.search(lowered))
     if len(cells) > 2 and not total:
         return None
-    told = [_FIGURE.fullmatch(fact.row.cells[place]) for fact, place in cells if fact.row]
-    if not all(told):
+    told = [found for fact, place in cells if fact.row and (found := figure(fact.row.cells[place]))]
+    units = {(found.before, found.unit) for found in told}
+    styles = {found.comma for found in told} - {None}
+    if len(told) < max(len(cells), 2) or len(units) > 1 or len(styles) > 1:
         return None
-    figures = [found for found in told if found]
-    units = {(found["before"].strip(), found["unit"].strip()) for found in figures}
-    written = [found["value"] for found in figures]
-    numbers = [_number(value) for value in written]
-    commas = any(_has_decimal_comma(value) for value in written)
-    if len(units) > 1 or len(numbers) < 2 or (commas and not all(map(_may_be_of_commas, written))):
-        return None
+    written, numbers = [found.written for found in told], [found.value for found in told]
     if not total:
         later_first = len(facts) == 1 and all(_YEAR.search(row.columns[place]) for place in places)
         if (later_first and row.columns[places[0]] < row.columns[places[1]]) or (
@@ -392,20 +381,16 @@ def _arithmetic(
     before, unit = next(iter(units))
     scale = row.valued(places[0]).removeprefix(row.cells[places[0]]).strip()
     sign = " + " if total else " − "
-    figure = f"{result:,}".replace("-", "−")
-    figure = figure.translate(str.maketrans(",.", ".,")) if commas else figure
-    shown = " ".join(filter(None, (before, figure, unit, scale)))
+    sized = f"{result:,}".replace("-", "−")
+    sized = sized.translate(str.maketrans(",.", ".,")) if True in styles else sized
+    shown = " ".join(filter(None, (before, sized, unit, scale)))
     chosen = tuple(places) if len(facts) == 1 else (places[0],)
     return Reckoned(tuple(facts), tuple(chosen for _ in facts), f"{sign.join(written)} = {shown}")
 
 
 def _named_columns(asked: Asked, row: TableRow, used: Sequence[int], words: Matcher) -> list[int]:
     """Return the columns with figures that a question names, or the only one."""
-    figures = [
-        place
-        for place, cell in enumerate(row.cells)
-        if place and place not in used and _FIGURE.fullmatch(cell)
-    ]
+    figures = [place for place, cell in enumerate(row.cells) if place and place not in used and figure(cell)]
     named = [
         place
         for place in figures
@@ -429,33 +414,11 @@ def _kinds(text: str) -> frozenset[str]:
     return frozenset(unit.kind for one in quantities(text) for unit in one.units)
 
 
-def _figure(cell: str) -> Decimal | None:
-    """Return the number of a cell that is a figure with or without a unit."""
-    found = _FIGURE.fullmatch(cell.strip())
-    return _number(found["value"]) if found else None
-
-
-def _number(written: str) -> Decimal:
-    digits = re.sub("[−–]", "-", written)
-    commas = _has_decimal_comma(digits)
-    return Decimal(digits.replace(".", "").replace(",", ".") if commas else digits.replace(",", ""))
-
-
-def _has_decimal_comma(written: str) -> bool:
-    """Tell whether a comma parts the whole from the rest, and points the thousands: 12,50 or 1.234,5."""
-    digits = written.lstrip("−–-")
-    return not re.fullmatch(rf"{_GROUPED}|\d+(?:\.\d+)?", digits)
-
-
-def _may_be_of_commas(written: str) -> bool:
-    return _has_decimal_comma(written) or written.lstrip("−–-").isdigit()
-
-
 def _measure(cell: str) -> tuple[float, ...] | None:
     """Return what a cell is compared by: its number in the base unit, or its date."""
-    if (number := _figure(cell)) is not None:
+    if number := figure(cell):
         found = [one for one in quantities(cell) if one.units]
-        return (float(number) * (found[0].units[0].size if found else 1.0),)
+        return (float(number.value) * (found[0].units[0].size if found else 1.0),)
     told = dates(cell)
     if len(told) == 1 and told[0].year:
         return float(told[0].year), float(told[0].month or 0), float(told[0].day or 0)

@@ -13,7 +13,7 @@ from string import Template
 from typing import Any
 
 from hybrid.text.folding import fold
-from hybrid.text.words import language_of
+from hybrid.text.words import is_english, language_of
 from hybrid.types import Answer, Arm, Hit
 
 # A question ends here, and so may a courtesy before or behind it.
@@ -148,8 +148,10 @@ def decline(usual: str, question: str, hits: Sequence[Hit], embedder: str) -> st
         hits: what was found for it, which shows the language of the documents.
         embedder: its name.
     """
-    asked, found = asked_in(question), language_of(" ".join(hit.chunk.text for hit in hits)[:_READ])
-    if not hits or not asked or asked == found or _MULTILINGUAL.search(embedder):
+    text = " ".join(hit.chunk.text for hit in hits)[:_READ]
+    asked, found = asked_in(question), language_of(text)
+    unsure = found == "en" and not is_english(text)
+    if not hits or not asked or asked == found or unsure or _MULTILINGUAL.search(embedder):
         return usual
     books = _phrasebooks()
     book = books.get(asked, books["en"])

@@ -158,14 +158,8 @@ def fit_calibration(
     Above 500 labels it is isotonic, which is not better than Platt's with fewer (Niculescu-Mizil & Caruana
     2005). Labels are smoothed as Platt (1999) did, so that those which a threshold separates give no
     probability of 0 or 1. Where higher logits do not go with more support, the slope is 0 and the probability
-    the same for all, but for few labels whose curve starts from a prior.
-
-    Args:
-        logits: what the scorer said.
-        supported: the labels.
-        method: the kind of curve.
-        prior: a sigmoid of Platt's that other data gave, from which one of few labels starts; any other
-            curve is no such start.
+    the same for all, but for few labels whose curve starts from a prior. ``prior`` is a sigmoid of Platt's
+    that other data gave, from which one of few labels starts; any other curve is no such start.
 
     Raises:
         UsageError: fewer than 10 labels, all labels are alike, or a logit is not finite.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from hybrid.grounding.values import Doubt, Finding
+from hybrid.grounding.values import Doubt, DoubtedSpan
 from hybrid.text.abbreviations import initials
 from hybrid.text.dates import MONTHS, Date, dates
 from hybrid.text.framing import Frame, Framed, Stance, framed, frames, without
@@ -119,25 +119,24 @@ class _Stated:
     names: dict[Span, tuple[str, ...]]
 
 
-def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
+def in_order(found: Iterable[DoubtedSpan]) -> tuple[DoubtedSpan, ...]:
     """Return findings in the order of the claim."""
     return tuple(sorted(found, key=lambda finding: (finding.span.start, finding.span.end, finding.doubt)))
 
 
-def objections(claim_text: str, evidence: Sequence[Framed], *, alike: float = ALIKE) -> tuple[Finding, ...]:
+def objections(
+    claim_text: str, evidence: Sequence[Framed], *, alike: float = ALIKE
+) -> tuple[DoubtedSpan, ...]:
     """Return what of a claim the sentences that say it deny, or do not state as a fact.
 
     What is asked, supposed, reported by somebody or over is no support, but contradicts nothing. Where
     another sentence states the claim about as fully, or claim and evidence put it alike, there is nothing.
-
-    Args:
-        claim_text: a sentence.
-        evidence: what is read together.
-        alike: the share of the claim's words that such a sentence must hold.
+    ``evidence`` is what is read together, ``alike`` the share of the claim's words that such a sentence must
+    hold.
     """
     mine = frames(claim_text)
     shares = _shares(without(claim_text, mine), [one.core for one in evidence])
-    found: tuple[Finding, ...] = ()
+    found: tuple[DoubtedSpan, ...] = ()
     objecting = agreeing = 0.0
     for share, sentence in zip(shares, evidence, strict=True):
         if share < alike:
@@ -150,7 +149,7 @@ def objections(claim_text: str, evidence: Sequence[Framed], *, alike: float = AL
     return found if objecting > agreeing + _FULLER else ()
 
 
-def _objections(claim: str, mine: Sequence[Frame], sentence: Framed) -> list[Finding]:
+def _objections(claim: str, mine: Sequence[Frame], sentence: Framed) -> list[DoubtedSpan]:
     own, other = without(claim, mine), sentence.core
     shared = stems(own) & stems(other)
     ours = [one for one in mine if _is_about(one, own, shared)]
@@ -197,7 +196,7 @@ def _is_present(text: str, past: str) -> bool:
     return not words & _PASSED and bool(verbs & ended)
 
 
-def contradictions(claim_text: str, evidence_text: str, *, alike: float) -> tuple[Finding, ...]:
+def contradictions(claim_text: str, evidence_text: str, *, alike: float) -> tuple[DoubtedSpan, ...]:
     """Return what the sentence of the evidence nearest to a claim says otherwise.
 
     That is what it denies, and a number, unit or date of the claim where it has another one in its place:
@@ -231,10 +230,10 @@ def _context(text: str, span: Span) -> tuple[str, str]:
     return (before[-1] if before else "", behind[0] if behind else "")
 
 
-def missing(claim_text: str, facts: TextFacts) -> list[Finding]:
+def missing(claim_text: str, facts: TextFacts) -> list[DoubtedSpan]:
     """Return the numbers, units, dates and names of a claim that are nowhere among the facts."""
     stated = _stated(claim_text)
-    found: dict[Span, Finding] = {}
+    found: dict[Span, DoubtedSpan] = {}
     for span, readings in stated.dates.items():
         # a date that can be read in two ways is found if one of them is
         if not any(_has_year(date, facts) and _has_month(date, facts) for date in readings):
@@ -269,8 +268,8 @@ def _stated(text: str) -> _Stated:
     )
 
 
-def _finding(doubt: Doubt, text: str, span: Span) -> Finding:
-    return Finding(doubt, span, text[span.start : span.end])
+def _finding(doubt: Doubt, text: str, span: Span) -> DoubtedSpan:
+    return DoubtedSpan(doubt, span, text[span.start : span.end])
 
 
 def _number_doubt(quantity: Quantity, facts: TextFacts) -> Doubt | None:
@@ -350,11 +349,8 @@ def _is_named(parts: Sequence[str], facts: TextFacts) -> bool:
 def nearest_sentence(claim: str, evidence: str, *, alike: float) -> str:
     """Return the sentence of the evidence that holds most words of a claim; empty if not even that share.
 
-    Args:
-        claim: a sentence.
-        evidence: a text.
-        alike: the share of the claim's words, numbers apart, that the sentence must hold, from 0 to 1: what
-            says something else altogether denies nothing.
+    ``alike`` is the share of the claim's words, numbers apart, that the sentence must hold, from 0 to 1: what
+    says something else altogether denies nothing.
     """
     core = without(claim, frames(claim))
     # no sentence ends within a word, so none holds more than all of them: mostly nothing is cut

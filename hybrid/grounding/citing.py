@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.grounding.claims import Statement, statements_of
-from hybrid.grounding.judge import Grounder, Judged, Task
+from hybrid.grounding.judge import Grounder, ScoredEvidence, Task
 from hybrid.types import Citation
 
 Members = frozenset[int]
@@ -122,7 +122,7 @@ def citation_scores(answers: Sequence[CitedAnswer], grounder: Grounder) -> list[
     return scores
 
 
-def _least(rows: Sequence[Sequence[Judged]], sets: int) -> NDArray[np.float64]:
+def _least(rows: Sequence[Sequence[ScoredEvidence]], sets: int) -> NDArray[np.float64]:
     """Return how well each set of citations carries the claim that it carries least; of no claim nothing."""
     support = np.zeros((len(rows), sets))
     for row, found in zip(support, rows, strict=True):

@@ -1,4 +1,4 @@
-"""Candidate evidence: the stretches of a passage that could carry a claim (sentence retrieval)."""
+"""CheckedEvidence evidence: the stretches of a passage that could carry a claim (sentence retrieval)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _HANGING = NEGATORS | word_set(
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Query:
     """What a claim is looked for by: its terms and pairs of them, those that count for more, its words."""
 
     terms: tuple[str, ...]
@@ -66,11 +66,11 @@ class _Asked:
 
 
 @lru_cache(maxsize=64)  # one passage after the other is searched for a claim
-def _asked(claim: str) -> _Asked:
+def _asked(claim: str) -> _Query:
     found = tuple(terms(claim))
     names = {term for name in _NAME.findall(claim) for term in terms(name)}
     emphasised = frozenset(term for term in found if term in names or term[0].isdigit())
-    return _Asked(found, tuple(itertools.pairwise(found)), emphasised, _apart(claim))
+    return _Query(found, tuple(itertools.pairwise(found)), emphasised, _apart(claim))
 
 
 def _apart(text: str) -> str:
@@ -92,10 +92,7 @@ class SearchedPassage:
     gold evidence in pages of 83 sentences in the median) recall among the first five is .83 of the smallest
     gold set and .88 of the best one, .80 and .86 without these parts; on its 374 training claims it is .83
     and .90 with and without them. The weights were chosen on both, where those nearby give the same to .01.
-
-    Args:
-        text: of the passage, of any length.
-        max_words: what the scorer reads whole; no candidate is longer.
+    ``max_words`` is what the scorer reads whole; no candidate is longer.
     """
 
     def __init__(self, text: str, *, max_words: int) -> None:
@@ -121,9 +118,7 @@ class SearchedPassage:
     def candidates(self, claim: str, number: int = 0) -> list[Excerpt]:
         """Return what could carry the claim; nothing only of a passage without a word.
 
-        Args:
-            claim: a text.
-            number: which of the given passages this one is.
+        ``number`` is which of the given passages this one is.
         """
         if not self.units:
             return []
@@ -295,10 +290,7 @@ def _units(text: str, max_words: int) -> Iterator[tuple[Span, int]]:
 def cut_pair(pair: Pair, length: Callable[[Pair], int], limit: int) -> list[Pair]:
     """Return the pair, or one for each window of its evidence; the claim is always whole.
 
-    Args:
-        pair: of any length.
-        length: how long a pair is as the model reads it.
-        limit: what the model takes.
+    ``length`` is how long a pair is as the model reads it, ``limit`` what the model takes.
 
     Raises:
         UsageError: the claim leaves no room for evidence.
@@ -319,10 +311,8 @@ def cut_pair(pair: Pair, length: Callable[[Pair], int], limit: int) -> list[Pair
 def windows(text: str, length: Callable[[str], int], room: int) -> list[Span]:
     """Return overlapping stretches that together are the whole text, each no longer than the room.
 
-    Args:
-        text: of any length.
-        length: how long a text is, such as its number of tokens.
-        room: the greatest length; a single letter is kept even if it is longer.
+    ``length`` is how long a text is, such as its number of tokens, ``room`` the greatest length; a single
+    letter is kept even if it is longer.
     """
     return _windows(text, Span(0, len(text)), length, room)
 

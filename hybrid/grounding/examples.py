@@ -44,7 +44,7 @@ class Label(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class LabelledClaim:
     """A claim, its evidence and a label.
 
     ``evidence`` are the texts of the passages. ``source`` is the document behind it: examples of one source
@@ -96,7 +96,7 @@ class Dataset:
     """Examples of one set."""
 
     name: str
-    examples: tuple[Example, ...]
+    examples: tuple[LabelledClaim, ...]
 
 
 _WORDS = {
@@ -143,17 +143,17 @@ class CheckedRow(Generic[Shape]):
     value: Shape
 
 
-def labels_of(claims: Sequence[Example]) -> NDArray[np.bool_]:
+def labels_of(claims: Sequence[LabelledClaim]) -> NDArray[np.bool_]:
     """Return whether each claim is supported."""
     return np.array([claim.supported for claim in claims], dtype=np.bool_)
 
 
-def sources_of(claims: Sequence[Example]) -> list[str]:
+def sources_of(claims: Sequence[LabelledClaim]) -> list[str]:
     """Return the source of each claim; one without a source is its own."""
     return [claim.source or f"\0{place}" for place, claim in enumerate(claims)]
 
 
-def limited(claims: Sequence[Example], count: int) -> list[Example]:
+def limited(claims: Sequence[LabelledClaim], count: int) -> list[LabelledClaim]:
     """Return at most so many claims in their order, of sources that are drawn by their name.
 
     All claims of a source come before the next source is drawn; the last one may be cut.
@@ -218,7 +218,7 @@ def load_own(paths: Sequence[Path]) -> Dataset:
     return Dataset(paths[0].stem if paths else "", examples)
 
 
-def _example(path: Path, row: CheckedRow[Labelled]) -> Example:
+def _example(path: Path, row: CheckedRow[Labelled]) -> LabelledClaim:
     value = row.value
     claim = value.claim or value.answer
     found = value.evidence or value.passages
@@ -239,7 +239,7 @@ def _example(path: Path, row: CheckedRow[Labelled]) -> Example:
     spans: tuple[Span, ...] | None = None if label is not Label.SUPPORTED else ()
     if value.unsupported_spans is not None:
         spans = value.unsupported_spans
-    return Example(
+    return LabelledClaim(
         id=str(value.id) or f"{path.stem}-{row.number}",
         claim=claim,
         evidence=passages,
@@ -286,11 +286,7 @@ def _fields(row: Any) -> frozenset[str]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Any]]:
-    """Yield the rows of a file with their lines: of JSON lines, of a table, or items of a JSON list.
-
-    Raises:
-        UsageError: it cannot be read as any of these; the message names the line.
-    """
+    """Yield the rows of a file with their lines: of JSON lines, of a table, or items of a JSON list."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

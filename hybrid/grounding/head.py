@@ -73,7 +73,7 @@ def _rectangle(texts: Sequence[TokenVectors]) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class HeadOutput:
     """``support``: logit of each claim (B,). ``unsupported``: logit of each claim token (B, n)."""
 
     support: Tensor
@@ -115,7 +115,7 @@ class AlignmentHead(nn.Module):
             nn.Linear(hidden, 1),
         )
 
-    def forward(self, batch: Batch) -> Judged:
+    def forward(self, batch: Batch) -> HeadOutput:
         """Judge each claim by its evidence."""
         compared, scalars = self._compare(batch)
         hidden = self.norm[0](self.drop(functional.gelu(self.compare(torch.cat([*compared, scalars], -1)))))
@@ -124,7 +124,7 @@ class AlignmentHead(nn.Module):
             hidden = norm(hidden + functional.gelu(_convolved(hidden * real, convolve)))
         unsupported = self.token(hidden)[..., 0]
         support = self._pool(batch, hidden, scalars, unsupported)
-        return Judged(support, unsupported)
+        return HeadOutput(support, unsupported)
 
     def _pool(self, batch: Batch, hidden: Tensor, scalars: Tensor, unsupported: Tensor) -> Tensor:
         """Return one logit a claim, from its tokens: their mean, those that matter, and the worst."""
@@ -265,13 +265,8 @@ def read(
 ) -> list[Read]:
     """Return claims with their evidence as token vectors; every text is encoded once.
 
-    Args:
-        claims: a text each.
-        evidences: of each claim the texts that are read together.
-        encoder: makes the vectors.
-        lexicon: of its word pieces.
-        limit: how many tokens of an evidence are read; of one that has more, the stretches that share most
-            with the claim. None reads all.
+    ``evidences`` are of each claim the texts that are read together; of those with more tokens than ``limit``
+    the stretches that share most with the claim. None reads all.
     """
     texts = [*claims, *(text for parts in evidences for text in parts)]
     found = dict(zip(texts, encoder.encode(texts), strict=True))
@@ -329,7 +324,7 @@ def _taken(tokens: TokenVectors, places: NDArray[np.int64]) -> TokenVectors:
     return TokenVectors(tokens.ids[places], tokens.places[places], tokens.vectors[places])
 
 
-def judge(head: AlignmentHead, reads: Sequence[Read]) -> Iterator[tuple[int, Judged]]:
+def judge(head: AlignmentHead, reads: Sequence[Read]) -> Iterator[tuple[int, HeadOutput]]:
     """Yield the place of each read and what the head says of it alone, in batches of like length."""
     order = sorted(range(len(reads)), key=lambda n: (reads[n].length, reads[n].shared, len(reads[n].claim)))
     first = 0
@@ -346,5 +341,5 @@ def judge(head: AlignmentHead, reads: Sequence[Read]) -> Iterator[tuple[int, Jud
             places = order[first:last]
             judged = head(batch_of([reads[place] for place in places]))
             for row, place in enumerate(places):
-                yield place, Judged(judged.support[row], judged.unsupported[row])
+                yield place, HeadOutput(judged.support[row], judged.unsupported[row])
             first = last

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -41,8 +40,8 @@ from hybrid.grounding.values import (
     Claim,
     ClaimVerdict,
     Doubt,
+    DoubtedSpan,
     Excerpt,
-    Finding,
     Pair,
     Status,
     Thresholds,
@@ -75,7 +74,7 @@ _ENGLISH_ONLY = ("overlap", "align", TRAINED)
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class CheckedEvidence:
     """Evidence for a claim and what the checks say of it, before any scorer is asked.
 
     ``lacking`` is what its whole passage lacks of the claim, ``denied`` what the evidence itself denies, or
@@ -83,12 +82,12 @@ class Candidate:
     """
 
     evidence: Excerpt
-    lacking: tuple[Finding, ...] = ()
-    denied: tuple[Finding, ...] = ()
+    lacking: tuple[DoubtedSpan, ...] = ()
+    denied: tuple[DoubtedSpan, ...] = ()
     verbatim: bool = False
 
     @property
-    def doubts(self) -> tuple[Finding, ...]:
+    def doubts(self) -> tuple[DoubtedSpan, ...]:
         """Return all that the checks found."""
         return (*self.lacking, *self.denied)
 
@@ -106,21 +105,21 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """A candidate after the scorer.
+class ScoredEvidence:
+    """Checked evidence after the scorer.
 
     ``support`` is its probability, lessened if it is doubted; ``logit`` is what the scorer said; ``opposed``
     whether the scorer takes the evidence for the opposite of the claim; ``failed`` whether it said no number.
     """
 
-    candidate: Candidate
+    candidate: CheckedEvidence
     support: float
     logit: float
     opposed: bool = False
     failed: bool = False
 
 
-def decide(claim: Claim, judged: Sequence[Judged], thresholds: Thresholds) -> ClaimVerdict:
+def decide(claim: Claim, judged: Sequence[ScoredEvidence], thresholds: Thresholds) -> ClaimVerdict:
     """Return the verdict on a checkable claim; without candidates it is not in evidence, with support 0."""
     if not judged:
         return ClaimVerdict(claim, Status.NOT_IN_EVIDENCE, 0.0)
@@ -146,31 +145,31 @@ def decide(claim: Claim, judged: Sequence[Judged], thresholds: Thresholds) -> Cl
     return ClaimVerdict(claim, status, best.support, evidence, _findings(claim, doubts))
 
 
-def _findings(claim: Claim, found: Iterable[Finding]) -> tuple[Finding, ...]:
+def _findings(claim: Claim, found: Iterable[DoubtedSpan]) -> tuple[DoubtedSpan, ...]:
     """Return findings of what is seen of a claim as they stand in it, in its order, each once."""
     places = legible(claim.text).places
     spans = {one: Span(places[one.span.start], places[one.span.end - 1] + 1) for one in found}
-    return in_order({Finding(one.doubt, at, claim.text[at.start : at.end]) for one, at in spans.items()})
+    return in_order({DoubtedSpan(one.doubt, at, claim.text[at.start : at.end]) for one, at in spans.items()})
 
 
-def _shortest(judged: Sequence[Judged], least: float) -> Judged:
+def _shortest(judged: Sequence[ScoredEvidence], least: float) -> ScoredEvidence:
     """Return the shortest candidate of so much support: it shows where the claim stands."""
     enough = [one for one in judged if one.support >= least]
 
-    def length(one: Judged) -> tuple[bool, int]:
+    def length(one: ScoredEvidence) -> tuple[bool, int]:
         return one.candidate.evidence.beside is not None, len(one.candidate.evidence.text)
 
     return min(enough, key=lambda one: (length(one), _better(one)))
 
 
-def _better(judged: Judged) -> tuple[float, float, int, str, list[tuple[int, str]]]:
+def _better(judged: ScoredEvidence) -> tuple[float, float, int, str, list[tuple[int, str]]]:
     """Sort the best first; equals by text and findings, so that the number of a passage decides nothing."""
     text = judged.candidate.evidence.text
     lacking = [(finding.span.start, finding.doubt.value) for finding in judged.candidate.lacking]
     return (-judged.support, -judged.logit, len(text), text, lacking)
 
 
-def _closest(claim: str, judged: Sequence[Judged]) -> Excerpt:
+def _closest(claim: str, judged: Sequence[ScoredEvidence]) -> Excerpt:
     """Return the candidate with most words of the claim, numbers and months apart; the shortest of equals."""
     said = {term for term in terms(claim) if not term[0].isdigit()} - _MONTHS
     texts = {found.candidate.evidence.text: found.candidate.evidence for found in reversed(judged)}
@@ -210,9 +209,9 @@ class _Opinion:
     opposed: bool
     failed: bool
 
-    def of(self, candidate: Candidate, thresholds: Thresholds) -> Judged:
+    def of(self, candidate: CheckedEvidence, thresholds: Thresholds) -> ScoredEvidence:
         support = candidate.lessened(self.probability, thresholds)
-        return Judged(candidate, support, self.logit, self.opposed, self.failed)
+        return ScoredEvidence(candidate, support, self.logit, self.opposed, self.failed)
 
 
 class _Passages:
@@ -223,23 +222,23 @@ class _Passages:
         self._searched = lru_cache(maxsize=_KEPT)(partial(SearchedPassage, max_words=max_words))
         self._facts = lru_cache(maxsize=_KEPT)(lambda text: TextFacts(legible(text).text))
 
-    def candidates(self, task: Task) -> list[Candidate]:
+    def candidates(self, task: Task) -> list[CheckedEvidence]:
         """Return what could carry a claim, with what the checks say of it."""
         shown = legible(task.claim)
-        found: list[Candidate] = []
+        found: list[CheckedEvidence] = []
         for number, text in enumerate(task.passages):
             searched = self._searched(text)
             proposed = searched.candidates(shown.text, number)
             if not proposed:
                 continue
-            odd = [Finding(Doubt.LETTERS, at, shown.text[at.start : at.end]) for at in shown.mixed]
+            odd = [DoubtedSpan(Doubt.LETTERS, at, shown.text[at.start : at.end]) for at in shown.mixed]
             lacking = in_order([*odd, *missing(shown.text, self._facts(text))])
             for evidence in proposed:
                 denied = objections(shown.text, searched.sentences_of(evidence))
-                found.append(Candidate(evidence, lacking, denied, searched.says(shown.text, evidence)))
+                found.append(CheckedEvidence(evidence, lacking, denied, searched.says(shown.text, evidence)))
         return [*found, *(self._unions(shown.text, task.passages) if task.together else ())]
 
-    def _unions(self, claim: str, passages: Sequence[str]) -> Iterator[Candidate]:
+    def _unions(self, claim: str, passages: Sequence[str]) -> Iterator[CheckedEvidence]:
         """Yield two passages as one, where both speak of the same and carry a claim only together.
 
         Whether they do hangs on these two alone, so that one more passage takes none away.
@@ -258,7 +257,7 @@ class _Passages:
                 pair = sorted((one, other), key=lambda number: passages[number])
                 yield from self._union(claim, [(number, passages[number]) for number in pair])
 
-    def _union(self, claim: str, pair: Sequence[tuple[int, str]]) -> Iterator[Candidate]:
+    def _union(self, claim: str, pair: Sequence[tuple[int, str]]) -> Iterator[CheckedEvidence]:
         searched = [self._searched(text) for _, text in pair]
         parts = [
             one.excerpt(claim, number, _SENTENCES_OF_EACH)
@@ -267,12 +266,12 @@ class _Passages:
         text = " ".join(part.text for part in parts)
         if len(text.split()) <= self._max_words:
             both = self._facts("\n".join(text for _, text in pair))
-            denied: set[Finding] = set()
+            denied: set[DoubtedSpan] = set()
             for one, part in zip(searched, parts, strict=True):
                 denied.update(contradictions(claim, part.text, alike=ALIKE))
                 denied.update(objections(claim, one.sentences_of(part)))
-            evidence = dataclasses.replace(parts[0], text=text, beside=parts[1])
-            yield Candidate(evidence, in_order(missing(claim, both)), in_order(denied))
+            evidence = replace(parts[0], text=text, beside=parts[1])
+            yield CheckedEvidence(evidence, in_order(missing(claim, both)), in_order(denied))
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,14 +280,10 @@ class Grounder:
 
     Two laws hold for every scorer. One more passage never lowers the support of a claim: each candidate is
     found and judged without the other passages, or those of two together without a third, and the best one
-    counts. And the order of the passages changes nothing but their numbers.
-
-    Args:
-        scorer: judges single pairs.
-        calibration: turns its logits into probabilities.
-        thresholds: where a probability becomes a status.
-        languages: those that scorer and checks know, see ``language_of``; a claim in another one is not
-            judged. None judges whatever there is.
+    counts. And the order of the passages changes nothing but their numbers. The scorer judges single pairs,
+    the calibration turns its logits into probabilities, and ``thresholds`` say where these become a status.
+    ``languages`` are those that scorer and checks know, see ``language_of``; a claim in another one is not
+    judged. None judges whatever there is.
 
     Example:
         >>> grounder = Grounder(NgramOverlap(), calibration)  # doctest: +SKIP
@@ -343,7 +338,7 @@ class Grounder:
             for claims in said
         ]
 
-    def judge(self, tasks: Sequence[Task]) -> list[list[Judged]]:
+    def judge(self, tasks: Sequence[Task]) -> list[list[ScoredEvidence]]:
         """Return the judged candidates of each claim, with one call of the scorer.
 
         Raises:
@@ -372,16 +367,14 @@ class Grounder:
         def placed(evidence: Excerpt) -> Excerpt:
             spans = tuple(read[evidence.passage].origin(span) for span in evidence.spans)
             beside = evidence.beside and placed(evidence.beside)
-            return dataclasses.replace(evidence, spans=spans, beside=beside)
+            return replace(evidence, spans=spans, beside=beside)
 
         # what the extractive reader puts before a quote stands above it, not in the passage
         said = only_quoted(answer) if answer.reader == "extractive" else answer.text
         if not any(map(str.isalnum, without_markers(said))):
             return Grounding(())
         found = self.ground(said, [passage.text for passage in read]).verdicts
-        return Grounding(
-            tuple(dataclasses.replace(own, evidence=own.evidence and placed(own.evidence)) for own in found)
-        )
+        return Grounding(tuple(replace(own, evidence=own.evidence and placed(own.evidence)) for own in found))
 
     def reads(self, text: str) -> bool:
         """Tell whether a text is in a language that this judge knows."""
@@ -415,10 +408,8 @@ def load_grounder(
 ) -> Grounder:
     """Return what judges the answers of a domain; a scorer without any calibration is taken at its word.
 
-    Args:
-        settings: the scorer, and where its models are.
-        domain: the folder of the domain, whose own calibration is taken if there is one.
-        embedder: of a scorer that aligns words, instead of the one in the settings.
+    The calibration in the folder ``domain`` is taken if there is one; ``embedder`` is of a scorer that aligns
+    words, instead of the one in the settings.
 
     Raises:
         UsageError: there is no such scorer, or the calibration is damaged.
@@ -448,6 +439,4 @@ def _thresholds(fitted: Fitted | None) -> Thresholds:
         return DEFAULT_THRESHOLDS
     likely = float(fitted.calibration.probabilities([fitted.threshold])[0])
     # what is doubted never supports, however low the threshold
-    return dataclasses.replace(
-        DEFAULT_THRESHOLDS, supported=likely, doubted=min(DEFAULT_THRESHOLDS.doubted, likely / 2)
-    )
+    return replace(DEFAULT_THRESHOLDS, supported=likely, doubted=min(DEFAULT_THRESHOLDS.doubted, likely / 2))

@@ -29,7 +29,7 @@ from hybrid.grounding.calibration import (
     grouped_folds,
     method_for,
 )
-from hybrid.grounding.examples import Example, labels_of, sources_of
+from hybrid.grounding.examples import LabelledClaim, labels_of, sources_of
 from hybrid.grounding.metrics import (
     REPLICATES,
     WORD_OVERLAP,
@@ -163,7 +163,7 @@ def fit(logits: ArrayLike, supported: ArrayLike) -> Fitted:
 
 
 def evaluate(
-    claims: Sequence[Example],
+    claims: Sequence[LabelledClaim],
     scores: Sequence[ScorerLogits],
     *,
     name: str = "",
@@ -173,14 +173,10 @@ def evaluate(
 ) -> MetaEvaluation:
     """Measure scorers beside word overlap on labelled claims; nothing fitted sees a label of its own source.
 
-    Args:
-        claims: with both labels, from two sources at least if anything is to be fitted.
-        scores: what each scorer said of them.
-        name: of the set.
-        fitted: calibration and threshold from other data, by scorer; where there is none, each fold of
-            sources is judged by what was fitted on the others.
-        replicates: of the bootstrap by source.
-        seed: of all draws; give every set its own where means over sets are wanted.
+    Claims have both labels, and two sources at least if anything is to be fitted. ``fitted`` are calibration
+    and threshold from other data, by scorer; where there is none, each fold of sources is judged by what was
+    fitted on the others. ``replicates`` are of the bootstrap by source; give every set a ``seed`` of its own
+    where means over sets are wanted.
 
     Raises:
         UsageError: there are no claims, names of scorers repeat, or logits are missing or not finite.
@@ -277,7 +273,7 @@ def _with(fitted: Fitted, logits: Array, origin: FittedOn) -> _Judgements:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Held:
+class _Slice:
     """The claims of a part, and the replicates of all scorers on them."""
 
     dimension: Dimension
@@ -290,14 +286,14 @@ class _Held:
 class _Readings:
     """All readings of all claims."""
 
-    claims: Sequence[Example]
+    claims: Sequence[LabelledClaim]
     labels: Flags
     sources: Sequence[str]
     read: Sequence[_Judgements]
     replicates: int
     seed: int
 
-    def parts(self) -> list[_Held]:
+    def parts(self) -> list[_Slice]:
         """Return the parts by all dimensions; claims without a name are in none."""
         names = {
             Dimension.TASK: [claim.task for claim in self.claims],
@@ -305,14 +301,14 @@ class _Readings:
             Dimension.CONTRAST: ["" if claim.supported else claim.against for claim in self.claims],
             Dimension.KIND: ["" if claim.supported else claim.kind for claim in self.claims],
         }
-        found: list[_Held] = []
+        found: list[_Slice] = []
         for dimension, own in names.items():
             for name in sorted(set(own) - {""}):
                 held = np.array([each == name for each in own], dtype=np.bool_)
                 if dimension in (Dimension.CONTRAST, Dimension.KIND):
                     held |= self.labels
                 drawn = self.drawn(held, self.seed + len(found) + 1)
-                found.append(_Held(dimension, name, held, drawn))
+                found.append(_Slice(dimension, name, held, drawn))
         return found
 
     def drawn(self, held: Flags, seed: int) -> Replicates | None:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import Array, Flags
-from hybrid.grounding.examples import Example
+from hybrid.grounding.examples import LabelledClaim
 from hybrid.grounding.scorers.names import Scorer
 from hybrid.grounding.values import Pair
 from hybrid.statistics import MIN_SOURCES, Bootstrap, Estimate, Interval, source_places, source_weights
@@ -46,7 +46,7 @@ class ScorerLogits:
     floor: bool = False
 
 
-def best_passage(scorer: Scorer, claims: Sequence[Example]) -> NDArray[np.float64]:
+def best_passage(scorer: Scorer, claims: Sequence[LabelledClaim]) -> NDArray[np.float64]:
     """Return the greatest support of each claim over its passages; the order of these does not matter."""
     pairs = [Pair(text, claim.claim) for claim in claims for text in claim.evidence]
     found = scorer.score(pairs).support if pairs else np.zeros(0)
@@ -56,7 +56,7 @@ def best_passage(scorer: Scorer, claims: Sequence[Example]) -> NDArray[np.float6
 
 
 def measured(
-    name: str, scorer: Scorer, claims: Sequence[Example], *, progress: Progress | None = None
+    name: str, scorer: Scorer, claims: Sequence[LabelledClaim], *, progress: Progress | None = None
 ) -> ScorerLogits:
     """Return what a scorer says of claims under this name, its pairs a second and the size of its weights.
 
@@ -78,7 +78,7 @@ def measured(
     )
 
 
-def word_overlap(claims: Sequence[Example]) -> ScorerLogits:
+def word_overlap(claims: Sequence[LabelledClaim]) -> ScorerLogits:
     """Return the floor that has to be beaten: which share of a claim's content words the evidence has."""
     logits = np.array([_overlap(claim) for claim in claims], dtype=np.float64)
     return ScorerLogits(WORD_OVERLAP, logits, megabytes=0.0, floor=True)
@@ -212,11 +212,7 @@ def mean_over(parts: Sequence[Replicates]) -> Replicates:
 
 
 def _checked(scores: ArrayLike, positive: ArrayLike) -> tuple[Array, Flags]:
-    """Return scores and flags as arrays.
-
-    Raises:
-        UsageError: there are not as many of both, or a score is not a number.
-    """
+    """Return scores and flags as arrays."""
     values, flags = np.asarray(scores, dtype=np.float64), np.asarray(positive, dtype=np.bool_)
     if len(values) != len(flags):
         raise UsageError(f"{len(values)} scores and {len(flags)} labels: expected one label for each score")
@@ -254,7 +250,7 @@ class _Ranked:
         return np.asarray(np.einsum("ij,ij->i", beaten, weights[:, self.upper]))
 
 
-def _overlap(claim: Example) -> float:
+def _overlap(claim: LabelledClaim) -> float:
     """Return the share of the claim's content words that stand in its evidence, as a logit."""
     said = content_words(claim.claim)
     there = {word for text in claim.evidence for word in content_words(text)}

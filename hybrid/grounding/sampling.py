@@ -48,15 +48,10 @@ def sampled(
     """Draw other answers to the questions of answers without passages, in batches, and compare.
 
     At a temperature of 1 hardly two answers of a small generator mean the same, and their entropy told wrong
-    answers with an AUROC of .49 instead of the .60 at .5 (on the 40 questions on which this was chosen).
-
-    Args:
-        answers: of the arms ``base`` or ``adapter``.
-        scorer: gives what tells whether two answers mean the same.
-        answerer: gives who answers by the arm of a name.
-        samples: how many other answers are drawn for each.
-        temperature: 1 takes the generator as it is, less makes the likely likelier.
-        seed: the same one draws the same.
+    answers with an AUROC of .49 instead of the .60 at .5 (on the 40 questions on which this was chosen). The
+    answers are of the arms ``base`` or ``adapter``; ``scorer`` gives what tells whether two mean the same,
+    ``answerer`` who answers by the arm of a name. ``samples`` others are drawn for each, at ``temperature``
+    and by ``seed`` as for ``Generator.sample``.
 
     Returns:
         For each answer how sure its generator is, None where it declined.
@@ -89,11 +84,7 @@ def sampled(
 
 
 def uncertainty(
-    answer: str,
-    samples: Sequence[str],
-    scorer: Scorer,
-    *,
-    log_probabilities: Sequence[float] = (),
+    answer: str, samples: Sequence[str], scorer: Scorer, *, log_probabilities: Sequence[float] = ()
 ) -> Uncertainty:
     """Compare an answer with samples, at least one, of what the model also says to the question.
 
@@ -119,12 +110,9 @@ def meanings(samples: Sequence[str], scorer: Scorer) -> tuple[tuple[int, ...], .
 
     Two samples are joined if each carries the other, and so are those that a chain of joined ones connects.
     Farquhar et al. (2024) compare each sample with the first of every group instead, which makes the groups
-    depend on the order of the samples; these do not. Equal texts mean the same whatever the scorer says.
-
-    Args:
-        samples: answers to one question.
-        scorer: judges each ordered pair of different texts, k · (k − 1) of them, in one call; at its even
-            chance one carries the other.
+    depend on the order of the samples; these do not. Equal texts mean the same whatever the scorer says. The
+    scorer judges each ordered pair of different texts, k · (k − 1) of them, in one call; at its even chance
+    one carries the other.
     """
     texts = sorted(set(samples))
     root = {text: text for text in texts}

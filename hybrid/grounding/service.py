@@ -25,7 +25,7 @@ from hybrid.grounding.calibration import (
     fit_calibration,
     read_fitted,
 )
-from hybrid.grounding.examples import Example, labels_of, limited, load_labelled, sources_of
+from hybrid.grounding.examples import LabelledClaim, labels_of, limited, load_labelled, sources_of
 from hybrid.grounding.judge import fitted_for
 from hybrid.grounding.measure import MeanResult, MetaEvaluation, evaluate, fit, mean_over_sets
 from hybrid.grounding.metrics import LEVEL, REPLICATES, ScorerLogits, choose_threshold, measured
@@ -74,7 +74,7 @@ class CalibrationCard:
 
 
 def calibrated(
-    claims: Sequence[Example],
+    claims: Sequence[LabelledClaim],
     scores: ScorerLogits,
     *,
     before: Calibration = UNCALIBRATED,
@@ -130,7 +130,7 @@ def card_values(card: CalibrationCard) -> dict[str, Any]:
     return {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(card) | {"gain": card.gain.flat()}
 
 
-def _parts(claim: Example) -> tuple[str, ...]:
+def _parts(claim: LabelledClaim) -> tuple[str, ...]:
     return (claim.id, claim.claim, *claim.evidence, str(claim.supported), claim.source)
 
 
@@ -155,16 +155,10 @@ def measure_scorers(
 ) -> ScorersMeasured:
     """Measure scorers on labelled claims, beside word overlap, which they have to beat.
 
-    Args:
-        data: files or folders of labelled claims, each a set.
-        models: where weights may come from.
-        scorers: by name; each is let go before the next one is loaded.
-        threshold_from: labelled claims to fit calibration and threshold on; without it each fold of
-            documents is judged by the others.
-        calibration: a file of ``calibrate_scorer`` to judge by instead.
-        limit: at most so many claims of each set, whole documents.
-        note: told what is left out.
-        progress: told how far a scorer is.
+    ``data`` are files or folders of labelled claims, each a set, of which ``limit`` takes so many at most,
+    whole documents. Each scorer is let go before the next one is loaded. Calibration and threshold are fitted
+    on ``threshold_from``, other labelled claims, or are those of ``calibration``, a file of
+    ``calibrate_scorer``; without either each fold of documents is judged by the others.
 
     Raises:
         UsageError: a file holds no labelled claims, two sets have one name, there is no such scorer, or
@@ -174,7 +168,7 @@ def measure_scorers(
     if threshold_from is not None and calibration is not None:
         raise UsageError("--threshold-from and --calibration exclude each other")
     names = tuple(dict.fromkeys(scorers))
-    sets: dict[str, list[Example]] = {}
+    sets: dict[str, list[LabelledClaim]] = {}
     for path in data:
         name, claims = _claims(path, limit)
         if name in sets:
@@ -211,20 +205,7 @@ def calibrate_scorer(
     limit: int | None = None,
     progress: Progress = lambda scorer, done, total: None,
 ) -> ScorerCalibrated:
-    """Fit a scorer's probabilities to labelled claims, and keep what that gained, if it gained anything.
-
-    Args:
-        data: a file or folder of labelled claims.
-        out: the file to write.
-        models: where weights may come from.
-        scorer: by name.
-        limit: at most so many claims, whole documents.
-        progress: told how far the scorer is.
-
-    Raises:
-        UsageError: too few labels, all alike, or all of one source; or there is no such scorer.
-        ModelMissing: its weights are nowhere.
-    """
+    """Fit a scorer to labelled claims, and keep what that gained in ``out``: ``Assistant.calibrate``."""
     # what ships, not what these or other labels made of it
     shipped = fitted_for(scorer)
     name, claims = _claims(data, limit)
@@ -241,7 +222,7 @@ def calibrate_scorer(
     return ScorerCalibrated(card, out if card.better else None)
 
 
-def _claims(path: Path, limit: int | None) -> tuple[str, list[Example]]:
+def _claims(path: Path, limit: int | None) -> tuple[str, list[LabelledClaim]]:
     """Return the name of a labelled set and its claims."""
     dataset = load_labelled(path)
     claims = list(dataset.examples)
@@ -251,7 +232,7 @@ def _claims(path: Path, limit: int | None) -> tuple[str, list[Example]]:
 
 
 def _scores(
-    names: Sequence[str], sets: Sequence[Sequence[Example]], models: ModelSettings, progress: Progress
+    names: Sequence[str], sets: Sequence[Sequence[LabelledClaim]], models: ModelSettings, progress: Progress
 ) -> list[list[ScorerLogits]]:
     """Return what each scorer says of each set; it is let go before the next one is loaded."""
     found: list[list[ScorerLogits]] = [[] for _ in sets]
@@ -266,7 +247,9 @@ def _scores(
     return found
 
 
-def _apart(path: Path, judged: Iterable[Sequence[Example]], note: Callable[[str], None]) -> list[Example]:
+def _apart(
+    path: Path, judged: Iterable[Sequence[LabelledClaim]], note: Callable[[str], None]
+) -> list[LabelledClaim]:
     """Return the claims to fit on: those of documents that are not judged."""
     name, claims = _claims(path, None)
     sources = {claim.source for each in judged for claim in each if claim.source}

@@ -71,11 +71,8 @@ class TokenEncoder:
     """Texts of any length as token vectors, by an embedder that tells the states of its tokens.
 
     A long text is read in windows of whole sentences, each by itself, so that no token depends on what stands
-    far from it, and none is cut off.
-
-    Args:
-        embedder: a BERT.
-        layers: whose hidden states are laid side by side; 0 is what goes into the first layer.
+    far from it, and none is cut off. The embedder is a BERT; the hidden states of ``layers`` are laid side by
+    side, 0 is what goes into the first one.
     """
 
     def __init__(self, embedder: TokenEmbedder, *, layers: tuple[int, ...]) -> None:

@@ -115,7 +115,7 @@ class Doubt(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DoubtedSpan:
     """A stretch of a claim that a check doubts; ``span`` is within the text of the claim."""
 
     doubt: Doubt
@@ -136,13 +136,12 @@ class ClaimVerdict:
     status: Status
     support: float | None = None
     evidence: Excerpt | None = None
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[DoubtedSpan, ...] = ()
 
     def document(self, sources: Sequence[str]) -> dict[str, Any]:
         """Return it as values for JSON: the claim's parts at the top, the evidence with its source.
 
-        Args:
-            sources: of the passages that it was judged by.
+        ``sources`` are those of the passages that it was judged by.
         """
         return {
             "text": self.claim.text,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ __all__ = [
 
 # So many filters are remembered, 4 bytes a chunk that each lets through.
 _ALLOWED = 8
+# So many chunks at the most, some 10 MB.
+_CHUNKS = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,7 @@ class Index:
         self._lexical = TantivyIndex(self.folder / "lexical")
         self._store: Store = open_store(domain, self.manifest)
         self._allowed: dict[tuple[object, ...], Sequence[int]] = {}
+        self._chunks: dict[int, Chunk] = {}
         self._dense: DenseIndex | ExternalDense = (
             self._vectors
             if external is None
@@ -218,8 +222,12 @@ class Index:
         return self._store.documents_at(positions)
 
     def chunks(self, positions: Sequence[int]) -> list[Chunk]:
-        """Return the chunks at the positions, in the order asked for."""
-        return self._store.chunks(positions)
+        """Return the chunks at the positions, in the order asked for; the last ones are remembered."""
+        held = self._chunks if len(self._chunks) <= _CHUNKS else {}
+        fresh = [place for place in positions if place not in held]
+        held |= zip(fresh, self._store.chunks(fresh) if fresh else (), strict=True)
+        self._chunks = held
+        return [held[place] for place in positions]
 
     def glossary(self) -> list[Meaning]:
         """Return what the documents say that their words stand for, what most of them say first."""
@@ -233,6 +241,10 @@ class Index:
     def document(self, source: str) -> Document | None:
         """Return a document with its whole text, or None."""
         return self._store.document(source)
+
+    def page_at(self, source: str, offset: int) -> int | None:
+        """Return the page of a document on which a character stands, from 1; None where it has no pages."""
+        return bisect_right(self._store.pages(source), offset) or None
 
     def sources(self) -> list[str]:
         """Return the sources of all documents."""

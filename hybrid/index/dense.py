@@ -216,11 +216,8 @@ class DenseIndex:
 
     def _found(self, index: Any, vector: Vectors, k: int, parameters: Any) -> list[Scored]:
         scores, found = index.search(vector[None, :], k, params=parameters)
-        return [
-            Scored(int(position), float(score))
-            for position, score in zip(found[0], scores[0], strict=True)
-            if position >= 0
-        ]
+        hits = zip(found[0].tolist(), scores[0].tolist(), strict=True)
+        return [Scored(position, score) for position, score in hits if position >= 0]
 
     def vectors(self, positions: Sequence[int]) -> Vectors:
         """Return stored vectors; approximate where the index compresses."""

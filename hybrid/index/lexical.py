@@ -20,6 +20,7 @@ from hybrid.index.dense import Scored
 from hybrid.index.store import Row
 from hybrid.text.abbreviations import Explained
 from hybrid.text.forms import forms, is_unspaced
+from hybrid.text.identifiers import parts_of
 from hybrid.text.words import STOP_WORDS
 
 # Two fields: words in small letters cut to their stems, and what else a text is found by.
@@ -142,7 +143,7 @@ class TantivyIndex:
             searcher: Any = self._searcher
             hits = searcher.search(query, limit=k, count=False).hits
             places = searcher.fast_field_values("position", [address for _, address in hits])
-            return [Scored(int(place), float(score)) for place, (score, _) in zip(places, hits, strict=True)]
+            return [Scored(place, score) for place, (score, _) in zip(places, hits, strict=True)]
 
     def word_shares(self, text: str, *, among: Sequence[int] | None = None) -> dict[str, float]:
         """Return for each term of a text the share of the chunks that have it, from 0 to 1."""
@@ -230,6 +231,8 @@ class TantivyIndex:
             return found[0] if len(found) == 1 else tantivy.Query.disjunction_max_query(found)
         if not slips or _FORMS not in self._fields:
             return None
+        if len(parts := parts_of(term)) > 1:
+            return self._otherwise_written(parts)
         if len(term) == 1 and is_unspaced(term):  # a word of one character, beside any other
             query = tantivy.Query.regex_query(schema, _FORMS, f"{term}.|.{term}")
         elif len(term) >= _LETTERS and term.isalpha() and not is_unspaced(term):
@@ -238,6 +241,22 @@ class TantivyIndex:
             return None
         count = self._count(query)
         return tantivy.Query.boost_query(query, _SLIP * self._rarity(count)) if count else None
+
+    def _otherwise_written(self, parts: Sequence[str]) -> Any:
+        """Return what finds a code of letters and figures as others write it, joined or in parts; or None.
+
+        Nobody writes px7718 where all write PX-7718, and the other way round.
+        """
+        import tantivy
+
+        schema, whole = self._index.schema, "".join(parts)
+        cuts = {("".join(parts[:place]), "".join(parts[place:])) for place in range(1, len(parts))}
+        queries = [
+            tantivy.Query.phrase_query(schema, _WORDS, list(cut)) for cut in sorted(cuts | {tuple(parts)})
+        ]
+        queries.append(tantivy.Query.term_query(schema, _WORDS, whole))
+        found = [query for query in queries if self._count(query)]
+        return tantivy.Query.disjunction_max_query(found) if found else None
 
     def _pairs(self, text: str) -> Iterator[Any]:
         """Yield what finds neighbouring words of a text side by side; an earlier format has no places."""

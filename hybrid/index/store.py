@@ -443,6 +443,11 @@ class Store:
             )
         return None
 
+    def pages(self, source: str) -> list[int]:
+        """Return where each page of a document begins; nothing where it has none or is not there."""
+        rows = self._rows("SELECT pages FROM documents WHERE source = ?", (source,))
+        return next((self._parsed(pages, list, int) for (pages,) in rows), [])
+
     def positions_of(self, keys: Sequence[str]) -> list[int]:
         """Return the positions of all chunks with these content keys, in order; what is no key has none."""
         known = [bytes.fromhex(key) for key in keys if _KEY.fullmatch(key)]

@@ -17,7 +17,13 @@ from hybrid.domains import Assistants
 from hybrid.errors import UsageError
 from hybrid.langchain.documents import refuse
 from hybrid.models.dialogue import cut_at_stop
-from hybrid.types import Answer, Arm, Message, MessageRole
+from hybrid.types import (
+    Answer,
+    Arm,
+    Asker,
+    Message,
+    MessageRole,
+)
 
 
 class ChatHybrid(BaseChatModel):
@@ -118,11 +124,7 @@ class HybridRunnable(Runnable[str, Any]):
     """
 
     def __init__(
-        self,
-        assistant: Assistant | Assistants,
-        *,
-        arm: Arm | str | None = None,
-        as_user: str | Sequence[str] | None = None,
+        self, assistant: Assistant | Assistants, *, arm: Arm | str | None = None, as_user: Asker = None
     ) -> None:
         self.assistant, self.arm, self.as_user = assistant, arm, as_user
 

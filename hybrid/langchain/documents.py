@@ -1,13 +1,15 @@
-"""LangChain's documents: found in a domain, embedded as it does, kept in its index beside the files."""
+"""LangChain's documents: found in a domain, kept in its index beside the files; its stores as dense side."""
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
+import numpy as np
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document as LangChainDocument
 from langchain_core.embeddings import Embeddings
@@ -16,8 +18,15 @@ from langchain_core.vectorstores import VectorStore
 
 from hybrid.assistant import Assistant, principals_of
 from hybrid.errors import IndexMissing, UsageError
-from hybrid.models import Embedder
-from hybrid.types import Arm, Document, Hit
+from hybrid.index.external import answering
+from hybrid.models import Embedder, Vectors
+from hybrid.types import (
+    Arm,
+    Asker,
+    Document,
+    Hit,
+    Where,
+)
 
 _SOURCE = "langchain:"
 # An added document keeps its metadata whole under this key, and what can be filtered by as texts beside it.
@@ -96,11 +105,7 @@ class HybridVectorStore(VectorStore):
     """
 
     def __init__(
-        self,
-        assistant: Assistant,
-        *,
-        as_user: str | Sequence[str] | None = None,
-        principals: Sequence[str] | None = None,
+        self, assistant: Assistant, *, as_user: Asker = None, principals: Sequence[str] | None = None
     ) -> None:
         self.assistant, self.as_user = assistant, as_user
         self._principals = None if principals is None else tuple(principals)
@@ -131,13 +136,7 @@ class HybridVectorStore(VectorStore):
     ) -> Self:
         """Add texts to a domain and write them.
 
-        Args:
-            texts: to add.
-            embedding: those of the domain.
-            metadatas: one a text.
-            ids: one a text.
-            assistant: the domain, which has to be named.
-            kwargs: none.
+        ``embedding`` is that of the domain ``assistant``, which has to be named; there are no ``kwargs``.
 
         Raises:
             UsageError: no domain, or embeddings that are not the domain's.
@@ -166,12 +165,8 @@ class HybridVectorStore(VectorStore):
     ) -> list[str]:
         """Add texts, or replace those of the same ids; they are written later, see the class.
 
-        Args:
-            texts: to add.
-            metadatas: one a text, of values that JSON can hold.
-            ids: one a text; for None one is made.
-            batch_size: how many LangChain's ``index`` would send at once; here they wait all the same.
-            kwargs: none.
+        ``metadatas`` are of values that JSON can hold; an id is made for None. ``batch_size`` is how many
+        LangChain's ``index`` would send at once; here they wait all the same. There are no ``kwargs``.
 
         Returns:
             The ids.
@@ -228,22 +223,18 @@ class HybridVectorStore(VectorStore):
         ]
 
     def similarity_search(
-        self, query: str, k: int = 4, *, where: Mapping[str, str] | None = None, **kwargs: Any
+        self, query: str, k: int = 4, *, where: Where = None, **kwargs: Any
     ) -> list[LangChainDocument]:
         """Return the k documents nearest to a question, best first.
 
-        Args:
-            query: in plain words.
-            k: how many.
-            where: conditions on the metadata, such as ``{"page": "3"}``, met before k is filled.
-            kwargs: none.
+        ``where`` are conditions on the metadata, such as ``{"page": "3"}``, met before k is filled.
         """
         return [
             document for document, _ in self.similarity_search_with_score(query, k, where=where, **kwargs)
         ]
 
     def similarity_search_with_score(
-        self, query: str, k: int = 4, *, where: Mapping[str, str] | None = None, **kwargs: Any
+        self, query: str, k: int = 4, *, where: Where = None, **kwargs: Any
     ) -> list[tuple[LangChainDocument, float]]:
         """Return the same with their cosines, from −1 to 1."""
         refuse(kwargs)
@@ -312,3 +303,78 @@ def _stored(metadata: Mapping[str, Any]) -> dict[str, str]:
         raise UsageError(f"metadata that JSON cannot hold: {error}", hint="give plain values") from error
     plain = {key: str(value) for key, value in metadata.items() if isinstance(value, str | int | float)}
     return plain | {_METADATA: whole}
+
+
+_VECTOR = "vector:"
+
+
+class StoreVectors(Embeddings):
+    """Let a LangChain vector store search the vectors of a domain, to which these are its embeddings.
+
+    Of the store nothing is asked but ``add_texts``, ``delete`` and ``similarity_search``: it is given vectors
+    that the domain made, each with a key for a text, and neither texts nor metadata. It needs no filters.
+    ``make`` returns, given these embeddings, the store; it is called once, at the first vector. The
+    collection is of one domain, holds nothing else and compares by cosine.
+
+    Example:
+        >>> vectors = StoreVectors(lambda own: QdrantVectorStore(client, "manual", own))  # doctest: +SKIP
+        >>> Assistant("manual", vectors=vectors).index("docs")  # doctest: +SKIP
+    """
+
+    def __init__(self, make: Callable[[Embeddings], VectorStore]) -> None:
+        self._make, self._lock = make, threading.Lock()
+        self._store: VectorStore | None = None
+        self._waiting: Mapping[str, list[float]] = {}
+        # for a store that tries its embeddings with a text of its own
+        self._any: list[float] = []
+
+    def nearest(self, vector: Vectors, k: int) -> list[str]:
+        """Return the keys of the k nearest vectors."""
+        with answering():
+            found = self._opened(len(vector)).similarity_search(_written(vector), k=k)
+            return [document.page_content for document in found]
+
+    def add(self, keys: Sequence[str], vectors: Vectors) -> None:
+        """Keep a vector for each key."""
+        with answering():
+            store = self._opened(vectors.shape[1])
+            self._waiting = dict(zip(keys, vectors.tolist(), strict=True))
+            store.add_texts(list(keys), ids=_ids(keys))
+            self._waiting = {}
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Forget keys."""
+        assert self._store is not None, "what is removed was looked for"
+        if keys:
+            with answering():
+                self._store.delete(_ids(keys))
+
+    def drop(self) -> None:
+        """Leave the collection, which whoever made the store made: LangChain has no word for that."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Return the vectors that wait for their keys."""
+        return [self._waiting.get(text, self._any) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        """Return the vector that is written as a text."""
+        if not text.startswith(_VECTOR):
+            return self._any
+        vector: list[float] = np.frombuffer(base64.b64decode(text[len(_VECTOR) :]), np.float32).tolist()
+        return vector
+
+    def _opened(self, dimension: int) -> VectorStore:
+        with self._lock:
+            self._any = [1.0] + [0.0] * (dimension - 1)
+            if self._store is None:
+                self._store = self._make(self)
+            return self._store
+
+
+def _written(vector: Vectors) -> str:
+    return _VECTOR + base64.b64encode(vector.astype(np.float32).tobytes()).decode()
+
+
+def _ids(keys: Sequence[str]) -> list[str]:
+    # some stores take no other ids than these
+    return [str(uuid.UUID(hex=key[:32])) for key in keys]

@@ -69,20 +69,16 @@ class Embedder(TokenCounter, Protocol):
     @property
     def fingerprint(self) -> EmbedderFingerprint:
         """Return what an index built with this embedder remembers."""
-        ...
 
     @property
     def max_tokens(self) -> int:
         """Return how many tokens of a text the model sees, its prefix and special tokens excluded."""
-        ...
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
         """Return unit vectors of shape (len(texts), dimension), float32."""
-        ...
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         """Return unit vectors of shape (len(texts), dimension), float32."""
-        ...
 
 
 @runtime_checkable
@@ -91,7 +87,6 @@ class LazyModel(Protocol):
 
     def load(self) -> None:
         """Load the weights, unless they are loaded."""
-        ...
 
 
 @runtime_checkable
@@ -101,25 +96,19 @@ class TokenEmbedder(Embedder, Protocol):
     @property
     def pieces(self) -> tuple[str, ...]:
         """Return the word piece of each token, by its number."""
-        ...
 
     def tokens(self, texts: Sequence[str]) -> list[tuple[list[int], list[Span]]]:
         """Return numbers and stretches of the tokens of each text, without markers and without truncation."""
-        ...
 
     def states(self, rows: Sequence[Sequence[int]], layers: Sequence[int]) -> list[NDArray[np.float16]]:
         """Return the states of the tokens of each row, those of several layers side by side.
 
-        What else is read changes no bit of them.
-
-        Args:
-            rows: numbers of tokens, without markers; as many as the model sees at most.
-            layers: 0 is what goes into the first one.
+        What else is read changes no bit of them. Rows are numbers of tokens, without markers, as many as the
+        model sees at most; layer 0 is what goes into the first one.
 
         Returns:
             For each row a matrix of shape (tokens, layers * dimension).
         """
-        ...
 
 
 @runtime_checkable
@@ -128,7 +117,6 @@ class Structured(Protocol):
 
     def structured(self, schema: Mapping[str, object]) -> Generator:
         """Return the generator held to a JSON schema, as far as it goes: who reads it is tolerant."""
-        ...
 
 
 class Reranker(Protocol):
@@ -137,11 +125,9 @@ class Reranker(Protocol):
     @property
     def name(self) -> str:
         """Return the name under which it was loaded."""
-        ...
 
     def score(self, query: str, passages: Sequence[str]) -> list[float]:
         """Return one score a passage, higher is better."""
-        ...
 
 
 class Generator(Protocol):
@@ -150,33 +136,27 @@ class Generator(Protocol):
     @property
     def name(self) -> str:
         """Return the name under which it was loaded."""
-        ...
 
     @property
     def digest(self) -> str:
         """Return what decides its words: two generators of one digest write the same."""
-        ...
 
     @property
     def context_tokens(self) -> int:
         """Return how many tokens prompt and completion may have together."""
-        ...
 
     def count_prompt_tokens(self, messages: Sequence[Message]) -> int:
         """Return the length of the conversation as the model receives it."""
-        ...
 
     def generate(
         self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int, stop: Sequence[str] = ()
     ) -> list[Generation]:
         """Answer every conversation; a text ends before the first stop string."""
-        ...
 
     def stream(
         self, messages: Sequence[Message], *, max_new_tokens: int, stop: Sequence[str] = ()
     ) -> Iterator[str | Generation]:
         """Yield the text of one answer in pieces, and at last what ``generate`` returns, with all of them."""
-        ...
 
     def sample(
         self,
@@ -198,7 +178,6 @@ class Generator(Protocol):
             seed: the same one gives the same samples.
             stop: a text ends before the first of them.
         """
-        ...
 
     def log_likelihoods(
         self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]
@@ -213,10 +192,8 @@ class Generator(Protocol):
             The sum of the natural logarithms of the probabilities of a continuation's tokens: 0 at the
             most, higher is likelier.
         """
-        ...
 
     def log_probabilities(
         self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]
     ) -> list[list[list[float]]]:
         """Return what ``log_likelihoods`` sums up: of each continuation the logarithms of its tokens."""
-        ...

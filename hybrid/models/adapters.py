@@ -81,7 +81,6 @@ class Adaptable(Protocol):
 
     def adapted(self, folder: Path, *, strength: float = 1.0) -> Generator:
         """Return the generator with the adapter of a folder."""
-        ...
 
 
 def with_adapter(generator: Generator, folder: Path) -> Generator:
@@ -101,10 +100,8 @@ def with_adapter(generator: Generator, folder: Path) -> Generator:
 def read_adapter(folder: Path, base_digest: str, *, base: str = "this model") -> AdapterFiles:
     """Check the files of an adapter without loading its weights.
 
-    Args:
-        folder: with card, configuration and weights.
-        base_digest: of the weights of the model that it shall serve with.
-        base: the name of that model, for the message.
+    ``base`` is the name of the model that it shall serve with, for the message, and ``base_digest`` that of
+    its weights.
 
     Raises:
         AdapterError: a file is missing, pickled or damaged, or the adapter was made for another base.
@@ -156,10 +153,15 @@ def adapter_digest(folder: Path) -> str:
 
 def saved_digest(folder: Path) -> str:
     """Return what a card remembers: a digest of weights and configuration, whatever name the base has."""
-    config = _read_object(folder / CONFIG) if (folder / CONFIG).is_file() else {}
+    config = read_config(folder)
     told = {key: value for key, value in config.items() if key != "base_model_name_or_path"}
     head = [hash_file(folder / HEAD)] if (folder / HEAD).is_file() else []
     return hash_text(weights_digest(folder), json.dumps(told, sort_keys=True), *head)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the settings of an adapter as PEFT keeps them; none where all weights were tuned."""
+    return _read_object(folder / CONFIG) if (folder / CONFIG).is_file() else {}
 
 
 def _require_plain(config: Mapping[str, Any], folder: Path) -> None:
@@ -225,10 +227,8 @@ class Merged:
 def merged_weights(module: Module, folder: Path, strength: float = 1.0) -> Merged:
     """Return the parameters that differ once the adapter is merged; the module stays as it is.
 
-    Args:
-        module: a Hugging Face model that shows its base weights; ``Swap.merged`` sees to that.
-        folder: of the adapter.
-        strength: what the change of the weights is multiplied by.
+    The module shows its base weights; ``Swap.merged`` sees to that. ``strength`` is what the change of the
+    weights is multiplied by.
 
     Raises:
         AdapterError: the adapter does not fit the module, cannot be merged, or changes nothing.
@@ -257,20 +257,8 @@ def merged_weights(module: Module, folder: Path, strength: float = 1.0) -> Merge
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SwitchedOn:
-    """What an adapter adds that cannot be merged: virtual tokens or layers beside those of the model."""
-
-    addition: Addition
-
-    @property
-    def virtual_tokens(self) -> int:
-        """Return how many tokens stand before every prompt."""
-        return self.addition.virtual_tokens
-
-
-# How a model shows an adapter.
-Shown: TypeAlias = Merged | SwitchedOn
+# How a model shows an adapter: merged, or by what hangs on it and cannot be merged.
+Shown: TypeAlias = "Merged | Addition"
 
 
 class Swap:
@@ -281,10 +269,7 @@ class Swap:
     cannot be merged hangs on it by hooks for as long.
 
     Calls with different weights wait for each other. Whoever touches the module past this object sees
-    whatever is shown just then.
-
-    Args:
-        module: the model; its tree must not be changed afterwards.
+    whatever is shown just then. The tree of the model must not be changed afterwards.
     """
 
     def __init__(self, module: Module) -> None:
@@ -308,10 +293,9 @@ class Swap:
             AdapterError: it cannot be merged, or does not fit.
         """
         shown = self.adapter(files, strength)
-        if isinstance(shown, SwitchedOn):
+        if not isinstance(shown, Merged):
             raise AdapterError(
-                f"{files.name} cannot be merged: it adds to the model ({shown.addition.kind}) and changes no "
-                "weights",
+                f"{files.name} cannot be merged: it adds to the model ({shown.kind}) and changes no weights",
                 hint="serve it here, where it is switched on per call; or tune by a method of LoRA's kin",
             )
         return shown
@@ -352,7 +336,7 @@ class Swap:
         if isinstance(shown, Merged):
             self._put(shown.parameters)
         elif shown is not None:
-            self._hooks = shown.addition.switch_on(self._module)
+            self._hooks = shown.switch_on(self._module)
         self._shown = shown
 
     def _put(self, parameters: Mapping[str, Parameter | None]) -> None:
@@ -385,7 +369,7 @@ def _shown(module: Module, files: AdapterFiles, strength: float) -> Shown:
     with torch.inference_mode(False), torch.no_grad():
         addition = load_addition(module, folder, strength=strength)
         _require_effect(module, switched, {}, folder)
-    return SwitchedOn(addition)
+    return addition
 
 
 def _with_peft(module: Module, folder: Path) -> Any:
@@ -454,11 +438,7 @@ def _with_all_weights(module: Module, folder: Path) -> Any:
 
 
 def require_same_keys(expected: Iterable[str], found: Iterable[str], folder: Path) -> None:
-    """Refuse weights that lack what is expected, or have what is not.
-
-    Raises:
-        AdapterError: naming some of both.
-    """
+    """Raise an AdapterError for weights that lack what is expected, or have what is not."""
     missing, unknown = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
     if missing or unknown:
         parts = [

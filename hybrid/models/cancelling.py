@@ -17,8 +17,7 @@ class GivenUp(HybridError):
 class Patience:
     """How long somebody waits: until ``give_up`` is called, from any thread.
 
-    Args:
-        turns: of those that may compute at the same time; None where anybody may.
+    ``turns`` are those of all that may compute at the same time; None where anybody may.
     """
 
     def __init__(self, turns: threading.Semaphore | None = None) -> None:
@@ -43,11 +42,7 @@ class Patience:
             _held.reset(token)
 
     def require(self) -> None:
-        """Go on only while somebody waits.
-
-        Raises:
-            GivenUp: nobody does.
-        """
+        """Raise GivenUp once nobody waits."""
         if self._over.is_set():
             raise GivenUp("nobody waits for this answer any more")
 
@@ -70,10 +65,6 @@ def resting() -> Iterator[None]:
 
 
 def require_patience() -> None:
-    """Go on only while somebody waits for what is done here; without a ``Patience`` somebody always does.
-
-    Raises:
-        GivenUp: nobody does.
-    """
+    """Raise GivenUp once nobody waits for what is done here; without a ``Patience`` somebody always does."""
     if (patience := _held.get()) is not None:
         patience.require()

@@ -34,22 +34,14 @@ class Forward(Protocol):
 
     def __call__(self, ids: Tensor, mask: Tensor, *, keep: int, past_key_values: Any, use_cache: bool) -> Any:
         """Read tokens behind a cache; the mask covers both."""
-        ...
 
 
 @dataclass(eq=False, slots=True)
 class Wanted:
-    """A text to be written behind a prompt, and what of it there is.
+    """Tokens to be written behind those of a prompt: at most ``most``, until ``ended`` takes them for all.
 
-    Attributes:
-        prompt: its tokens.
-        most: tokens at the most.
-        ended: tells whether tokens are all that is wanted.
-        draw: chooses a token by chance; None takes the likeliest.
-        written: tokens so far.
-        done: whether there will be more.
-        failed: what went wrong.
-        left: whether nobody waits for it.
+    ``draw`` chooses a token by chance; None takes the likeliest. ``done`` tells that there will be no more,
+    ``failed`` what went wrong, ``left`` that nobody waits for it.
     """
 
     prompt: Sequence[int]
@@ -194,11 +186,7 @@ class Stepper(ABC):
 class Decoder(Stepper):
     """Write by torch, a token for each row at a step.
 
-    Args:
-        forward: the model.
-        ends: tokens that end a text.
-        filler: any token, for what is padded.
-        device: of the model.
+    ``forward`` is the model; tokens of ``ends`` end a text, ``filler`` is any token, for what is padded.
     """
 
     def __init__(self, forward: Forward, *, ends: frozenset[int], filler: int, device: Any) -> None:

@@ -55,12 +55,10 @@ class Placement:
 def choose_placement(device: str = "auto", dtype: str = "auto", *, exact: bool = False) -> Placement:
     """Choose device and format; "auto" takes an accelerator first, bf16 only where it is faster.
 
-    Args:
-        device: auto, cpu, cuda, cuda:N or mps.
-        dtype: auto, float32, bfloat16 or float16.
-        exact: keep float32 on the CPU. A generator wants it: in bf16 the shape of a batch decides
-            near-ties between tokens, so an answer would depend on what else was asked; and decoding
-            on a CPU gains next to nothing from bf16 (26 against 24 tokens/s for 135M parameters).
+    ``device`` is auto, cpu, cuda, cuda:N or mps, ``dtype`` auto, float32, bfloat16 or float16. ``exact``
+    keeps float32 on the CPU. A generator wants it: in bf16 the shape of a batch decides near-ties between
+    tokens, so an answer would depend on what else was asked; and decoding on a CPU gains next to nothing from
+    bf16 (26 against 24 tokens/s for 135M parameters).
 
     Raises:
         ConfigError: a format that does not exist.
@@ -195,10 +193,8 @@ def _instructions() -> list[str]:
 def batches(lengths: Sequence[int], *, rows: int, tokens: int) -> Iterator[list[int]]:
     """Yield places of similar length, so that little is padding, within the limits of a batch.
 
-    Args:
-        lengths: in tokens.
-        rows: of a batch at the most.
-        tokens: of a batch at the most, with padding; one that is longer stands alone.
+    Lengths are in tokens. A batch has so many ``rows`` and, with padding, so many ``tokens`` at the most; one
+    that is longer stands alone.
     """
     batch: list[int] = []
     for place in sorted(range(len(lengths)), key=lengths.__getitem__):

@@ -187,9 +187,8 @@ def left_padded(rows: Sequence[Sequence[int]], *, filler: int, device: Any) -> R
 class Draws:
     """Draw the tokens of one row from a source of its own, so that it depends on no other.
 
-    Args:
-        temperature: 1 takes the model as it is, less makes the likely likelier.
-        chance: what ``chance`` gave.
+    A ``temperature`` of 1 takes the model as it is, less makes the likely likelier; ``chance`` is what the
+    function ``chance`` gave.
     """
 
     temperature: float
@@ -223,11 +222,7 @@ def draw(logits: Tensor, chance: Any) -> Tensor:
 
 
 def require_samples(count: int, temperature: float) -> None:
-    """Refuse what cannot be sampled.
-
-    Raises:
-        UsageError: less than one sample, or a temperature that is not above 0.
-    """
+    """Raise a UsageError for less than one sample, or a temperature that is not above 0."""
     if count < 1 or not 0 < temperature < math.inf:
         raise UsageError(
             f"{count} samples at a temperature of {temperature}: expected at least one, and more than 0",
@@ -254,10 +249,8 @@ def without_thoughts(text: str) -> str:
 def behind_thoughts(pieces: Iterator[str], *, begun: bool = False) -> Iterator[str]:
     """Yield what stands behind the thoughts, if it is thoughts that the text opens with.
 
-    Args:
-        pieces: of a text.
-        begun: it may be in the middle of thoughts from its first letter on, so nothing is shown before they
-            end.
+    If it has ``begun``, it may be in the middle of thoughts from its first letter on, so nothing is shown
+    before they end.
     """
     held = ""
     for piece in pieces:

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from hybrid.models.encoder import Encoder
     from hybrid.models.plain import PlainEncoder
+
+_Model = TypeVar("_Model")
 
 # Of the library, measured on two cores in bf16 on chunks of 200 tokens: 4: 73, 16: 82, 32: 97 chunks/s.
 _BATCH = 32
@@ -62,17 +64,12 @@ class SentenceTransformerEmbedder:
 
     A BERT with a usual pooling is read by our own encoder, which gives the same vectors, and the states of
     tokens; any other model by the library. Weights are loaded at the first text: a command that finds nothing
-    to embed never waits for them. An adapter is merged then, so it costs no time afterwards.
-
-    Args:
-        folder: where the model lies.
-        name: the name under which an index remembers it.
-        placement: gives device and number format; called when the weights are loaded.
-        adapter: the folder of an adapter that was made for these weights.
-        prompts: what is put before queries and documents; empty is what the model names.
-        plain: whether queries may be read on the CPU in float32 whatever the placement, which a small BERT
-            does without torch.
-        again: what gives it in another process, by the name of the model: weights do not travel.
+    to embed never waits for them. An adapter is merged then, so it costs no time afterwards. An index
+    remembers it by ``name``; ``placement`` is asked when the weights are loaded. ``adapter`` is the folder of
+    one that was made for these weights; ``prompts`` are put before queries and documents, empty is what the
+    model names. ``plain`` lets queries be read on the CPU in float32 whatever the placement, which a small
+    BERT does without torch. ``again`` gives it in another process, by the name of the model: weights do not
+    travel.
 
     Raises:
         AdapterError: the adapter is not safe to read, damaged, or was made for another model; or, when the
@@ -345,16 +342,7 @@ class CrossEncoderReranker:
         from sentence_transformers import CrossEncoder
 
         with LOADING:
-            try:
-                self._model = CrossEncoder(
-                    str(folder),
-                    device=placement.device,
-                    local_files_only=True,
-                    trust_remote_code=False,
-                    model_kwargs=_options(placement),
-                )
-            except unloadable() as error:
-                raise refusal(folder, "cross-encoder", error) from error
+            self._model = _loaded(CrossEncoder, folder, placement, "cross-encoder")
             require_whole_module(self._model.model, folder, "cross-encoder")
         if self._model.num_labels != 1:
             raise ModelMissing(
@@ -387,16 +375,7 @@ def load_sentence_transformer(folder: Path, placement: Placement) -> SentenceTra
     from sentence_transformers import SentenceTransformer
 
     with LOADING:
-        try:
-            model = SentenceTransformer(
-                str(folder),
-                device=placement.device,
-                local_files_only=True,
-                trust_remote_code=False,
-                model_kwargs=_options(placement),
-            )
-        except unloadable() as error:
-            raise refusal(folder, "sentence-transformers model", error) from error
+        model = _loaded(SentenceTransformer, folder, placement, "sentence-transformers model")
         transformer: Any = getattr(model[0], "auto_model", None)
         if transformer is not None:
             require_whole_module(transformer, Path(transformer.config.name_or_path or folder), "embedder")
@@ -418,9 +397,14 @@ def transformer_of(model: SentenceTransformer) -> Module:
     return transformer
 
 
-def _options(placement: Placement) -> dict[str, Any]:
+def _loaded(kind: Callable[..., _Model], folder: Path, placement: Placement, what: str) -> _Model:
     # other sizes are refused afterwards, by the names of the tensors
-    return {"dtype": placement.torch_dtype(), "use_safetensors": True, "ignore_mismatched_sizes": True}
+    options = {"dtype": placement.torch_dtype(), "use_safetensors": True, "ignore_mismatched_sizes": True}
+    safe = {"local_files_only": True, "trust_remote_code": False, "model_kwargs": options}
+    try:
+        return kind(str(folder), device=placement.device, **safe)
+    except unloadable() as error:
+        raise refusal(folder, what, error) from error
 
 
 def _bare(text: str) -> Tokenizer:

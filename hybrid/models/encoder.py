@@ -70,9 +70,7 @@ def _added(part: Any, new: Tensor, before: Tensor) -> Tensor:
 class Bert(nn.Module):
     """BERT, whose parameters have the names that transformers gives them.
 
-    Args:
-        shape: its sizes.
-        pooler: whether it has the part that no embedder reads, and some adapters change.
+    ``pooler`` says that it has the part that no embedder reads, and some adapters change.
     """
 
     def __init__(self, shape: BertShape, *, pooler: bool) -> None:
@@ -111,10 +109,7 @@ class Bert(nn.Module):
 class Encoder:
     """A BERT with its weights, which reads rows of tokens in a few fixed shapes.
 
-    Args:
-        model: on its device, in its number format.
-        layout: of its folder.
-        placement: where it is.
+    The model is on its device, in its number format.
     """
 
     def __init__(self, model: Bert, layout: BertLayout, placement: Placement) -> None:
@@ -142,11 +137,8 @@ class Encoder:
     def states(self, rows: Sequence[Sequence[int]], layers: Sequence[int]) -> list[NDArray[np.float16]]:
         """Return the states of every token of each row, those of several layers side by side.
 
-        A row has one shape whatever is read beside it, so company changes no bit.
-
-        Args:
-            rows: tokens, markers included.
-            layers: 0 is what goes into the first one.
+        A row has one shape whatever is read beside it, so company changes no bit. Rows are tokens, markers
+        included; layer 0 is what goes into the first one.
         """
         found: dict[int, NDArray[np.float16]] = {}
         for places, states, _ in self._batches(rows, bulk=False):
@@ -206,10 +198,7 @@ def _pooled(states: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
 def load_encoder(layout: BertLayout, placement: Placement, digest: str) -> Encoder | None:
     """Return the encoder of a folder, one object for all that read it; None where its tensors are no BERT's.
 
-    Args:
-        layout: of the folder.
-        placement: device and number format.
-        digest: of the weights: other ones are loaded anew.
+    Weights with another ``digest`` are loaded anew.
 
     Raises:
         SafetensorError: the file is damaged.

@@ -47,13 +47,10 @@ _GATE_MARGIN = 0.05
 class Fidelity:
     """How far a file says what the model says; ``check`` is how that was found out.
 
-    Args:
-        check: what was compared, in words.
-        prompts: how many were asked.
-        agreement: the share of places where the likeliest token is the same; 1 where only tensors were read.
-        texts: how many answers are the same text.
-        typical: the median difference of the logarithms of the likeliest tokens, in nats.
-        largest: the largest of them.
+    ``check`` says how, in words, and ``prompts`` how many were asked. ``agreement`` is the share of places
+    where the likeliest token is the same, 1 where only tensors were read; ``texts`` are the answers that are
+    the same text. ``typical`` and ``largest`` are the median and the largest difference of the logarithms of
+    the likeliest tokens, in nats.
     """
 
     check: str
@@ -78,14 +75,10 @@ class Fidelity:
 class EngineFidelity:
     """How far an engine says what torch says in float32.
 
-    Args:
-        version: of the engine.
-        prompts: how many were asked.
-        agreement: the share of its tokens that torch would take behind the same ones.
-        difference: the mean over prompts of how much likelier a token of its text is than the one that torch
-            would take in its place, by torch, in nats: never more than 0.
-        low: the lower end of its interval of 95 %.
-        high: the upper end.
+    ``version`` is that of the engine, ``prompts`` how many were asked. ``agreement`` is the share of its
+    tokens that torch would take behind the same ones; ``difference`` the mean over prompts of how much
+    likelier a token of its text is than the one that torch would take in its place, by torch, in nats, never
+    more than 0; ``low`` and ``high`` are the ends of its interval of 95 %.
     """
 
     version: str
@@ -115,13 +108,9 @@ class EngineFidelity:
 def held_against(generator: TransformersGenerator, engine: LocalGenerator, version: str) -> EngineFidelity:
     """Compare an engine with torch, token by token behind what the engine wrote before.
 
-    Whole texts are not held against each other: where two tokens are as good as each other an engine may
-    take the other one, and from there on all differs, by chance.
-
-    Args:
-        generator: the model in torch, in float32.
-        engine: the same model, computed by the engine.
-        version: of the engine.
+    Whole texts are not held against each other: where two tokens are as good as each other an engine may take
+    the other one, and from there on all differs, by chance. The generator is in torch, in float32; ``engine``
+    is the same model, ``version`` that of what computes it.
     """
     asked = [_turns(prompt) for prompt in gate_prompts()]
     alike, apart = list[bool](), list[float]()
@@ -156,13 +145,8 @@ def prove(
 ) -> Fidelity:
     """Compare a file with the model that it was written from, by llama.cpp where it is installed.
 
-    Args:
-        generator: the model as the file is to speak, with its adapter.
-        source: what the file was written from.
-        file: in GGUF.
-        adapter: a LoRA file that is loaded beside it.
-        prompts: what to ask.
-        new_tokens: of each answer, at the most.
+    The generator is the model as the file is to speak, with its adapter; ``source`` is what the file was
+    written from, ``adapter`` a LoRA file that is loaded beside it.
 
     Raises:
         ModelError: the file speaks otherwise; it says how.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybrid.errors import ModelError, UsageError
-from hybrid.models.adapters import Shown, Swap, SwitchedOn, read_adapter
+from hybrid.models.adapters import Merged, Shown, Swap, read_adapter
 from hybrid.models.decoding import BATCH_ROWS, BATCH_TOKENS, Decoder
 from hybrid.models.device import Placement, batches
 from hybrid.models.dialogue import Rectangle, left_padded
@@ -45,12 +45,9 @@ class TransformersGenerator(LocalGenerator):
     def adapted(self, folder: Path, *, strength: float = 1.0) -> TransformersGenerator:
         """Return this generator with an adapter; both share the one loaded base, and can be used in turn.
 
-        One with a label head tells the likelihoods of the options that the head knows, and leaves all else
-        to the base, bit for bit.
-
-        Args:
-            folder: of the adapter, made for this base.
-            strength: what the change of the weights is multiplied by.
+        One with a label head tells the likelihoods of the options that the head knows, and leaves all else to
+        the base, bit for bit. The folder is of an adapter that was made for this base; ``strength`` is what
+        the change of the weights is multiplied by.
 
         Raises:
             AdapterError: it is unsafe, damaged, made for another base, or does nothing.
@@ -82,7 +79,7 @@ class TransformersGenerator(LocalGenerator):
 
     @property
     def _before(self) -> list[int]:
-        count = self._shown.virtual_tokens if isinstance(self._shown, SwitchedOn) else 0
+        count = 0 if self._shown is None or isinstance(self._shown, Merged) else self._shown.virtual_tokens
         return [-number for number in range(1, count + 1)]
 
     def log_likelihoods(

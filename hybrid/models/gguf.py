@@ -64,9 +64,7 @@ class _TensorPlace:
 class Source:
     """The tensors of a model folder as GGUF orders them, some of them changed.
 
-    Args:
-        folder: of the model, with safetensors.
-        changed: tensors that stand in for those of the folder, by their names in the model.
+    ``changed`` tensors stand in for those of the folder, by their names in the model.
 
     Raises:
         ExtraMissing: the package that writes GGUF is not installed.
@@ -171,11 +169,8 @@ class Source:
 def write_model(source: Source, out: Path, precision: Precision, *, name: str) -> None:
     """Write a model with its tokenizer and its template.
 
-    Args:
-        source: its tensors.
-        out: the file; one that is there is replaced at the end.
-        precision: of the matrices.
-        name: that the file tells.
+    A file that is there is replaced at the end; ``precision`` is that of the matrices, ``name`` what the file
+    tells.
 
     Raises:
         ModelError: the tokenizer is of a kind that llama.cpp does not have.
@@ -217,11 +212,8 @@ def write_model(source: Source, out: Path, precision: Precision, *, name: str) -
 def write_adapter(source: Source, adapter: Path, out: Path, *, name: str) -> None:
     """Write a LoRA adapter as a file that llama.cpp loads beside its base.
 
-    Args:
-        source: the base.
-        adapter: its folder, in PEFT's format: LoRA on linear layers, of one rank and one scale.
-        out: the file; one that is there is replaced at the end.
-        name: that the file tells.
+    The adapter is in PEFT's format: LoRA on linear layers, of one rank and one scale. A file that is there is
+    replaced at the end; ``name`` is what the file tells.
 
     Raises:
         ModelError: a tensor is no LoRA factor of a layer that GGUF names.

@@ -198,11 +198,9 @@ def inner_model(model: Any) -> Any:
 def read_means(inner: Any, readings: Sequence[LabelReading], settings: HeadSettings, *, first: int) -> Tensor:
     """Return the features of each reading, shape (readings, features): the mean states of its parts.
 
-    Args:
-        inner: the model below its output layer.
-        readings: what is read, each by itself; what is asked about several times is read once.
-        settings: of the head.
-        first: the token that stands before everything, which takes what attention has to spare.
+    ``inner`` is the model below its output layer. Each reading is read by itself, and what is asked about
+    several times once. ``first`` is the token that stands before everything, which takes what attention has
+    to spare.
     """
     import torch
 

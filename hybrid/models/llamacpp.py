@@ -22,12 +22,8 @@ _CHUNK = 16
 class LlamaServer:
     """A server over one file; call it with a path and a body, and ``close`` it.
 
-    Args:
-        file: in GGUF.
-        adapter: a LoRA file that is loaded beside it.
-        slots: texts that are written at a time.
-        tokens: that all of them may have together.
-        threads: to compute with; 0 leaves it to llama.cpp.
+    ``adapter`` is a LoRA file that is loaded beside it. ``slots`` texts are written at a time, which have
+    ``tokens`` together; 0 ``threads`` leave that to llama.cpp.
 
     Raises:
         ModelError: llama.cpp cannot read the file.
@@ -58,11 +54,7 @@ class LlamaServer:
         weakref.finalize(self, self._client.close)
 
     def __call__(self, path: str, **body: Any) -> dict[str, Any]:
-        """Return what the server answers.
-
-        Raises:
-            ModelError: it refuses.
-        """
+        """Return what the server answers."""
         response = self._client.post(self._url + path, json=body)
         if response.is_error:
             raise ModelError(f"llama.cpp refuses {path}: {response.text[:200]}")
@@ -80,12 +72,8 @@ class LlamaCppStepper(Stepper):
 
     A row is asked for a few tokens at a time, each time behind all before, which the server still has read:
     so tokens come as numbers, where its streams leave out those that are only part of a letter. It draws
-    nothing by chance: rounding there depends on what else is written, and so would a sample.
-
-    Args:
-        file: of the weights, in GGUF.
-        ends: tokens that end a text.
-        threads: to compute with.
+    nothing by chance: rounding there depends on what else is written, and so would a sample. The file of the
+    weights is in GGUF; tokens of ``ends`` end a text.
     """
 
     def __init__(self, file: Path, *, ends: frozenset[int], threads: int) -> None:

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 def load_embedder(settings: ModelSettings, adapter: Path | None = None) -> Embedder:
     """Return the embedder; the same object for the same settings.
 
-    Args:
-        settings: which model.
-        adapter: the folder of an adapter to embed with.
+    ``adapter`` is the folder of one to embed with.
 
     Raises:
         AdapterError: the adapter was made for another base, or is damaged.
@@ -52,9 +50,7 @@ def load_reranker(settings: ModelSettings) -> Reranker | None:
 def load_generator(settings: ModelSettings, adapter: Path | None = None) -> Generator:
     """Return the generator: the endpoint's if one is set, else a model on this machine, by its engine.
 
-    Args:
-        settings: which model.
-        adapter: the folder of an adapter to serve with it; the base is loaded once for all of them.
+    ``adapter`` is the folder of one to serve with it; the base is loaded once for all of them.
 
     Raises:
         AdapterError: the adapter was made for another base, is damaged, or the model is an endpoint's.

@@ -18,13 +18,9 @@ _TELEMETRY = "openvino_telemetry"
 class OpenVinoStepper(Stepper):
     """A step is a token of every row; rows come and go between steps.
 
-    Sums are computed in float32: in bfloat16, its default where a CPU has it, a text depends on what else
-    is in the batch.
-
-    Args:
-        file: of the weights, in GGUF; one of Q4_1 is read otherwise than it was written, see ``Precision``.
-        ends: tokens that end a text.
-        threads: to compute with.
+    Sums are computed in float32: in bfloat16, its default where a CPU has it, a text depends on what else is
+    in the batch. The file of the weights is in GGUF; one of Q4_1 is read otherwise than it was written, see
+    ``Precision``. Tokens of ``ends`` end a text.
 
     Raises:
         ModelError: OpenVINO cannot read the file.

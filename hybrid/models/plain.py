@@ -81,15 +81,13 @@ class PlainEncoder:
         """Return one vector a row of tokens, pooled as the layout says, and not normalised."""
         with _ONE_THREAD:
             states = [self._states(row) for row in rows]
-        if self._layout.pooling == "cls":
-            return np.stack([found[0] for found in states])
-        return np.stack(
-            [found.max(0) if self._layout.pooling == "max" else found.mean(0) for found in states]
-        )
+        pool = {"cls": lambda found: found[:, 0], "max": lambda found: found.max(1)}
+        return np.stack([pool.get(self._layout.pooling, lambda found: found.mean(1))(one) for one in states])
 
     def _states(self, row: Sequence[int]) -> Vectors:
+        """Return the states of a row, one token a column; a product with the weights in front is faster."""
         words, places, kinds = self._tables
-        states = self._norm("embeddings", words[row] + kinds[0] + places[: len(row)])
+        states = self._norm("embeddings", (words[row] + kinds[0] + places[: len(row)]).T.copy())
         for number in range(self._layout.shape.num_hidden_layers):
             layer = f"encoder.layer.{number}"
             seen = self._attention(f"{layer}.attention.self", states)
@@ -99,30 +97,32 @@ class PlainEncoder:
         return states
 
     def _attention(self, name: str, states: Vectors) -> Vectors:
+        shape = (self._layout.shape.num_attention_heads, -1, states.shape[1])
         query, key, value = (
-            self._linear(f"{name}.{part}", states)
-            .reshape(len(states), self._layout.shape.num_attention_heads, -1)
-            .swapaxes(0, 1)
-            for part in ("query", "key", "value")
+            self._linear(f"{name}.{part}", states).reshape(shape) for part in ("query", "key", "value")
         )
-        weights = query @ key.swapaxes(1, 2) / np.float32(query.shape[-1] ** 0.5)
+        weights = query.swapaxes(1, 2) @ key / np.float32(query.shape[1] ** 0.5)
         weights = np.exp(weights - weights.max(-1, keepdims=True))
-        seen: Vectors = (weights / weights.sum(-1, keepdims=True)) @ value
-        return seen.swapaxes(0, 1).reshape(states.shape)
+        weights /= weights.sum(-1, keepdims=True)
+        seen: Vectors = value @ weights.swapaxes(1, 2)
+        return seen.reshape(states.shape)
 
     def _added(self, name: str, new: Vectors, before: Vectors) -> Vectors:
         return self._norm(name, self._linear(f"{name}.dense", new) + before)
 
     def _linear(self, name: str, states: Vectors) -> Vectors:
-        product: Vectors = states @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]
+        product: Vectors = self._weights[f"{name}.weight"] @ states
+        product += self._weights[f"{name}.bias"][:, None]
         return product
 
     def _norm(self, name: str, states: Vectors) -> Vectors:
-        centred = states - states.mean(-1, keepdims=True)
-        spread = np.sqrt((centred**2).mean(-1, keepdims=True) + self._layout.shape.layer_norm_eps)
-        weight, bias = (self._weights[f"{name}.LayerNorm.{part}"] for part in ("weight", "bias"))
-        normal: Vectors = centred / spread * weight + bias
-        return normal
+        weight, bias = (self._weights[f"{name}.LayerNorm.{part}"][:, None] for part in ("weight", "bias"))
+        states -= np.add.reduce(states) / np.float32(len(states))
+        spread = np.add.reduce(states * states) / np.float32(len(states))
+        states /= np.sqrt(spread + self._layout.shape.layer_norm_eps)
+        states *= weight
+        states += bias
+        return states
 
 
 @lru_cache(maxsize=2)
@@ -183,11 +183,14 @@ class _Rows:
 
 def _gelu(states: Vectors) -> Vectors:
     """Return x Φ(x); the error function by Abramowitz and Stegun 7.1.26, wrong by 1.5e-7 at most."""
-    size = np.abs(states) / np.float32(2**0.5)
+    size = np.abs(states) * np.float32(0.5**0.5)
     part = 1 / (1 + 0.3275911 * size)
     series = np.zeros_like(size)
     for factor in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592):
-        series = (series + factor) * part
-    beyond = np.copysign(1 - series * np.exp(-size * size), states)
-    gelu: Vectors = 0.5 * states * (1 + beyond)
+        series += factor
+        series *= part
+    series *= np.exp(-size * size)
+    gelu: Vectors = np.copysign(1 - series, states)
+    gelu += 1
+    gelu *= states * np.float32(0.5)
     return gelu

@@ -58,10 +58,8 @@ def refusal(folder: Path, kind: str, error: Exception) -> ModelMissing:
 def load_causal(folder: Path, *, dtype: Any, quantisation: Any = None) -> Any:
     """Return the causal language model of a folder, on the CPU.
 
-    Args:
-        folder: with config.json and safetensors.
-        dtype: of torch, or "auto" for that of the file.
-        quantisation: the configuration of a base in few bits.
+    The folder has config.json and safetensors; ``dtype`` is one of torch, or "auto" for that of the file;
+    ``quantisation`` is the configuration of a base in few bits.
 
     Raises:
         ModelMissing: it is none, damaged, lacks weights, or needs code of its own.
@@ -115,11 +113,8 @@ def load_tokenizer(folder: Path) -> Any:
 def require_whole(report: Mapping[str, Any], folder: Path, kind: str) -> None:
     """Refuse a model of which weights were not in the files: the libraries draw them at random.
 
-    Args:
-        report: what transformers tells with ``output_loading_info``; what is tied or only a buffer is not
-            in it.
-        folder: of the model, for the message.
-        kind: of the model, for the message.
+    ``report`` is what transformers tells with ``output_loading_info``; what is tied or only a buffer is not
+    in it. Folder and kind of the model are for the message.
 
     Raises:
         ModelMissing: naming the tensors.
@@ -143,11 +138,7 @@ def require_whole(report: Mapping[str, Any], folder: Path, kind: str) -> None:
 
 
 def require_whole_module(module: Any, folder: Path, kind: str) -> None:
-    """Refuse a model of transformers that another library loaded, and did not tell what was missing.
-
-    Raises:
-        ModelMissing: naming the tensors.
-    """
+    """Raise ModelMissing for a module that another library loaded without telling what was missing."""
     with LOADING:
         # nothing is read but the names
         _, report = type(module).from_pretrained(

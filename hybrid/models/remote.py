@@ -32,6 +32,8 @@ from hybrid.types import Message
 
 _TIMEOUT = httpx2.Timeout(120.0, connect=10.0)
 _PARALLEL = 8
+# What a server is taken to read at the least.
+_CONTEXT_TOKENS = 4_096
 # An endpoint does not tell its tokenizer: letters a token, on the safe side for English.
 _LETTERS_A_TOKEN = 3
 _TEMPLATE_TOKENS = 8
@@ -113,20 +115,12 @@ class RemoteGenerator:
     Token counts before the call are estimates; those of a ``Generation`` are the endpoint's own.
     """
 
-    def __init__(
-        self,
-        endpoint: str,
-        *,
-        model: str,
-        context_tokens: int = 4_096,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, endpoint: str, *, model: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._endpoint = Endpoint(endpoint)
         if not self._endpoint:
             raise ConfigError("`models.endpoint` is empty, expected a URL such as http://localhost:8000/v1")
         self._url = self._endpoint.rstrip("/") + "/chat/completions"
         self._model = model
-        self._context_tokens = context_tokens
         self._habits = _Habits()
         self._schema: Mapping[str, object] | None = None
         self._sleep = sleep
@@ -157,7 +151,7 @@ class RemoteGenerator:
     @property
     def context_tokens(self) -> int:
         """Return how many tokens prompt and completion may have together."""
-        return self._context_tokens
+        return _CONTEXT_TOKENS
 
     def count_prompt_tokens(self, messages: Sequence[Message]) -> int:
         """Estimate the length of the conversation in tokens."""
@@ -228,21 +222,13 @@ class RemoteGenerator:
     def log_likelihoods(
         self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]
     ) -> list[list[float]]:
-        """Refuse: chat endpoints write texts, they do not judge given ones.
-
-        Raises:
-            LikelihoodMissing: always.
-        """
+        """Raise LikelihoodMissing: chat endpoints write texts, they do not judge given ones."""
         raise self._no_judge()
 
     def log_probabilities(
         self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]
     ) -> list[list[list[float]]]:
-        """Refuse, as ``log_likelihoods`` does.
-
-        Raises:
-            LikelihoodMissing: always.
-        """
+        """Raise LikelihoodMissing, as ``log_likelihoods`` does."""
         raise self._no_judge()
 
     def _pieces(self, body: dict[str, Any], reply: _Reply) -> Iterator[str]:
@@ -290,11 +276,7 @@ class RemoteGenerator:
 
     @contextlib.contextmanager
     def _response(self, body: dict[str, Any]) -> Iterator[httpx2.Response]:
-        """Yield what the server answers; it is asked again if it is busy, or knows the limit by another name.
-
-        Raises:
-            RemoteError: it refused.
-        """
+        """Yield what the server answers, asked again if it is busy or knows the limit by another name."""
         waits = iter(_WAITS)
         while True:
             with self._client.stream("POST", self._url, json=body) as response:

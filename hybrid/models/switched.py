@@ -98,8 +98,7 @@ class _VirtualTokens(Addition):
 class Prompt(_VirtualTokens):
     """Embeddings of virtual tokens before every prompt (Lester et al. 2021).
 
-    Args:
-        embeddings: of shape (virtual tokens, hidden).
+    ``embeddings`` are of shape (virtual tokens, hidden).
     """
 
     kind = "PROMPT_TUNING"
@@ -119,11 +118,9 @@ class Prompt(_VirtualTokens):
 class Prefix(_VirtualTokens):
     """Keys and values of virtual tokens in every layer (Li and Liang 2021), before position is put into them.
 
-    Args:
-        places: for each layer the modules that give keys and values; one module that gives queries, keys and
-            values side by side is named twice.
-        keys: for each layer, of shape (virtual tokens, heads of keys * their size).
-        values: the same.
+    ``places`` are for each layer the modules that give keys and values; one module that gives queries, keys
+    and values side by side is named twice. ``keys`` and ``values`` are for each layer of shape (virtual
+    tokens, heads of keys * their size).
     """
 
     kind = "PREFIX"
@@ -230,12 +227,8 @@ class Mixed(_AtPlaces):
     """AdapterFusion (Pfeiffer et al. 2021): at every place and token the bottleneck adapters are weighed.
 
     The weights are a softmax over xᵀQᵀK·(what an adapter gives), with a Q and a K of low rank; the paper's V
-    is the identity, where the paper starts and to which it is held.
-
-    Args:
-        members: with the same places.
-        queries: for each place, of shape (rank, hidden).
-        keys: the same.
+    is the identity, where the paper starts and to which it is held. ``members`` have the same places;
+    ``queries`` and ``keys`` are for each place of shape (rank, hidden).
     """
 
     kind = "FUSION"
@@ -340,9 +333,7 @@ def _bottlenecks(places: Sequence[str], tensors: Mapping[str, Tensor], before: s
 class Attached(Module):
     """A model that is trained with what is added to it; that alone is trainable.
 
-    Args:
-        base: the model; it is frozen.
-        added: switched on.
+    The base is frozen; what is added is switched on.
     """
 
     def __init__(self, base: Module, added: Addition) -> None:

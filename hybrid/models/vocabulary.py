@@ -33,10 +33,7 @@ _CUTS = {
 def tell_tokenizer(writer: Any, folder: Path, tokens: int) -> None:
     """Write the tokenizer of a model folder, its template and its ends.
 
-    Args:
-        writer: of a GGUF file.
-        folder: of the model.
-        tokens: how many the model has.
+    ``tokens`` is how many the model has.
 
     Raises:
         ModelError: llama.cpp has no such tokenizer.

@@ -13,22 +13,9 @@ from typing import Any
 
 from hybrid.errors import ModelError, UsageError
 from hybrid.files import hash_file, hash_text
-from hybrid.models import Generation
+from hybrid.models import Generation, dialogue
 from hybrid.models.adapters import AdapterFiles
 from hybrid.models.decoding import Stepper, Wanted
-from hybrid.models.dialogue import (
-    THOUGHTS,
-    Dialogue,
-    Draws,
-    behind_thoughts,
-    chance,
-    cut_at_stop,
-    cut_short,
-    hold_back,
-    in_loop,
-    require_samples,
-    without_thoughts,
-)
 from hybrid.models.pretrained import load_tokenizer
 from hybrid.models.resolve import weights_digest
 from hybrid.models.vocabulary import end_tokens
@@ -42,16 +29,14 @@ _STOP_TOKENS = 24
 class LocalGenerator(ABC):
     """Any causal language model in a folder; a chat template is used where the model has one.
 
-    Args:
-        folder: of the weights, with tokenizer and configuration.
-        name: under which it was loaded.
-        form: of the numbers and of what computes with them, as the digest has it.
-        config: of the model, as transformers reads it.
+    The folder has weights, tokenizer and configuration; ``name`` is the one under which it was loaded.
+    ``form`` is that of the numbers and of what computes with them, as the digest has it; ``config`` is as
+    transformers reads it.
     """
 
     def __init__(self, folder: Path, *, name: str, form: str, config: Any) -> None:
         self._tokenizer = load_tokenizer(folder)
-        self.dialogue = Dialogue(self._tokenizer)
+        self.dialogue = dialogue.Dialogue(self._tokenizer)
         self._name, self._folder, self._form, self._config = name, folder, form, config
         self._adapter: AdapterFiles | None = None
         self._strength = 1.0
@@ -148,11 +133,13 @@ class LocalGenerator(ABC):
             UsageError: a conversation does not fit the model's context, less than one sample, or a
                 temperature that is not above 0.
         """
-        require_samples(count, temperature)
+        dialogue.require_samples(count, temperature)
         prompts = [self.dialogue.prompt(messages) for messages in conversations]
         repeated = [prompt for prompt in prompts for _ in range(count)]
         draws = [
-            Draws(temperature, chance(seed, number, prompt)) for prompt in prompts for number in range(count)
+            dialogue.Draws(temperature, dialogue.chance(seed, number, prompt))
+            for prompt in prompts
+            for number in range(count)
         ]
         written = self._write(repeated, max_new_tokens, stop, draws)
         return [written[first : first + count] for first in range(0, len(written), count)]
@@ -162,7 +149,7 @@ class LocalGenerator(ABC):
         prompts: Sequence[str],
         max_new_tokens: int,
         stop: Sequence[str],
-        draws: Sequence[Draws] | None = None,
+        draws: Sequence[dialogue.Draws] | None = None,
     ) -> list[Generation]:
         """Go on after every prompt, by the likeliest tokens or by those that are drawn."""
         stop = [*stop, *self.dialogue.stops]
@@ -186,7 +173,7 @@ class LocalGenerator(ABC):
         begun, ids = _opening(prompt), list[int]()
         with contextlib.closing(self._decoding().write([row])) as tokens:
             pieces = self._pieces(tokens, ids)
-            yield from hold_back(behind_thoughts(itertools.chain([begun], pieces)), stop)
+            yield from dialogue.hold_back(dialogue.behind_thoughts(itertools.chain([begun], pieces)), stop)
         yield self._generation(begun, self._given(row), ids, max_new_tokens, stop)
 
     def _given(self, row: Wanted) -> int:
@@ -198,9 +185,9 @@ class LocalGenerator(ABC):
     ) -> Generation:
         """Return what was written; with the last token that it may have it is hardly at its end."""
         written = begun + self._text(ids)
-        text = cut_at_stop(without_thoughts(written), stop).strip()
+        text = dialogue.cut_at_stop(dialogue.without_thoughts(written), stop).strip()
         cut = len(ids) == max_new_tokens and not self._ended(ids, stop)
-        why = cut_short(max_new_tokens, text, thought=THOUGHTS in written) if cut else ""
+        why = dialogue.cut_short(max_new_tokens, text, thought=dialogue.THOUGHTS in written) if cut else ""
         return Generation(text, prompt_tokens, len(ids), why)
 
     def _pieces(self, tokens: Iterator[tuple[int, int]], ids: list[int]) -> Iterator[str]:
@@ -245,7 +232,7 @@ class LocalGenerator(ABC):
 
     def _ended(self, ids: list[int], stop: Sequence[str]) -> bool:
         tail = self._text(ids[-_STOP_TOKENS:]) if stop else ""
-        return any(text in tail for text in stop) or in_loop(ids)
+        return any(text in tail for text in stop) or dialogue.in_loop(ids)
 
     def _text(self, ids: Sequence[int]) -> str:
         return str(self._tokenizer.decode(ids, skip_special_tokens=True))
@@ -253,4 +240,4 @@ class LocalGenerator(ABC):
 
 def _opening(prompt: str) -> str:
     """Return how a text goes on that a template began with thoughts."""
-    return THOUGHTS if prompt.rstrip().endswith(THOUGHTS) else ""
+    return dialogue.THOUGHTS if prompt.rstrip().endswith(dialogue.THOUGHTS) else ""

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from hybrid.questions.listings import entry_candidates, table_candidates
 from hybrid.questions.statements import statement_candidates, step_candidates
-from hybrid.questions.values import Candidate, Layout, Piece, Section
+from hybrid.questions.values import Candidate, Section, TextBlock, TextBlockKind
 from hybrid.questions.wording import short_title, stands_alone
 from hybrid.text.words import contains
 from hybrid.types import CELLS, Chunk, Document, Span
@@ -54,26 +54,26 @@ def _section(text: str, path: tuple[str, ...], heading: Span | None, body: Span)
     return Section(path, heading, tuple(_pieces(text, body)))
 
 
-def _pieces(text: str, body: Span) -> Iterator[Piece]:
+def _pieces(text: str, body: Span) -> Iterator[TextBlock]:
     start = body.start
     for blank in [*_BLANK.finditer(text, body.start, body.end), None]:
         end = blank.start() if blank else body.end
         if text[start:end].strip():
-            yield Piece(layout_of(text[start:end]), Span(start, end))
+            yield TextBlock(layout_of(text[start:end]), Span(start, end))
         start = blank.end() if blank else end
 
 
-def layout_of(text: str) -> Layout:
+def layout_of(text: str) -> TextBlockKind:
     """Tell from the lines of a piece what it is."""
     lines = [line for line in text.split("\n") if line.strip()]
     cells = [line.count(CELLS) for line in lines]
     if len(lines) > 2 and max(cells) > 0 and sum(count == cells[-1] > 0 for count in cells) >= len(lines) - 1:
-        return Layout.TABLE
+        return TextBlockKind.TABLE
     if lines and _ITEM.match(lines[0]):
-        return Layout.ITEMS
+        return TextBlockKind.ITEMS
     if len(lines) > 1 and _is_term(lines[0]) and not _is_term(lines[-1]):
-        return Layout.ENTRY
-    return Layout.PROSE
+        return TextBlockKind.ENTRY
+    return TextBlockKind.PROSE
 
 
 def _is_term(line: str) -> bool:
@@ -95,9 +95,7 @@ _REMNANT = re.compile(r"\[\[|\]\]|::|\{\{|<[/a-z]+>|link:|\]\(|\\|https?://|[^\x
 def find_candidates(document: Document, chunks: Sequence[Chunk]) -> list[Candidate]:
     """Return the candidates of a document in the order of its text, none of them twice.
 
-    Args:
-        document: with its text.
-        chunks: all chunks of it, in order; they tell its structure.
+    ``chunks`` are all of it, in order; they tell its structure.
     """
     found: dict[str, Candidate] = {}
     title = short_title(document)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from enum import StrEnum
 from pathlib import Path
@@ -154,10 +153,8 @@ def check_questions(
 ) -> Findings:
     """Check a set.
 
-    Args:
-        questions: the set.
-        document: returns a document by its source; with it the evidence is looked up.
-        seen: texts that an adapter was trained on; with them leaks are looked for.
+    ``document`` returns one by its source: with it the evidence is looked up. ``seen`` are texts that an
+    adapter was trained on: with them leaks are looked for.
     """
     trained = list(seen)
     found: list[Finding] = []
@@ -408,7 +405,7 @@ class Review:
 
     def accept(self, question: Question) -> None:
         """Keep a question, as it is or as it was edited."""
-        reviewed = dataclasses.replace(question, made=REVIEWED + question.made)
+        reviewed = replace(question, made=REVIEWED + question.made)
         self._save([reviewed if other.id == question.id else other for other in self._questions])
 
     def drop(self, question: Question) -> None:
@@ -434,7 +431,7 @@ def edited(question: Question, *, text: str, answers: Sequence[str]) -> Question
     """
     golds = tuple(stripped for answer in answers if (stripped := answer.strip()))
     same = golds in ((), question.answers)
-    return dataclasses.replace(
+    return replace(
         question,
         text=text.strip() or question.text,
         answers=golds or question.answers,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hybrid.questions.statements import UNITS
-from hybrid.questions.values import Candidate, Layout, Piece, Section
+from hybrid.questions.values import Candidate, Section, TextBlock, TextBlockKind
 from hybrid.questions.wording import (
     FINITE,
     NO_VALUE,
@@ -95,10 +95,10 @@ def entry_candidates(text: str, section: Section, title: str) -> Iterator[Candid
             yield from _defaults(text, entry, sentences, called)
 
 
-def _entries(text: str, piece: Piece) -> Iterator[Entry]:
-    if piece.layout is Layout.ENTRY:
+def _entries(text: str, piece: TextBlock) -> Iterator[Entry]:
+    if piece.layout is TextBlockKind.ENTRY:
         yield from _explained(text, piece.span)
-    elif piece.layout is Layout.ITEMS:
+    elif piece.layout is TextBlockKind.ITEMS:
         for found in _ITEM.finditer(text, piece.span.start, piece.span.end):
             if len(found["name"].split()) <= 5:
                 name = found["name"].strip()
@@ -203,7 +203,7 @@ _BEHIND = re.compile(r"\b(?:of|in|for|per|by|to|at|on)\b|\(")
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class _ParsedTable:
     """``rows`` are without the header; a table of two columns, a name and a value, may have none."""
 
     header: tuple[str, ...]
@@ -213,7 +213,9 @@ class _Table:
 def table_candidates(text: str, section: Section, title: str) -> Iterator[Candidate]:
     """Yield questions for the cells of tables: the value where a row and a column meet."""
     for piece in section.pieces:
-        table = _read(text[piece.span.start : piece.span.end]) if piece.layout is Layout.TABLE else None
+        table = (
+            _read(text[piece.span.start : piece.span.end]) if piece.layout is TextBlockKind.TABLE else None
+        )
         for row in table.rows if table else ():
             for column, cell in enumerate(row[1:], start=1):
                 header = table.header[column] if table and table.header else title
@@ -222,7 +224,7 @@ def table_candidates(text: str, section: Section, title: str) -> Iterator[Candid
                     yield Candidate("table", f"{question}?", (answer,), piece.span)
 
 
-def _read(inner: str) -> _Table | None:
+def _read(inner: str) -> _ParsedTable | None:
     kept = [line.strip() for line in inner.split("\n") if not _RULER.fullmatch(line)]
     if all(line.startswith("|") for line in kept):
         kept = [line.strip("|").strip() for line in kept]
@@ -240,7 +242,7 @@ def _read(inner: str) -> _Table | None:
     labels = [row[0] for row in rows]
     if len(set(header)) < len(header) or len(set(labels)) < len(labels):
         return None
-    return _Table(header, rows) if len(rows) > 1 else None
+    return _ParsedTable(header, rows) if len(rows) > 1 else None
 
 
 def _is_value(cell: str) -> bool:

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeAlias
 
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
 from hybrid.models import Generator
+from hybrid.questions import splits
 from hybrid.questions.candidates import is_usable
 from hybrid.questions.checking import Seen, key_of, quotes, shared_run
-from hybrid.questions.splits import (
-    FRESH,
-    HARD_TO_FIND,
-    JARGON,
-    KNOWN,
-    NUMERIC,
-    QUOTING,
-    UNANSWERABLE,
-    held_out,
-    jargon,
-    numeric,
-    unit_hash,
-)
 from hybrid.questions.values import Candidate
 from hybrid.questions.wording import short_title
 from hybrid.text.words import contains, share_supported
@@ -46,53 +33,31 @@ class Placed:
 def spread(
     sources: Sequence[str], read: Callable[[str], tuple[Document, Sequence[Candidate]]], *, seed: int
 ) -> Iterator[Placed]:
-    """Yield one candidate a document, then a second one of each, and so on.
+    """Yield one candidate a document, then a second one of each, and so on, see ``in_turns``.
 
     Of the kinds that a document has left, the one that was taken least is next, and of a kind what begins as
-    few before it did: "What is the package of" suits every page of some manuals. Documents are visited in
-    an order fixed by the seed and read when it is their turn, so that a small set from a large corpus
-    does not read all of it.
+    few before it did: "What is the package of" suits every page of some manuals.
     """
     taken: Counter[str] = Counter()
-    order = sorted(sources, key=lambda source: unit_hash("order", str(seed), source))
-    waiting: deque[_Left] = deque()
-    for source in order:
+
+    def left(source: str) -> Iterator[Placed]:
         document, candidates = read(source)
-        left = _Left(document, candidates, seed=seed)
-        if placed := left.take(taken):
-            yield placed
-            waiting.append(left)
-    while waiting:
-        left = waiting.popleft()
-        if placed := left.take(taken):
-            yield placed
-            waiting.append(left)
+        kinds: dict[str, list[Candidate]] = {}
+        for candidate in sorted(
+            candidates, key=lambda one: splits.unit_hash(str(seed), document.source, one.text)
+        ):
+            kinds.setdefault(candidate.made, []).append(candidate)
+        while kinds:
+            # kinds are in the order of their candidates, which the seed decides
+            made = min(kinds, key=lambda kind: taken[kind])
+            candidate = min(kinds[made], key=lambda one: taken[_beginning(one)])
+            kinds[made].remove(candidate)
+            if not kinds[made]:
+                del kinds[made]
+            taken.update((made, _beginning(candidate)))
+            yield Placed(document, candidate)
 
-
-class _Left:
-    """The candidates of a document that were not taken yet, by kind."""
-
-    def __init__(self, document: Document, candidates: Sequence[Candidate], *, seed: int) -> None:
-        self._document = document
-        self._kinds: dict[str, list[Candidate]] = {}
-        ordered = sorted(
-            candidates, key=lambda candidate: unit_hash(str(seed), document.source, candidate.text)
-        )
-        for candidate in ordered:
-            self._kinds.setdefault(candidate.made, []).append(candidate)
-
-    def take(self, taken: Counter[str]) -> Placed | None:
-        """Take one of the kind that was taken least so far; None when nothing is left."""
-        if not self._kinds:
-            return None
-        # kinds are in the order of their candidates, which the seed decides
-        made = min(self._kinds, key=lambda kind: taken[kind])
-        candidate = min(self._kinds[made], key=lambda left: taken[_beginning(left)])
-        self._kinds[made].remove(candidate)
-        if not self._kinds[made]:
-            del self._kinds[made]
-        taken.update((made, _beginning(candidate)))
-        return Placed(self._document, candidate)
+    return splits.in_turns(sources, left, seed=seed)
 
 
 def _beginning(candidate: Candidate) -> str:
@@ -122,9 +87,7 @@ def reworded(candidates: Iterator[Placed], generator: Generator) -> Iterator[Pla
         for placed, generation in zip(batch, written, strict=True):
             question = generation.text.strip().strip('"“”').strip()
             if _is_sensible(question, placed):
-                candidate = dataclasses.replace(
-                    placed.candidate, text=question, made=f"generated:{generator.name}"
-                )
+                candidate = replace(placed.candidate, text=question, made=f"generated:{generator.name}")
                 yield Placed(placed.document, candidate)
 
 
@@ -193,7 +156,7 @@ ClosedBook: TypeAlias = Callable[[Sequence[str]], list[str]]
 # How deep the evidence of a question may be before the question counts as ambiguous.
 ROUND_TRIP_DEPTH = 50
 _BATCH = 64
-# Asked again and again, "which package is it in" measures what is frequent and not what is read.
+# QuestionAnswer again and again, "which package is it in" measures what is frequent and not what is read.
 _SAME_ANSWER = 4
 # At most one in so many questions begins with the same words.
 _SAME_BEGINNING = 10
@@ -261,14 +224,11 @@ def make_questions(
     the answer, and nothing is asked twice. A question that retrieval finds only far down stays in the set, so
     does one that the bare generator answers: dropping either would make an arm look better than it is. Both
     are labelled, and so is one whose words are mostly those of its evidence, which any search finds.
-
-    Args:
-        candidates: in the order in which they are wanted, as ``spread`` yields them.
-        settings: size, shares and seed.
-        search: returns the best 50 hits of each question, best first.
-        counter: tells which questions are full of jargon; the embedder is one.
-        foreign: questions about something else, of which up to half of the unanswerable ones are taken.
-        closed_book: what the generator answers without any passage; None leaves that check out.
+    Candidates are in the order in which they are wanted, as ``spread`` yields them. ``search`` returns the
+    best 50 hits of each question, best first; ``counter`` tells which questions are full of jargon, as the
+    embedder does. ``foreign`` are questions about something else, of which up to half of the unanswerable
+    ones are taken. ``closed_book`` is what the generator answers without any passage; None leaves that check
+    out.
 
     Raises:
         UsageError: no candidate is left.
@@ -310,7 +270,8 @@ class _Making:
         kept: list[Question] = []
         while len(kept) < count:
             # no more than are likely to be needed: what is searched and not used is wasted
-            batch = self._fresh(min(_BATCH, count - len(kept)))
+            fresh = filter(self._is_fresh, self._candidates)
+            batch = list(islice(fresh, min(_BATCH, count - len(kept))))
             if not batch:
                 break
             found = self._search([placed.candidate.text for placed in batch])
@@ -318,10 +279,6 @@ class _Making:
                 if question := check(placed, hits):
                     kept.append(question)
         return kept
-
-    def _fresh(self, count: int) -> list[Placed]:
-        """Return the next candidates that are well formed and that nothing before them resembles."""
-        return list(islice(filter(self._is_fresh, self._candidates), count))
 
     def _is_fresh(self, placed: Placed) -> bool:
         candidate, source = placed.candidate, placed.document.source
@@ -356,8 +313,8 @@ class _Making:
             self.drop("ambiguous: another document says something else in the same words")
             return None
         easy = any(holds_part(hit, source, placed.candidate.evidence) for hit in hits[: self._settings.k])
-        labels = ((HARD_TO_FIND, not easy), (QUOTING, quotes(question)))
-        return dataclasses.replace(question, slices=tuple(label for label, holds in labels if holds))
+        labels = ((splits.HARD_TO_FIND, not easy), (splits.QUOTING, quotes(question)))
+        return replace(question, slices=tuple(label for label, holds in labels if holds))
 
     def withheld(self, placed: Placed, hits: Sequence[Hit]) -> Question | None:
         """Return the question without its document, or None if another document answers it."""
@@ -366,9 +323,9 @@ class _Making:
         if any(contains(hit.chunk.embedded_text, answer) for hit in others for answer in answers):
             self.drop("answerable: the withheld answer stands in another document")
             return None
-        question = dataclasses.replace(as_question(placed), answers=(), answerable=False, evidence=())
+        question = replace(as_question(placed), answers=(), answerable=False, evidence=())
         identity = hash_text("withheld", question.id)[:12]
-        return dataclasses.replace(question, id=f"q-{identity}", withheld=(source,), made="withheld")
+        return replace(question, id=f"q-{identity}", withheld=(source,), made="withheld")
 
 
 def _is_said_elsewhere(question: Question, hits: Sequence[Hit]) -> bool:
@@ -424,23 +381,23 @@ def _known(questions: Sequence[Question], closed_book: ClosedBook | None) -> set
 def _labelled(
     questions: Sequence[Question], known: set[str], counter: TokenCounter, settings: MakingSettings
 ) -> list[Question]:
-    technical = jargon([question.text for question in questions], counter)
+    technical = splits.jargon([question.text for question in questions], counter)
     labelled = []
     for question, is_technical in zip(questions, technical, strict=True):
-        fresh = bool(question.source) and held_out(
+        fresh = bool(question.source) and splits.held_out(
             question.source, share=settings.hold_out, seed=settings.seed
         )
         labels = [
             label
             for label, holds in (
-                (NUMERIC, numeric(question.answers)),
-                (JARGON, is_technical),
-                (UNANSWERABLE, not question.answerable),
-                (KNOWN, question.id in known),
-                (FRESH, fresh),
+                (splits.NUMERIC, splits.numeric(question.answers)),
+                (splits.JARGON, is_technical),
+                (splits.UNANSWERABLE, not question.answerable),
+                (splits.KNOWN, question.id in known),
+                (splits.FRESH, fresh),
             )
             if holds
         ]
         own = tuple(dict.fromkeys((*question.slices, *labels)))
-        labelled.append(dataclasses.replace(question, slices=own))
+        labelled.append(replace(question, slices=own))
     return labelled

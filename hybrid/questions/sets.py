@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -56,10 +55,10 @@ def chunks_of(index: Index, source: str) -> list[Chunk]:
 
 def deep_search(retriever: Retriever, *, depth: int = ROUND_TRIP_DEPTH) -> Search:
     """Return a search of that depth which leaves out no near-duplicates and has no floor."""
-    settings = dataclasses.replace(
+    settings = replace(
         retriever.settings, k=max(depth, retriever.settings.k), duplicate_overlap=1.0, min_score=-1.0
     )
-    return dataclasses.replace(retriever, settings=settings).search_all
+    return replace(retriever, settings=settings).search_all
 
 
 # So much of a question's content words stand in the document that its answer is taken from.
@@ -85,7 +84,7 @@ def attributed(questions: Sequence[Question], documents: Iterable[Document]) -> 
                 holders[place].append(document.source)
     found = {place: sources[0] for place, sources in holders.items() if len(sources) == 1}
     return [
-        dataclasses.replace(question, source=found[place]) if place in found else question
+        replace(question, source=found[place]) if place in found else question
         for place, question in enumerate(questions)
     ]
 
@@ -143,12 +142,9 @@ class QuestionSets:
     ) -> MadeSet:
         """Make questions with checked answers from the documents; nothing is written.
 
-        Args:
-            wanted: how many and of which kinds.
-            foreign: questions of another domain, which have no answer here.
-            closed_book: ask the generator without the corpus, and label what it knows by itself.
-            worded: let the generator word the questions.
-            note: told what takes its time.
+        ``wanted`` says how many and of which kinds; ``foreign`` are questions of another domain, which have
+        no answer here. ``closed_book`` asks the generator without the corpus, and labels what it knows by
+        itself; ``worded`` lets it word the questions.
 
         Raises:
             IndexMissing: nothing was indexed yet.
@@ -161,8 +157,8 @@ class QuestionSets:
         def alone(questions: Sequence[str]) -> list[str]:
             note(f"asking the generator {len(questions)} questions without the corpus")
             answerer = self.answerer()
-            brief = dataclasses.replace(answerer.settings, max_new_tokens=_CLOSED_BOOK_TOKENS)
-            asked = dataclasses.replace(answerer, settings=brief)
+            brief = replace(answerer.settings, max_new_tokens=_CLOSED_BOOK_TOKENS)
+            asked = replace(answerer, settings=brief)
             return [
                 answer.text for answer in asked.answer_all(questions, [()] * len(questions), arm=Arm.BASE)
             ]
@@ -193,9 +189,7 @@ class QuestionSets:
     def check(self, questions: Sequence[Question], *, seen: Sequence[str] = ()) -> Findings:
         """Return what is wrong with questions on these documents.
 
-        Args:
-            questions: of the domain.
-            seen: texts that an adapter was trained on.
+        ``seen`` are texts that an adapter was trained on.
 
         Raises:
             IndexMissing: nothing was indexed yet.

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TypeVar
 
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
 from hybrid.text.numbers import lone_quantity
 from hybrid.types import TokenCounter
+
+_T = TypeVar("_T")
 
 FRESH = "fresh"
 _DIGITS = 13  # of the digest: 52 bits, all of which a float holds exactly
@@ -19,12 +24,8 @@ def held_out(source: str, *, share: float, seed: int) -> bool:
 
     The rule depends on nothing but its arguments, so that question making, which labels questions of such
     documents as fresh, and training agree without a file between them. A document that is added moves no
-    other, and what is held out at a smaller share is held out at a larger one too.
-
-    Args:
-        source: of the document; every row of a table is a document of its own.
-        share: from 0, none, to 1, all.
-        seed: another one holds out other documents.
+    other, and what is held out at a smaller share is held out at a larger one too. Every row of a table is a
+    document of its own. ``share`` is from 0, none, to 1, all; another ``seed`` holds out other documents.
 
     Raises:
         UsageError: a share outside of 0 to 1.
@@ -39,6 +40,20 @@ def held_out(source: str, *, share: float, seed: int) -> bool:
 def unit_hash(*parts: str) -> float:
     """Return a number from 0 to below 1 that is fixed by the parts and else as good as random."""
     return float(int(hash_text(*parts)[:_DIGITS], 16) / 16**_DIGITS)
+
+
+def in_turns(sources: Iterable[str], read: Callable[[str], Iterator[_T]], *, seed: int) -> Iterator[_T]:
+    """Yield one item of each document, then a second one of each, and so on.
+
+    Documents are visited in an order fixed by the seed and read when it is their turn, so that a small set
+    from a large corpus does not read all of it.
+    """
+    unread = map(read, sorted(sources, key=lambda source: unit_hash("order", str(seed), source)))
+    waiting: deque[Iterator[_T]] = deque()
+    while left := next(unread, None) or (waiting.popleft() if waiting else None):
+        for item in islice(left, 1):
+            yield item
+            waiting.append(left)
 
 
 NUMERIC = "numeric"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
-from hybrid.questions.values import Candidate, Layout, Section
+from hybrid.questions.values import Candidate, Section, TextBlockKind
 from hybrid.questions.wording import (
     FINITE,
     NOT_IN_A_TERM,
@@ -41,7 +41,7 @@ _NO_ANSWER = re.compile(
 _NAME_LINE = re.compile(r"`?(?P<name>[\w.+-]{2,40}(?: [\w.+-]{1,20})?)`? [—–-]+ (?P<does>[^\n.]{12,140})\.?")
 
 
-class Asked(NamedTuple):
+class QuestionAnswer(NamedTuple):
     """A question without its mark, and the words of the sentence that answer it."""
 
     kind: str
@@ -49,17 +49,17 @@ class Asked(NamedTuple):
     answer: str
 
 
-Rule: TypeAlias = Callable[[str], Iterator[Asked]]
+Rule: TypeAlias = Callable[[str], Iterator[QuestionAnswer]]
 
 
 def statement_candidates(text: str, section: Section, title: str) -> Iterator[Candidate]:
     """Yield what the sentences of a section let one ask."""
     for piece in section.pieces:
-        if piece.layout is Layout.TABLE:
+        if piece.layout is TextBlockKind.TABLE:
             continue
         for sentence in independent_sentences(text, piece.span, strict=False):
             yield from _placed(_abbreviations(_body(text, sentence)), sentence)
-        if piece.layout is not Layout.PROSE:
+        if piece.layout is not TextBlockKind.PROSE:
             continue
         # what opens a manual page: "createdb — create a new database"
         line = _NAME_LINE.fullmatch(text[piece.span.start : piece.span.end].strip())
@@ -78,7 +78,7 @@ def _body(text: str, sentence: Span) -> str:
     return " ".join(text[sentence.start : sentence.end].split()).removesuffix(".")
 
 
-def _placed(found: Iterator[Asked], evidence: Span) -> Iterator[Candidate]:
+def _placed(found: Iterator[QuestionAnswer], evidence: Span) -> Iterator[Candidate]:
     for asked in found:
         question, answer = plain(asked.question), _SEE.sub("", first_clause(asked.answer)).strip(" ,;:")
         if question and not _NO_ANSWER.match(answer):
@@ -91,7 +91,7 @@ _STEPS = re.compile(r"(?:How to |(?P<ing>[A-Z][a-z]+ing) )(?P<do>.+)")
 def step_candidates(text: str, section: Section, title: str) -> Iterator[Candidate]:
     """Yield the question that a list of steps below a heading answers: "How to claim expenses"."""
     found = _STEPS.fullmatch(bare_heading(section.headings[-1])) if section.headings else None
-    lists = [piece.span for piece in section.pieces if piece.layout is Layout.ITEMS]
+    lists = [piece.span for piece in section.pieces if piece.layout is TextBlockKind.ITEMS]
     steps = text[lists[0].start : lists[0].end].strip() if len(lists) == 1 else ""
     if not found or not steps.startswith(("1.", "1)")):
         return
@@ -131,15 +131,15 @@ _LONGEST_TERM = 4
 _NEEDS = re.compile(r"(?:requires|needs|supports|uses|has|lists|works)\b")
 
 
-def _definitions(body: str) -> Iterator[Asked]:
+def _definitions(body: str) -> Iterator[QuestionAnswer]:
     if (found := _IS_A.match(body)) and _is_name(found) and not _PRAISE.match(found["rest"]):
         # "Amazon Bedrock" keeps its capital, "Partial indexes" are partial indexes
         term = found["term"] if _MARKED.search(found["term"][1:]) else lower_first(found["term"])
         question = f"what {found['verb']} {(found['article'] or '').lower()}{term}"
-        yield Asked("definition", question, found["rest"])
+        yield QuestionAnswer("definition", question, found["rest"])
     if (found := _CALLED.match(body)) and found["term"].split()[-1].lower() not in VAGUE:
         term = f"is {found['article']}{found['term']}" if found["article"] else f"does “{found['term']}” mean"
-        yield Asked("definition", f"what {term}", found["subject"])
+        yield QuestionAnswer("definition", f"what {term}", found["subject"])
 
 
 def _is_name(found: re.Match[str]) -> bool:
@@ -161,30 +161,30 @@ def _is_name(found: re.Match[str]) -> bool:
     return bool(named or any_or_all or (term[0].islower() and not article))
 
 
-def _abbreviations(body: str) -> Iterator[Asked]:
+def _abbreviations(body: str) -> Iterator[QuestionAnswer]:
     for found in [*_SHORT_FOR.finditer(body), *_SHORT_FIRST.finditer(body)]:
         if long := long_form(found["short"], found["long"].split()):
-            yield Asked("abbreviation", f"what does {found['short']} stand for", long)
+            yield QuestionAnswer("abbreviation", f"what does {found['short']} stand for", long)
 
 
-def _roles(body: str) -> Iterator[Asked]:
+def _roles(body: str) -> Iterator[QuestionAnswer]:
     """Ask what a thing that has a name sets, needs, or is for."""
     if (found := _ROLE.match(body)) and _is_name(found):
         subject = f"{(found['article'] or '').lower()}{found['term']}"
         first, _, last = found["verb"].strip().partition(" ")
         if first in ("is", "are"):
-            yield Asked("purpose", f"what {first} {subject} used for", found["rest"])
+            yield QuestionAnswer("purpose", f"what {first} {subject} used for", found["rest"])
         else:
             base = base_of(first)
             question = f"what {'does' if base else 'do'} {subject} {base or first} {last}"
-            yield Asked("purpose", question, found["rest"])
+            yield QuestionAnswer("purpose", question, found["rest"])
 
 
-def _does(name: str, does: str) -> Iterator[Asked]:
+def _does(name: str, does: str) -> Iterator[QuestionAnswer]:
     """Ask what a thing does that a whole document is about."""
     said = lower_first(plain(does))
     if (is_base_verb(said) or is_third_person(said)) and not _NEEDS.match(said):
-        yield Asked("purpose", f"what does {name} do", does)
+        yield QuestionAnswer("purpose", f"what does {name} do", does)
 
 
 # What an answer takes along behind its number: units, and what is counted without being one.
@@ -222,11 +222,15 @@ _ADVERB = re.compile(r" (?:currently|only|already|usually|typically|always|norma
 _UNCOUNTED = frozenset(("things", "ways", "ones", "cases", "kinds", "times", "types", "forms"))
 
 
-def _numbers(body: str) -> Iterator[Asked]:
+def _numbers(body: str) -> Iterator[QuestionAnswer]:
     if (found := _IS.match(body)) and "respectively" not in body and not FINITE.search(found["subject"]):
-        yield Asked("number", f"what {found['verb']} {lower_first(found['subject'])}", found["number"])
+        yield QuestionAnswer(
+            "number", f"what {found['verb']} {lower_first(found['subject'])}", found["number"]
+        )
     if (found := _WITHIN.match(body)) and (clause := inverted(lower_first(found["clause"]))):
-        yield Asked("number", f"within how many {found['unit']}{found['rest']} {clause}", found["number"])
+        yield QuestionAnswer(
+            "number", f"within how many {found['unit']}{found['rest']} {clause}", found["number"]
+        )
     found = _HAS.match(body)
     if found and not re.search(r"\d", found["rest"]) and not _CLAUSE.search(found["subject"]):
         cut = _BEHIND_A_NOUN.search(found["rest"])
@@ -238,7 +242,7 @@ def _numbers(body: str) -> Iterator[Asked]:
         helper = found["aux"] or ("does" if base else "do")
         asked = f"how many {noun} {helper} {subject} {base or verb.removeprefix(f'{helper} ')}{rest}"
         if noun.split(" of ")[0].endswith("s") and noun not in _UNCOUNTED:
-            yield Asked("number", asked, found["number"])
+            yield QuestionAnswer("number", asked, found["number"])
 
 
 _TO = re.compile(
@@ -256,13 +260,13 @@ _OTHERS = re.compile(
 _BROAD = re.compile(r"use(?: \S+){1,3}")
 
 
-def _procedures(body: str) -> Iterator[Asked]:
+def _procedures(body: str) -> Iterator[QuestionAnswer]:
     for pattern in (_TO, _USE):
         found = pattern.match(body)
         if not found or _OTHERS.match(found["act"]) or _BROAD.fullmatch(found["do"]):
             continue
         if is_base_verb(found["do"]) and _is_told(found["act"]):
-            yield Asked("procedure", f"how do I {in_first_person(found['do'])}", found["act"])
+            yield QuestionAnswer("procedure", f"how do I {in_first_person(found['do'])}", found["act"])
 
 
 def _is_told(text: str) -> bool:
@@ -297,7 +301,7 @@ _CHARGED = re.compile(r"(?P<who>[^,;:()]{3,60}?) (?P<aux>is|are) responsible for
 _ONLY = re.compile(r"Only (?P<who>[^,;:()]{4,90}?) (?P<aux>can|may|must|should) (?P<do>[^;:()]{8,110})$")
 
 
-def _circumstances(body: str) -> Iterator[Asked]:
+def _circumstances(body: str) -> Iterator[QuestionAnswer]:
     """Ask how, where, when and by whom something is done."""
     for word, pattern in _PASSIVE.items():
         found = pattern.match(body)
@@ -305,11 +309,13 @@ def _circumstances(body: str) -> Iterator[Asked]:
             aux, _, be = found["aux"].partition(" ")
             words = (word, aux, lower_first(found["subject"]), be, found["done"])
             kind = "procedure" if word == "how" else "circumstance"
-            yield Asked(kind, " ".join(filter(None, words)), found["answer"])
+            yield QuestionAnswer(kind, " ".join(filter(None, words)), found["answer"])
     if (found := _CHARGED.match(body)) and _PEOPLE.match(found["who"]):
-        yield Asked("circumstance", f"who {found['aux']} responsible for {found['what']}", found["who"])
+        yield QuestionAnswer(
+            "circumstance", f"who {found['aux']} responsible for {found['what']}", found["who"]
+        )
     if (found := _ONLY.match(body)) and _PEOPLE.match(found["who"]):
-        yield Asked("circumstance", f"who {found['aux']} {first_clause(found['do'])}", found["who"])
+        yield QuestionAnswer("circumstance", f"who {found['aux']} {first_clause(found['do'])}", found["who"])
 
 
 _BECAUSE = re.compile(r"(?P<clause>[^,;:()]{10,120}?),? because (?:of )?(?P<cause>.{12,})")
@@ -335,12 +341,12 @@ _HAPPENS = re.compile(
 )
 
 
-def _reasons(body: str) -> Iterator[Asked]:
+def _reasons(body: str) -> Iterator[QuestionAnswer]:
     """Ask why something is so, and what happens or is to be done if something is the case."""
     if (found := _BECAUSE.match(body)) and not _HEDGED.search(found["clause"]):
         clause = inverted(lower_first(found["clause"]))
         if telling(clause) >= _CLEAR and not _PAST.match(clause):
-            yield Asked("cause", f"why {clause}", found["cause"])
+            yield QuestionAnswer("cause", f"why {clause}", found["cause"])
     found = _IF.match(body)
     if not found or _NO_SUBJECT.match(found["condition"]) or not inverted(found["condition"]):
         return
@@ -348,9 +354,9 @@ def _reasons(body: str) -> Iterator[Asked]:
         condition = f"{found['word'].lower()} {in_first_person(found['condition'])}"
         if _is_told(found["main"]):
             helper = "can" if found["can"] else "should"
-            yield Asked("condition", f"what {helper} I do {condition}", found["main"])
+            yield QuestionAnswer("condition", f"what {helper} I do {condition}", found["main"])
         elif not found["told"] and _HAPPENS.match(found["main"]):
-            yield Asked("condition", f"what happens {condition}", found["main"])
+            yield QuestionAnswer("condition", f"what happens {condition}", found["main"])
 
 
 _RULES: tuple[Rule, ...] = (_definitions, _roles, _numbers, _procedures, _circumstances, _reasons)

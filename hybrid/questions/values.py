@@ -8,7 +8,7 @@ from enum import StrEnum
 from hybrid.types import Span
 
 
-class Layout(StrEnum):
+class TextBlockKind(StrEnum):
     """What a piece looks like."""
 
     PROSE = "prose"
@@ -18,10 +18,10 @@ class Layout(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TextBlock:
     """A stretch between blank lines."""
 
-    layout: Layout
+    layout: TextBlockKind
     span: Span
 
 
@@ -35,7 +35,7 @@ class Section:
 
     headings: tuple[str, ...]
     heading: Span | None
-    pieces: tuple[Piece, ...]
+    pieces: tuple[TextBlock, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from hybrid.decision.values import ArmResult, Decision, Effect, Hypothesis
@@ -168,11 +167,8 @@ def effects_told(effects: Sequence[Effect]) -> list[str]:
 def cost_scatter(decision: Decision, axis: str, costs: Sequence[float | None], *, width: float) -> Scatter:
     """Return arms by price (to the right: dearer) and mean score (up: better).
 
-    Args:
-        decision: of whose arms those that have no price stand in a strip of their own.
-        axis: what the price is, with its unit.
-        costs: the price of every arm; None where it was not measured.
-        width: of the drawing.
+    Arms whose price was not measured (None) stand in a strip of their own; ``axis`` is what the price is,
+    with its unit.
     """
     results, known = decision.arms, [cost for cost in costs if cost is not None]
     right, height = width - (12.0 if len(known) == len(costs) else 110.0), _height(width)
@@ -320,7 +316,7 @@ def _named(spot: Spot, box: Box) -> Spot:
     x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
     near = box.left if box.left > spot.x else box.right if box.right < spot.x else x
     anchor = {box.left: "start", box.right: "end"}.get(near, "middle")
-    return dataclasses.replace(spot, name_x=near, name_y=y, anchor=anchor)
+    return replace(spot, name_x=near, name_y=y, anchor=anchor)
 
 
 def _dodged(spots: Sequence[Spot], *, step: float = 14.0) -> list[Spot]:
@@ -328,7 +324,7 @@ def _dodged(spots: Sequence[Spot], *, step: float = 14.0) -> list[Spot]:
     done: list[Spot] = []
     for spot in spots:
         moves = (sign * step * count for count in range(len(spots)) for sign in (1, -1))
-        places = (dataclasses.replace(spot, x=spot.x + move) for move in moves)
+        places = (replace(spot, x=spot.x + move) for move in moves)
         free = (moved for moved in places if not any(_covers(moved, other) for other in done))
         done.append(next(free, spot))
     return done

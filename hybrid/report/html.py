@@ -30,12 +30,9 @@ def report_html(
 ) -> str:
     """Return the page: the verdict first, then what it rests on.
 
-    Args:
-        decision: the verdict and what stands behind it.
-        table: the scores that it was made from; without it they are taken from the material.
-        material: questions, outcomes and settings of the experiment; a replayed table has none.
-        title: what was decided about, such as the name of the domain.
-        made: when the report was made; without it the same input gives the same bytes.
+    Without a ``table`` scores are taken from ``material``: questions, outcomes and settings of the
+    experiment; a replayed table has none. ``title`` is what was decided about, such as the name of the
+    domain, and ``made`` when the report was made: without it the same input gives the same bytes.
     """
     arms = [result.arm for result in decision.arms]
     rows, found = view.rows_of(decision, table, material), view.summaries(material)

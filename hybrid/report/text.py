@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from hybrid.report import pareto, words
 from hybrid.report.pareto import Pareto
 from hybrid.report.view import ReportMaterial, summaries
 from hybrid.statistics import Interval
+from hybrid.text.folding import columns_of
 
 _LEAST = 60
 _NAME = 24
@@ -26,10 +26,8 @@ Json = dict[str, Any]
 def report_text(decision: Decision, *, material: ReportMaterial = _NOTHING, width: int = 88) -> str:
     """Return the verdict, the arms, their differences, gates and slices.
 
-    Args:
-        decision: the verdict and what stands behind it.
-        material: where it has outcomes, failed and declined answers are counted.
-        width: of the longest line, at least 60.
+    Where ``material`` has outcomes, failed and declined answers are counted. The ``width`` of the longest
+    line is at least 60.
     """
     width = max(width, _LEAST)
     parts = [
@@ -121,7 +119,7 @@ def _listed(heading: str, rows: Sequence[Sequence[str]], width: int) -> list[str
     if not body:
         return []
     lines = _aligned(rows, [all(map(_is_number, column)) for column in zip(*body, strict=True)])
-    if sum(max(map(_cells, column)) + 2 for column in zip(*rows, strict=True)) - 2 <= width:
+    if sum(max(map(columns_of, column)) + 2 for column in zip(*rows, strict=True)) - 2 <= width:
         return [heading, *lines]
     lines = [heading]
     for row in body:
@@ -132,10 +130,10 @@ def _listed(heading: str, rows: Sequence[Sequence[str]], width: int) -> list[str
 
 def _aligned(rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> list[str]:
     """Return rows whose columns stand under each other, numbers at the right."""
-    widths = [max(map(_cells, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(columns_of, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
-        spaces = [" " * (room - _cells(cell)) for room, cell in zip(widths, row, strict=True)]
+        spaces = [" " * (room - columns_of(cell)) for room, cell in zip(widths, row, strict=True)]
         cells = zip(row, spaces, numeric, strict=True)
         lines.append("  ".join(s + cell if right else cell + s for cell, s, right in cells).rstrip())
     return lines
@@ -148,7 +146,7 @@ def _bullets(heading: str, lines: Sequence[str], width: int) -> list[str]:
 def _wrapped(text: str, width: int, lead: str) -> list[str]:
     flat = _flat(text)
     # letters of double width take two columns: wrapped at half of it they stay inside in any case
-    room = width if _cells(flat) == len(flat) else width // 2
+    room = width if columns_of(flat) == len(flat) else width // 2
     lines = textwrap.wrap(flat, room, initial_indent=lead, subsequent_indent=" " * len(lead))
     return lines or [lead.rstrip()]
 
@@ -159,13 +157,6 @@ def _flat(text: str) -> str:
 
 def _named(name: str) -> str:
     return words.shortened(_flat(name), _NAME)
-
-
-def _cells(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
 
 
 def _is_number(cell: str) -> bool:

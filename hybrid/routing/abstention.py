@@ -90,12 +90,7 @@ class AnswerBound:
 
 
 def certify(
-    items: Sequence[Graded],
-    *,
-    alpha: float,
-    delta: float = 0.1,
-    risk: Risk = Risk.ANSWERED,
-    seed: int = 0,
+    items: Sequence[Graded], *, alpha: float, delta: float = 0.1, risk: Risk = Risk.ANSWERED, seed: int = 0
 ) -> AnswerBound:
     """Return the lowest threshold at which the risk is shown to be at most ``alpha``.
 
@@ -108,14 +103,9 @@ def certify(
     often right; a score that ranks wrongly can exceed ``delta`` by a little.
 
     *P(wrong and answered)* falls with the threshold: conformal risk control (Angelopoulos et al. 2022,
-    arXiv:2208.02814) on the share of each source's questions that is answered wrongly, in expectation.
-
-    Args:
-        items: any order; it changes nothing.
-        alpha: the risk, above 0 and below 1.
-        delta: the chance that the bound does not hold, above 0 and below 1.
-        risk: which.
-        seed: draws the question of each source.
+    arXiv:2208.02814) on the share of each source's questions that is answered wrongly, in expectation. The
+    order of the items changes nothing. The risk ``alpha``, and ``delta``, the chance that the bound does not
+    hold, are above 0 and below 1; ``seed`` draws the question of each source.
 
     Raises:
         UsageError: alpha or delta out of range, or a score that is not finite.
@@ -140,14 +130,9 @@ def choose(
     """Return the score that answers most at the bound, with its bound.
 
     It is chosen on a half of the sources, ties by the area under the risk-coverage curve, and certified on
-    the other half, so that choosing does not break the guarantee. A single score keeps all sources.
-
-    Args:
-        scores: by name, the same answers in the same order.
-        alpha: the risk, as for ``certify``.
-        delta: likewise.
-        risk: likewise.
-        seed: likewise; it also draws the halves.
+    the other half, so that choosing does not break the guarantee. A single score keeps all sources. Scores
+    have by name the same answers in the same order. ``seed`` also draws the halves; the rest is as for
+    ``certify``.
     """
     from hybrid.confidence import aurc
 

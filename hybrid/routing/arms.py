@@ -163,11 +163,7 @@ class FittedArmRouter:
         return ArmRoute(first.arm, reason, chances)
 
     def require_shapes(self) -> None:
-        """Refuse numbers that do not belong together.
-
-        Raises:
-            ValueError: they do not.
-        """
+        """Raise a ValueError for numbers that do not belong together."""
         arms, features, known = len(self.card.arms), len(self.card.features), len(self.vectors)
         numbers = (self.scores, self.logit.bias, self.logit.weights, self.logit.means, self.logit.scales)
         shapes = [(known, arms), (arms,), (features, arms), (features,), (features,)]
@@ -182,11 +178,8 @@ def arm_features(
 ) -> list[float]:
     """Return what is known of a question before any answer: see ``QUESTION_FEATURES`` and ``INDEX_FEATURES``.
 
-    Args:
-        question: in plain words.
-        vector: of the question, by the embedder of the index.
-        index: of the domain; without one only the question itself is read.
-        among: the positions that may be found.
+    The vector is by the embedder of the index; without one only the question itself is read. ``among`` are
+    the positions that may be found.
     """
     kind = next((place for place, pattern in enumerate(_PATTERNS) if pattern.search(question)), None)
     asked = [float(np.log1p(len(tokens(question)))), *(float(place == kind) for place in range(len(_KINDS)))]
@@ -224,16 +217,10 @@ def fit_arm_router(
     """Fit a router to what each arm scored, and say what it is worth on questions that it did not see.
 
     The learner is chosen on inner folds. A question is never told by those of its own source. The same
-    questions in another order give the same router.
-
-    Args:
-        table: what each arm scored on each question; arms from simple to costly, which breaks ties.
-        texts: of the questions, in the order of the table.
-        vectors: of the questions, shape (questions, dimension), of length 1.
-        features: of the questions by ``arm_features``, shape (questions, features).
-        retrieving: the arms that retrieve.
-        policy: level of the bounds, replicates and seed.
-        learners: those to choose from.
+    questions in another order give the same router. The arms of ``table`` are from simple to costly, which
+    breaks ties; ``texts``, ``vectors`` of length 1, shape (questions, dimension), and ``features`` by
+    ``arm_features``, shape (questions, features), are in its order. ``policy`` is level of the bounds,
+    replicates and seed.
 
     Raises:
         UsageError: fewer than two arms or ten sources, or a score that is no number from 0 to 1.

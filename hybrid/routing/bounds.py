@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,11 @@ from hybrid.errors import UsageError
 from hybrid.files import read_stored, storage_errors, write_json
 from hybrid.routing.abstention import AnswerBound, AnswerScore, Risk, choose, graded
 from hybrid.tracing.spans import only
-from hybrid.types import Answer, Question
+from hybrid.types import (
+    Answer,
+    Question,
+    Where,
+)
 
 if TYPE_CHECKING:
     from hybrid.evaluation.outcomes import Outcome
@@ -47,11 +51,7 @@ class BoundArm:
     grounder: Callable[[], Grounder]
 
     def answer_all(
-        self,
-        questions: Sequence[Question],
-        *,
-        where: Mapping[str, str] | None = None,
-        principals: Sequence[str] | None = None,
+        self, questions: Sequence[Question], *, where: Where = None, principals: Sequence[str] | None = None
     ) -> list[Answer]:
         """Answer every question as the arm does, or decline it and say why."""
         answers = self.arm.answer_all(questions, where=where, principals=principals)
@@ -62,11 +62,7 @@ class BoundArm:
         return held
 
     def stream(
-        self,
-        question: Question,
-        *,
-        where: Mapping[str, str] | None = None,
-        principals: Sequence[str] | None = None,
+        self, question: Question, *, where: Where = None, principals: Sequence[str] | None = None
     ) -> Iterator[str | Answer]:
         """Return the text of the answer in one piece, and then the ``Answer``."""
         # whether it may be said is known only when it is all there
@@ -104,10 +100,7 @@ class BoundArm:
 def bound_arm(domain: Path, arm: DomainArm, grounder: Callable[[], Grounder]) -> DomainArm | BoundArm:
     """Return an arm as it answers for a domain: held to the bound in force, if that is of this arm.
 
-    Args:
-        domain: its folder.
-        arm: what answers.
-        grounder: gives the judge of the domain.
+    ``grounder`` gives the judge of the domain.
 
     Raises:
         UsageError: the file is damaged or of another version; or the arm, its index or the judge is no longer
@@ -138,15 +131,8 @@ def fit_bound(
 ) -> ArmBound:
     """Return the bound of an arm by what it answered, under the best score or the one named; none is kept.
 
-    Args:
-        arm: what answered.
-        grounder: gives the judge of the domain.
-        answered: the questions, what came of each, and how right that is.
-        alpha: as for ``certify``.
-        delta: likewise.
-        risk: likewise.
-        score: one that the answers have; without it the best is chosen on a half of the sources.
-        seed: as for ``certify``.
+    ``answered`` are the questions, what came of each, and how right that is. Without a ``score`` the best is
+    chosen on a half of the sources; the rest is as for ``certify``.
 
     Raises:
         UsageError: a number out of range, or a score that the answers do not have.

@@ -19,7 +19,12 @@ from hybrid.index import is_restricted
 from hybrid.models import Embedder
 from hybrid.tracing.names import DECISION_MODEL, ROUTE_ARM, ROUTED, SpanKind
 from hybrid.tracing.spans import span
-from hybrid.types import Arm, ArmRoute, Question
+from hybrid.types import (
+    Arm,
+    ArmRoute,
+    Question,
+    Where,
+)
 
 if TYPE_CHECKING:
     from hybrid.comparison import Comparison
@@ -53,11 +58,8 @@ class ArmRouterOrigin:
 class ArmChooser:
     """Choose the arm of each question of a domain, if it has a router that earns its place.
 
-    Args:
-        domain: its folder.
-        settings: those of the user.
-        arms: what answers by each arm.
-        embedder: gives the one that reads questions where there is no index.
+    ``arms`` are what answers by each; ``embedder`` gives the one that reads questions where there is no
+    index.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class ArmChooser:
         return found[1].experiment if found is not None and found[0].card.routing.shipped else ""
 
     def routes(
-        self, questions: Sequence[str], *, where: Mapping[str, str] | None = None, for_user: bool = False
+        self, questions: Sequence[str], *, where: Where = None, for_user: bool = False
     ) -> list[ArmRoute] | None:
         """Return the arm of each question; None without a router, or with one that gains nothing.
 
@@ -117,9 +119,7 @@ class ArmChooser:
     def fit(self, made: Comparison, questions: Path | None) -> ArmRouterCard:
         """Fit a router to a comparison, keep it, and say what it is worth; it is used only if it gains.
 
-        Args:
-            made: of the arms to choose from.
-            questions: the file of the question set, if there is one.
+        ``made`` is of the arms to choose from, ``questions`` the file of the question set, if there is one.
 
         Raises:
             UsageError: one arm alone, or questions of too few sources.

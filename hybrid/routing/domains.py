@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,11 +44,9 @@ class Routable(Protocol):
 
     def search_dense(self, vector: Vectors, k: int) -> list[Scored]:
         """Return the k nearest positions with their cosines."""
-        ...
 
     def word_shares(self, text: str) -> Mapping[str, float]:
         """Return for each term of a text the share of the chunks that have it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +127,8 @@ class FittedRouter:
 class DomainRouter:
     """Tell the domain of a question by nearest labelled questions, nearest passages, and words.
 
-    Args:
-        weights: fitted, or ``UNFITTED``.
-        labelled: unit vectors of the labelled questions of a domain, shape (questions, dimension).
+    Weights are fitted, or ``UNFITTED``; ``labelled`` are unit vectors of the labelled questions of a domain,
+    shape (questions, dimension).
     """
 
     def __init__(self, weights: RouterWeights, labelled: Mapping[str, Vectors]) -> None:
@@ -142,10 +138,8 @@ class DomainRouter:
     def route(self, question: str, vectors: Mapping[str, Vectors], domains: Mapping[str, Routable]) -> Route:
         """Return the domain, or none of them, with probability, margin and reason.
 
-        Args:
-            question: in plain words.
-            vectors: that of the question for each domain, by the domain's embedder.
-            domains: by name; one without labelled questions is known by its passages.
+        ``vectors`` are those of the question by each domain's embedder; a domain without labelled questions
+        is known by its passages.
         """
         names = list(domains)
         rows = features(question, vectors, domains, self._labelled)
@@ -196,16 +190,12 @@ def fit_router(
 ) -> FittedRouter:
     """Fit a router to labelled questions.
 
-    Every question is read without those of its own source among the labelled ones, once among all domains
-    and once without its own: the second time it belongs to none. It is read so with the labels of all
-    domains and without any, so that an unlabelled domain is weighed as well. Each domain counts the same: one
-    with few questions is not given up for one with many.
-
-    Args:
-        questions: each of one of the domains.
-        vectors: of the questions by each domain's embedder, shape (questions, dimension).
-        domains: two at least, by name.
-        embedders: identity of the embedder of each domain.
+    Every question is read without those of its own source among the labelled ones, once among all domains and
+    once without its own: the second time it belongs to none. It is read so with the labels of all domains and
+    without any, so that an unlabelled domain is weighed as well. Each domain counts the same: one with few
+    questions is not given up for one with many. ``vectors`` are those of the questions by each domain's
+    embedder, shape (questions, dimension), whose identity ``embedders`` tells; there are two domains at
+    least.
 
     Raises:
         UsageError: less than two domains, a question of none of them, or too few questions of one.
@@ -217,7 +207,7 @@ def fit_router(
     _require(questions, domains)
     shares = Counter(question.domain for question in questions)
     cases = [
-        dataclasses.replace(case, weight=1 / shares[questions[place].domain])
+        replace(case, weight=1 / shares[questions[place].domain])
         for place in range(len(questions))
         for case in _cases(place, questions, vectors, domains)
     ]
@@ -364,7 +354,7 @@ def save_router(indexes: Path, router: FittedRouter) -> None:
     """Write a fitted router as one file, which stands beside the domains."""
     from safetensors.numpy import save
 
-    card = {"schema": _SCHEMA, **dataclasses.asdict(router.card)}
+    card = {"schema": _SCHEMA, **asdict(router.card)}
     tensors = {name: vectors.astype(np.float16) for name, vectors in router.labelled.items()}
     write_atomic(indexes / ROUTER_FILE, save(tensors, metadata={"router": json.dumps(card)}))
 
@@ -407,10 +397,8 @@ def _require_format(schema: object, weights: RouterWeights) -> None:
 def require_router(card: RouterCard, embedders: Mapping[str, str], questions: Mapping[str, str]) -> None:
     """Refuse a router that no longer fits the domains that are there; those that are gone do not matter.
 
-    Args:
-        card: of the router.
-        embedders: identity of the embedder of each domain now.
-        questions: hash of the labelled questions of each domain now.
+    ``embedders`` and ``questions`` are the identity of the embedder and the hash of the labelled questions of
+    each domain now.
 
     Raises:
         IndexMismatch: a domain has another embedder, or other questions than those it was fitted to.

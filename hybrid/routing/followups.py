@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from hybrid.generation.asking import shortened
 from hybrid.generation.prompts import FollowupPrompt
@@ -83,11 +83,8 @@ def standalone(question: str, history: Sequence[Message]) -> str:
     about), by assent to what was offered last, or by having hardly a word of its own; it is put behind the
     question that it follows and, where it points back, behind the names that the answer to that brought up.
     Any other question, and one that says that it changes the subject, stands as it is. The passages of the
-    answer before it are found again by this, in the index of now and for who asks now.
-
-    Args:
-        question: in plain words.
-        history: the turns before it, the oldest first.
+    answer before it are found again by this, in the index of now and for who asks now. ``history`` are the
+    turns before it, the oldest first.
     """
     told = [turn.content for turn in history if turn.role is MessageRole.USER][-2 * _TURNS :]
     asked = [heard.question for heard in map(hear, map(shortened, told)) if heard.act is None][-_TURNS:]
@@ -219,8 +216,7 @@ def _offer(answer: str) -> str:
 class Conversation:
     """Questions that follow each other: each is understood with the turns before it.
 
-    Args:
-        answer: answers a question after a history, the oldest turn first, in pieces and at last as a whole.
+    ``answer`` answers a question after a history, the oldest turn first, in pieces and at last as a whole.
     """
 
     def __init__(self, answer: Callable[[str, Sequence[Message]], Iterator[str | Answer]]) -> None:
@@ -250,5 +246,5 @@ class Conversation:
 def understood(answer: Answer, question: str, meant: str) -> Answer:
     """Return an answer to what a question was understood to ask as one to the question itself."""
     if meant in (question.strip(), hear(question).question):
-        return dataclasses.replace(answer, question=question)
-    return dataclasses.replace(answer, question=question, standalone=meant)
+        return replace(answer, question=question)
+    return replace(answer, question=question, standalone=meant)

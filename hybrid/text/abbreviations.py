@@ -141,11 +141,8 @@ def keys_of(question: str) -> list[tuple[str, int, int]]:
 def explained(question: str, known: Iterable[Meaning]) -> list[Explained]:
     """Return the words of a question that stand for others which it does not have itself, in its order.
 
-    A form of one word is another one in other case, unless the whole question is written small.
-
-    Args:
-        question: as it was typed.
-        known: what forms stand for, those that most documents explain so first.
+    A form of one word is another one in other case, unless the whole question is written small. ``known`` is
+    what forms stand for, those that most documents explain so first.
     """
     meanings: dict[str, list[Meaning]] = {}
     for one in known:

@@ -119,6 +119,12 @@ def folded_words(text: str) -> list[str]:
     return [_bare(match.group()) for match in _WORD.finditer(fold(text))]
 
 
+def columns_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
+
+
 def spaced(text: str) -> str:
     """Return a text with blanks around each character of a script that is written without."""
     return _NO_BLANKS.sub(r" \g<0> ", text)

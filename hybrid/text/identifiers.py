@@ -22,6 +22,8 @@ _MEASURED = re.compile(
     r"\d+(?:st|nd|rd|th|s|[a-z]{1,3})?|\d+(?:\.\d+)?-?[a-z]{2,}(?:-[a-z]+)*|\d+(?:[.,]\d+)?%?"
 )
 _V = re.compile(r"^v(?=[\d.]+$)")
+# where letters meet figures: PX-7718 is also written px7718 and PX 7718
+_SEAM = re.compile(r"(?<=[^\W\d_])[-/ ]?(?=\d)|(?<=\d)[-/ ]?(?=[^\W\d_])")
 QUARTERS = ("first", "second", "third", "fourth")
 QUARTER = re.compile(rf"\b({'|'.join(QUARTERS)}) quarter\b")
 
@@ -54,6 +56,18 @@ def identifiers_of_chunk(names: Collection[str], chunk: Chunk) -> frozenset[str]
     return identifiers_held(names, "\n".join((*above, chunk.text)))
 
 
+def as_written(name: str) -> str:
+    """Return a pattern for a name in any of its writings: ``px7718`` also for ``px-7718`` and ``px 7718``."""
+    # a single letter before a blank is as soon a word or a column
+    sign = "[-/ ]?" if name[:2].isalpha() else "[-/]?"
+    return sign.join(map(re.escape, _SEAM.split(name)))
+
+
+def parts_of(name: str) -> list[str]:
+    """Return the runs of letters and of figures of a name: ``px-7718`` and ``px7718`` are px and 7718."""
+    return _SEAM.split(name)
+
+
 def _told(text: str) -> str:
     return text.lower() if text.isascii() else fold(typed(text))
 
@@ -66,4 +80,4 @@ def _pattern(name: str) -> re.Pattern[str]:
     if re.fullmatch(_YEAR, name):  # also of a fiscal year, a date and the name of a file
         return re.compile(rf"(?<![\d.,]){name}(?![\d]|[.,]\d)")
     behind = r"[./-](?!(?:pdf|md|txt|html?|docx|csv)\b)[a-z0-9]"
-    return re.compile(rf"(?<![a-z0-9])v?(?<!\w[.-])(?<!\d){re.escape(name)}(?:'?s)?(?![a-z0-9]|{behind})")
+    return re.compile(rf"(?<![a-z0-9])v?(?<!\w[.-])(?<!\d){as_written(name)}(?:'?s)?(?![a-z0-9]|{behind})")

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
+from decimal import Decimal
 
 from hybrid.types import Span
 
@@ -124,6 +125,21 @@ class Quantity:
         return None if math.isnan(self.number) else self.number * self.magnitude
 
 
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What a cell of a table is that holds one number: its number as written, exact, and what is beside it.
+
+    ``comma`` tells whether a comma parts the whole from the rest, and points the thousands, None where its
+    writing does not say so.
+    """
+
+    before: str
+    written: str
+    unit: str
+    value: Decimal
+    comma: bool | None
+
+
 _MAGNITUDE = rf"(?:{'|'.join(_MAGNITUDES)})"
 # Below a hundred; then so many hundreds or thousands; then the whole: only behind a magnitude it goes on.
 _BELOW = rf"(?:(?:{'|'.join(_TENS)})(?:[\s-](?:{'|'.join(_ONES)})\b|-(?:{'|'.join(_ORDINALS[:9])}))?"
@@ -133,11 +149,18 @@ _JOIN = r"(?:[\s-]|\sand\s)"
 _MORE = rf"(?:[\s-]{_MAGNITUDE}\b)*(?:{_JOIN}{_PART})*(?:{_JOIN}{_BELOW})?"
 _SPOKEN = rf"\b(?:{_BELOW}(?:[\s-]{_MAGNITUDE}\b{_MORE})?|{_MAGNITUDE}\b{_MORE})"
 _GAPS = "_'’\u00a0\u2009\u202f"
-# 1.234.567 and 1.234,5; with a point only, 1.234 is a decimal
-_DOTTED = r"\d{1,3}(?:(?:\.\d{3})+,\d+|(?:\.\d{3}){2})(?!\.?\d)"
+_HEAD = r"[1-9]\d{0,2}"
+# 1.234.567 and 1.234,5; with one point only, 1.234 is a decimal, and with three an address of a network is
+# none: no part of it is above 255
+_DOTTED = rf"{_HEAD}(?:(?:\.\d{{3}})+,\d+|(?:\.\d{{3}}){{2}}(?:(?<=[3-9]\d\d)(?:\.\d{{3}})+)?)(?!\.?\d)"
 _NUMERAL = (
-    rf"(?:\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d{{1,3}}(?P<gap>[{_GAPS}])\d{{3}}(?:(?P=gap)\d{{3}})*(?:\.\d+)?"
-    rf"|(?P<dotted>{_DOTTED})|(?P<comma>\d+,\d+)|\d*\.\d+|\d+)(?![.,_]?\d)"
+    rf"(?:(?P<grouped>{_HEAD}(?:,\d{{3}})+(?:\.\d+)?)"
+    rf"|{_HEAD}(?P<gap>[{_GAPS}])\d{{3}}(?:(?P=gap)\d{{3}})*(?:\.\d+)?"
+    rf"|(?P<dotted>{_DOTTED})|(?P<comma>\d+,\d+)|(?P<pointed>\d*\.\d+)|\d+)(?![.,_]?\d)"
+)
+_FIGURE = re.compile(
+    r"(?P<before>(?:[$€£¥]|[A-Z]{3}\b)?)\s?"
+    rf"(?P<written>[−–-]?(?P<numeral>{_NUMERAL}))\s?(?P<unit>\D{{0,20}})"
 )
 _POWER = (
     r"(?:e(?P<exponent>[-+]?\d{1,3})(?!\d)|(?:(?P<times>\s?[×x*·]\s?10)|(?<=\b10)(?<![.,]10))"
@@ -186,15 +209,11 @@ def quantities(text: str, *, terse: bool = False) -> list[Quantity]:
 
     Read are numerals (``1,234.5``, ``1.234,5``, ``1 234`` with a narrow space, ``2e-3``, ``1.5×10^6``), words
     (``twenty-one``), magnitudes (``1.2 million``, ``10k``), ordinals, versions, percent, money and common
-    units. What is a part of a name (``COVID-19``, ``B12``, ``5G``) is no quantity.
-
-    Args:
-        text: of any length.
-        terse: read it as an answer, which is short and means what it counts: a dash before a number is a
-            minus, ``5b`` are bytes and ``5d`` days, letters behind a number are a unit that is not known, and
-            parts of dates and times, versions, ordinals in words and the one of "one of them" are no
-            quantities. In prose a dash is a dash, ``5b`` are billions and ``5G`` is a name, and a part of a
-            date is a number that evidence has.
+    units. What is a part of a name (``COVID-19``, ``B12``, ``5G``) is no quantity. Read as ``terse``, as an
+    answer, which is short and means what it counts, a dash before a number is a minus, ``5b`` are bytes and
+    ``5d`` days, letters behind a number are a unit that is not known, and parts of dates and times, versions,
+    ordinals in words and the one of "one of them" are no quantities. In prose a dash is a dash, ``5b`` are
+    billions and ``5G`` is a name, and a part of a date is a number that evidence has.
     """
     matches: Iterator[re.Match[str]] = _QUANTITY.finditer(text)
     if terse:
@@ -211,9 +230,7 @@ def quantities(text: str, *, terse: bool = False) -> list[Quantity]:
 def lone_quantity(text: str, *, counting: bool = False) -> Quantity | None:
     """Return the quantity that a whole answer is, but for an "about" and punctuation, else None.
 
-    Args:
-        text: read as terse.
-        counting: let one word behind the number say what is counted, such as "connections".
+    ``counting`` lets one word behind the number say what is counted, such as "connections".
     """
     found = quantities(text, terse=True)
     if len(found) != 1:
@@ -221,6 +238,23 @@ def lone_quantity(text: str, *, counting: bool = False) -> Quantity | None:
     before, behind = text[: found[0].span.start], text[found[0].span.end :]
     counted = _COUNTED.match(behind) if counting else None
     return found[0] if _ABOUT.fullmatch(before + behind[counted.end() if counted else 0 :]) else None
+
+
+def figure(cell: str) -> Figure | None:
+    """Return the number that a whole cell is, with a sign of money or a unit, else None.
+
+    Example:
+        >>> figure("1.234,50 EUR").value, figure("1,234.5").value
+        (Decimal('1234.50'), Decimal('1234.5'))
+    """
+    match = _FIGURE.fullmatch(cell.strip())
+    if match is None:
+        return None
+    points = Decimal(("-" if match["written"] != match["numeral"] else "") + _with_point(match))
+    comma = (
+        True if match["dotted"] or match["comma"] else False if match["grouped"] or match["pointed"] else None
+    )
+    return Figure(match["before"], match["written"], match["unit"].strip(), points, comma)
 
 
 def implied_numbers(words: Set[str]) -> frozenset[float]:
@@ -304,18 +338,20 @@ def _unit_of(text: str, match: re.Match[str], *, terse: bool) -> tuple[tuple[Uni
     return _UNITS.get(name, _TERSE_UNITS.get(name, ())), match.end()
 
 
+def _with_point(match: re.Match[str]) -> str:
+    """Return a numeral with a decimal point and without marks between thousands."""
+    numeral: str = match["numeral"]
+    if match["dotted"] or match["comma"]:
+        numeral = numeral.replace(".", "").replace(",", ".")
+    return re.sub(r"[^\d.]", "", numeral)
+
+
 def _as_float(match: re.Match[str]) -> tuple[str, int]:
     """Return a numeral as ``float`` reads it, and its power of ten."""
-    numeral = match["numeral"]
-    if match["dotted"]:
-        numeral = numeral.replace(".", "").replace(",", ".")
-    elif match["comma"]:
-        numeral = numeral.replace(",", ".")
     raised = match["plain"] or match["raised"]
-    if raised and not match["times"]:  # a power of ten alone
-        numeral = "1"
     power = match["exponent"] or (raised or "0").translate(_RAISED)
-    return re.sub(r"[^\d.]", "", numeral), int(power)
+    # a power of ten alone has no numeral of its own
+    return "1" if raised and not match["times"] else _with_point(match), int(power)
 
 
 def _magnitude(powers: str, *, terse: bool) -> float:

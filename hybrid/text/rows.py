@@ -61,9 +61,8 @@ class TableRow:
     def sentence(self, places: Sequence[int] = (), *, with_cells: Sequence[int] = ()) -> str:
         """Return the row as a sentence: ``Total sales, 2019: $1,496.5 million``.
 
-        Args:
-            places: of the cells to say, all of them by default: ``Total sales: 2019 $1; 2018 $2``.
-            with_cells: of cells that say, beside the first one, which row it is.
+        ``places`` are of the cells to say, all of them by default: ``Total sales: 2019 $1; 2018 $2``;
+        ``with_cells`` of those that say, beside the first one, which row it is.
         """
         first = self._first
         said = [place for place in places or range(first + 1, len(self.cells)) if self.cells[place]]
@@ -87,10 +86,8 @@ class TableRow:
     def asked(self, question: str, *, without: Sequence[int] = (), named: Sequence[int] = ()) -> str:
         """Return the row as a sentence with the cells whose columns a question names, else with all.
 
-        Args:
-            question: in plain words.
-            without: the places of cells that are not what is asked for.
-            named: the places of cells that say which row it is.
+        ``without`` are the places of cells that are not what is asked for, ``named`` of those that say which
+        row it is.
         """
         words = set(content_words(question)) - _PERIODS
         first = self._first
@@ -143,10 +140,8 @@ class Saying:
 def sayings(text: str, caption: str = "", columns: Sequence[str] = ()) -> list[Saying]:
     """Return the sentences of a text, the rows of its table among them, in their order.
 
-    Args:
-        text: prose, and lines of cells apart by `` | ``.
-        caption: names the table.
-        columns: name its cells; without them a row is said as it stands.
+    Lines of cells are apart by `` | ``; ``caption`` names their table, ``columns`` name the cells, and
+    without them a row is said as it stands.
     """
     found: list[Saying] = []
     start, group = 0, ""
@@ -239,8 +234,13 @@ def spoken(text: str, caption: str = "", columns: Sequence[str] = ()) -> Spoken:
         return Spoken(text)
     said, parts, length = [], [], 0
     for saying in found:
-        ended = saying.text if saying.text.endswith((".", "!", "?")) or not saying.row else f"{saying.text}."
+        ended = closed(saying.text) if saying.row else saying.text
         parts.append((Span(length, length + len(ended)), saying.span))
         said.append(ended)
         length += len(ended) + 1
     return Spoken("\n".join(said), tuple(parts))
+
+
+def closed(text: str) -> str:
+    """Return a sentence with a full stop, where it has no other end."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -91,10 +91,8 @@ def unwrapped(text: str) -> str:
 def independent_sentences(text: str, span: Span, *, strict: bool = True) -> Iterator[Span]:
     """Yield sentences of a sensible length that do not lean on the one before them.
 
-    Args:
-        text: of the document.
-        span: of a piece of prose.
-        strict: leave out also those that point elsewhere in the middle ("this", "above").
+    ``span`` is a piece of prose; ``strict`` leaves out also those that point elsewhere in the middle ("this",
+    "above").
     """
     for found in sentence_spans(text[span.start : span.end]):
         sentence = Span(span.start + found.start, span.start + found.end)

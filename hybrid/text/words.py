@@ -128,21 +128,41 @@ def stem(word: str) -> str:
     return word[:-1] if word.endswith("e") and len(word) > 4 else word
 
 
-# What a document calls the property that a question names by an adjective or a verb.
-_PROPERTIES = {
-    "weight": "heavy heavier heaviest weigh weighs light lighter lightest",
-    "height": "tall taller tallest",
-    "width": "wide wider widest",
-    "depth": "deep deeper deepest",
-    "price cost": "expensive cheap cheaper cheapest",
-    "speed": "fast faster fastest",
-}
-_PROPERTY_OF = {word: noun for noun, words in _PROPERTIES.items() for word in words.split()}
+# What a document calls a property, the kinds of unit that it has, and what a question names it by.
+_PROPERTIES = """
+weight | gram | heavy heavier heaviest weigh weighs light lighter lightest
+height | | tall taller tallest
+width | | wide wider widest
+depth | | deep deeper deepest
+price cost | euro dollar sterling | expensive cheap cheaper cheapest
+speed | | fast faster fastest
+duration | second |
+"""
+# Stems of superlatives: those that ask for the least, those that any column may have, and those of time,
+# where the oldest thing has the least year and the newest the greatest.
+OF_LESS = word_set("cheap low short small light few littl least narrow near early young slow new fewest")
+OF_ANY_COLUMN = word_set("most least few fewest high low great larg big small")
+IN_TIME = {"old": -1, "new": 1, "young": 1, "earl": -1, "early": -1, "lat": 1, "first": -1, "last": 1}
+# Stems of what a column with room for people is called by.
+ROOM = word_set("seat capacity peopl person plac guest maximum participant")
+
+
+def _properties(column: int) -> dict[str, str]:
+    rows = [line.split("|") for line in _PROPERTIES.strip().split("\n")]
+    return {word: row[0].strip() for row in rows for word in row[column].split()}
+
+
+_OF_UNIT, _OF_WORD = _properties(1), _properties(2)
 
 
 def properties(question: str) -> str:
     """Return the names of the properties that a question asks for by another word: weight of "how heavy"."""
-    return " ".join(dict.fromkeys(_PROPERTY_OF[word] for word in tokens(question) if word in _PROPERTY_OF))
+    return " ".join(dict.fromkeys(_OF_WORD[word] for word in tokens(question) if word in _OF_WORD))
+
+
+def property_of(kind: str) -> str:
+    """Return the names of the property that a kind of unit tells, such as weight of gram; else the kind."""
+    return _OF_UNIT.get(kind, kind)
 
 
 def tokens(text: str) -> list[str]:
@@ -317,12 +337,24 @@ def language_of(text: str) -> str:
         >>> language_of("The port is 5432.")
         'en'
     """
-    runs = _RUN.findall(unicodedata.normalize("NFKC", text[:_READ].lower()))
-    counts = Counter(runs)
-    if sum(word in counts for word in _ENGLISH) >= _ENGLISH_HITS:
+    runs = _runs(text)
+    if _shows_english(runs):
         return "en"
     script = _script(runs)
-    return _by_function_words(counts) if script == "latin" else script
+    return _by_function_words(Counter(runs)) if script == "latin" else script
+
+
+def is_english(text: str) -> bool:
+    """Tell whether small words show that a text is English, which ``language_of`` also says when unsure."""
+    return _shows_english(_runs(text))
+
+
+def _runs(text: str) -> list[str]:
+    return _RUN.findall(unicodedata.normalize("NFKC", text[:_READ].lower()))
+
+
+def _shows_english(runs: list[str]) -> bool:
+    return len(_ENGLISH.intersection(runs)) >= _ENGLISH_HITS
 
 
 def _script(runs: list[str]) -> str:

@@ -23,7 +23,7 @@ from hybrid.config import ModelSettings
 from hybrid.errors import EXIT_GATE_FAILED
 from hybrid.files import write_atomic, write_json
 from hybrid.grounding.calibration import CALIBRATION, Calibration, CurveKind
-from hybrid.grounding.examples import Dataset, Example
+from hybrid.grounding.examples import Dataset, LabelledClaim
 from hybrid.grounding.head import AlignmentHead
 from hybrid.grounding.metrics import ScorerLogits
 from hybrid.grounding.scorers.names import SHIPPED, TRAINED
@@ -155,7 +155,7 @@ def built_on_disk(
     return 0 if found.shown else EXIT_GATE_FAILED
 
 
-def evened(kinds: Sequence[Kind]) -> tuple[list[Example], NDArray[np.float64]]:
+def evened(kinds: Sequence[Kind]) -> tuple[list[LabelledClaim], NDArray[np.float64]]:
     """Return examples and logits of which every kind gives as many, and as many of both labels.
 
     How often claims of a new kind are carried nobody knows; sets were made with a third or with two thirds.
@@ -165,7 +165,7 @@ def evened(kinds: Sequence[Kind]) -> tuple[list[Example], NDArray[np.float64]]:
     people = [kind for kind in kinds if any(one.task != MADE for one in kind.dataset.examples)] or kinds
     sides = [np.flatnonzero(kind.supported == side) for kind in people for side in (True, False)]
     least = min(map(len, sides))
-    chosen: list[Example] = []
+    chosen: list[LabelledClaim] = []
     logits: list[float] = []
     for number, side in enumerate(sides):
         kind = people[number // 2]

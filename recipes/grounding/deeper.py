@@ -22,8 +22,8 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from hybrid.config import ModelSettings
-from hybrid.grounding.examples import Example, Label, limited
-from hybrid.grounding.head import AlignmentHead, Batch, Judged, Shape
+from hybrid.grounding.examples import Label, LabelledClaim, limited
+from hybrid.grounding.head import AlignmentHead, Batch, HeadOutput, Shape
 from hybrid.grounding.scorers.trained import LAYERS, frozen_encoder
 from hybrid.grounding.tokens import WINDOW, lexicon_of
 from hybrid.models.resolve import fetch
@@ -41,7 +41,7 @@ class Deep:
     def __init__(self, head: AlignmentHead, bert: Any, markers: tuple[int, int]) -> None:
         self._head, self._bert, self._markers = head, bert, markers
 
-    def __call__(self, items: Sequence[Lesson]) -> Judged:
+    def __call__(self, items: Sequence[Lesson]) -> HeadOutput:
         """Judge lessons; evidence that they share is read once."""
         shared: dict[str, int] = {}
         texts: list[np.ndarray] = []
@@ -58,7 +58,7 @@ class Deep:
         ids = _rectangle([torch.as_tensor(item.read.claim.ids)[:, None] for item in items])[0][..., 0]
         other_ids = _rectangle([torch.as_tensor(text)[:, None] for text in texts])[0][..., 0]
         batch = Batch(own[0], ids.long(), own[1], other[0], other_ids.long(), other[1], torch.tensor(which))
-        judged: Judged = self._head(batch)
+        judged: HeadOutput = self._head(batch)
         return judged
 
     def _states(self, texts: Sequence[np.ndarray]) -> list[Tensor]:
@@ -118,7 +118,9 @@ def teach(model: Deep, parameters: list[dict[str, Any]], lessons: list[Lesson], 
         print(f"epoch {epoch + 1}: {np.mean(losses):.3f} ({seconds:.0f} s)", file=sys.stderr, flush=True)
 
 
-def told(model: Deep, examples: Sequence[Example], lessons: Sequence[Lesson]) -> Iterator[tuple[str, float]]:
+def told(
+    model: Deep, examples: Sequence[LabelledClaim], lessons: Sequence[Lesson]
+) -> Iterator[tuple[str, float]]:
     """Yield the AUROC of a set, and against what is refuted where that is a part."""
     support = np.zeros(len(lessons))
     order = sorted(range(len(lessons)), key=lambda place: lessons[place].read.length)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybrid.files import hash_text
-from hybrid.grounding.examples import Example, Label
+from hybrid.grounding.examples import Label, LabelledClaim
 from recipes.grounding.edits.english import lower_first, parts_of, stems, upper_first
 from recipes.grounding.making import MADE
 from recipes.grounding.prose import Material, read_material
@@ -58,7 +58,7 @@ class _Made:
 
 def extracts(
     documents: Iterable[tuple[str, str]], *, count: int, seed: int, domain: str = "", licence: str = ""
-) -> list[Example]:
+) -> list[LabelledClaim]:
     """Make about so many extracts, half of them supported; the evidence is the document around them.
 
     The same documents and arguments always give the same examples.
@@ -71,8 +71,8 @@ def extracts(
         licence: of the texts.
     """
     generator = np.random.default_rng([seed, 7])
-    right: list[Example] = []
-    wrong: list[Example] = []
+    right: list[LabelledClaim] = []
+    wrong: list[LabelledClaim] = []
     for source, text in documents:
         material = read_material(source, text)
         if len(material.claims) < 4:
@@ -98,13 +98,13 @@ def _mixed(made: list[_Made], generator: np.random.Generator) -> list[_Made]:
     return [one for _, _, one in sorted(placed, key=lambda item: item[:2])]
 
 
-def _example(material: Material, made: _Made, domain: str, licence: str) -> Example:
+def _example(material: Material, made: _Made, domain: str, licence: str) -> LabelledClaim:
     said = stems(made.text)
     shares = [len(said & there) for there in material.stems]
     middle = int(np.argmax(shares))
     first = max(0, min(middle - _WINDOW // 2, len(material.pieces) - _WINDOW))
     evidence = material.passage(range(first, min(first + _WINDOW, len(material.pieces))))
-    return Example(
+    return LabelledClaim(
         id=f"{domain or EXTRACT}-{hash_text(material.source, made.text)[:12]}",
         claim=made.text,
         evidence=(evidence,),

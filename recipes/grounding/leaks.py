@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from hybrid.errors import UsageError
-from hybrid.grounding.examples import Example
+from hybrid.grounding.examples import LabelledClaim
 
 MOST_OVERLAP = 0.80
 MOST_LENGTH = 0.60
@@ -45,7 +45,7 @@ class Leaks:
         return self.overlap <= MOST_OVERLAP and self.length <= MOST_LENGTH
 
 
-def measure_leaks(examples: Sequence[Example]) -> Leaks:
+def measure_leaks(examples: Sequence[LabelledClaim]) -> Leaks:
     """Measure both on a set."""
     supported = [example.supported for example in examples]
     overlaps = bigram_overlaps(examples)
@@ -53,7 +53,7 @@ def measure_leaks(examples: Sequence[Example]) -> Leaks:
     return Leaks(_either_way(overlaps, supported), _either_way(lengths, supported))
 
 
-def require_fair(examples: Sequence[Example]) -> Leaks:
+def require_fair(examples: Sequence[LabelledClaim]) -> Leaks:
     """Refuse to train on a set that leaks; return the two numbers of one that does not.
 
     Raises:
@@ -75,7 +75,7 @@ def require_fair(examples: Sequence[Example]) -> Leaks:
     return leaks
 
 
-def equalise(examples: Sequence[Example], *, seed: int) -> list[Example]:
+def equalise(examples: Sequence[LabelledClaim], *, seed: int) -> list[LabelledClaim]:
     """Drop examples at random until each decile of bigram overlap holds as many of both labels.
 
     So does each third of the lengths within it: an edit takes less from the overlap of a long claim, so
@@ -110,7 +110,7 @@ def _ranges(values: Sequence[float], count: int) -> list[int]:
     return [int(place) for place in np.searchsorted(edges, values, side="left")]
 
 
-def bigram_overlaps(examples: Sequence[Example]) -> list[float]:
+def bigram_overlaps(examples: Sequence[LabelledClaim]) -> list[float]:
     """Return the share of each claim's word bigrams that stand in one of its passages, from 0 to 1.
 
     A claim of one word is compared whole; one without words is 0.

@@ -18,13 +18,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hybrid.grounding.examples import Example
+from hybrid.grounding.examples import LabelledClaim
 from recipes.grounding.leaks import measure_leaks
 from recipes.grounding.making import KINDS, make_examples
 from recipes.grounding.public import documents_of
 
 
-def marked(example: Example) -> str:
+def marked(example: LabelledClaim) -> str:
     """Return a claim with its unsupported stretches between brackets."""
     text = example.claim
     for span in reversed(example.unsupported_spans or ()):
@@ -32,7 +32,9 @@ def marked(example: Example) -> str:
     return text
 
 
-def samples(examples: Sequence[Example], kind: str, count: int) -> Iterator[tuple[Example | None, Example]]:
+def samples(
+    examples: Sequence[LabelledClaim], kind: str, count: int
+) -> Iterator[tuple[LabelledClaim | None, LabelledClaim]]:
     """Yield pairs of a kind: the supported claim, if it was kept, and the edited one."""
     right = {example.id.partition("/")[0]: example for example in examples if example.supported}
     wrong = [example for example in examples if example.kind == kind]

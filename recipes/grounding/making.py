@@ -17,7 +17,7 @@ import numpy as np
 
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
-from hybrid.grounding.examples import Example, Label
+from hybrid.grounding.examples import Label, LabelledClaim
 from hybrid.questions.splits import unit_hash
 from hybrid.types import Span
 from recipes.grounding.edits import Edit, Kind, Surroundings, edit
@@ -50,8 +50,8 @@ _CARRY_TOGETHER = 0.75
 class Pair(NamedTuple):
     """A supported claim and what was made of it."""
 
-    right: Example
-    wrong: Example
+    right: LabelledClaim
+    wrong: LabelledClaim
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def make_examples(
     licence: str = "",
     kinds: Sequence[str] = KINDS,
     taken_away: float = 0.15,
-) -> list[Example]:
+) -> list[LabelledClaim]:
     """Make up to so many examples, half of them supported; both of a pair have the same id up to the "/".
 
     The same documents and arguments always give the same examples. Fewer come back if the documents have no
@@ -101,9 +101,9 @@ def make_examples(
     maker = _Maker(read, seed=seed, domain=domain, licence=licence, kinds=tuple(kinds))
     without = set(kinds) - set(EDITS)
     share = taken_away if without and set(kinds) & set(EDITS) else float(bool(without))
-    edited: list[Example] = []
-    bare: list[Example] = []
-    kept: list[Example] = []
+    edited: list[LabelledClaim] = []
+    bare: list[LabelledClaim] = []
+    kept: list[LabelledClaim] = []
     wanted = count - round(count * share)
     for pair in maker.pairs(share):
         (bare if pair.wrong.kind in without else edited).extend(pair)
@@ -122,10 +122,10 @@ def make_examples(
     return kept + bare[: min(away, count) // 2 * 2]
 
 
-def _drawn(examples: Sequence[Example], count: int) -> list[Example]:
+def _drawn(examples: Sequence[LabelledClaim], count: int) -> list[LabelledClaim]:
     """Return half as many of each label as asked for, as good as at random, and most pairs whole."""
 
-    def drawn_by(example: Example) -> float:
+    def drawn_by(example: LabelledClaim) -> float:
         return unit_hash("drawn", example.id.partition("/")[0])
 
     sides = ([example for example in examples if example.supported == side] for side in (True, False))
@@ -240,13 +240,15 @@ class _Maker:
 
     def _edited(
         self, document: Material, around: Surroundings, base: _Base, text: str, kind: Kind
-    ) -> Example | None:
+    ) -> LabelledClaim | None:
         made = edit(text, around, kind, seed=self._seed)
         if made is None or (kind is Kind.APPENDED and _holds(base.passages, made)):
             return None
         return self._example(document, base, made.text, made.label, kind.value, made.spans)
 
-    def _without_evidence(self, document: Material, base: _Base, text: str, kind: str) -> Example | None:
+    def _without_evidence(
+        self, document: Material, base: _Base, text: str, kind: str
+    ) -> LabelledClaim | None:
         """Return the claim itself with evidence from which what carries it was taken.
 
         Of two merged sentences one may stay; the other is then what is not supported.
@@ -270,8 +272,8 @@ class _Maker:
 
     def _example(
         self, document: Material, base: _Base, claim: str, label: Label, kind: str, spans: tuple[Span, ...]
-    ) -> Example:
-        return Example(
+    ) -> LabelledClaim:
+        return LabelledClaim(
             id=f"{base.id}/{kind or '+'}",
             claim=claim,
             evidence=base.passages,

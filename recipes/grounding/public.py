@@ -12,7 +12,7 @@ from pathlib import Path
 from hybrid.config import DocumentSettings
 from hybrid.documents import read, scan
 from hybrid.files import read_jsonl
-from hybrid.grounding.examples import Dataset, Example
+from hybrid.grounding.examples import Dataset, LabelledClaim
 from hybrid.questions.splits import unit_hash
 from hybrid.types import Document
 from recipes.grounding.extracts import extracts
@@ -53,7 +53,7 @@ def labelled_sets(data: Path) -> list[Dataset]:
 
 def judged_sets(data: Path, *, seed: int = 0) -> list[Dataset]:
     """Return sets that teach no head, for overlap tells their labels: the stack has to serve them."""
-    made: list[Example] = []
+    made: list[LabelledClaim] = []
     for path, domain, licence in _EXTRACTED:
         texts = [(source, text) for source, text in documents_of(data / path) if len(text) > _LONG]
         made += extracts(texts, count=_EXTRACTS, seed=seed, domain=f"extracts of {domain}", licence=licence)
@@ -101,7 +101,7 @@ def _made(path: Path, domain: str, licence: str, count: int, *, measured: bool |
     return Dataset(name, tuple(_named(example) for example in made))
 
 
-def _named(example: Example) -> Example:
+def _named(example: LabelledClaim) -> LabelledClaim:
     # a document of a set that is also labelled must not carry the name of a claim's source
     return dataclasses.replace(example, source=f"document {example.source}")
 

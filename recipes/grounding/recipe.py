@@ -21,7 +21,7 @@ from scipy.optimize import minimize
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
 from hybrid.grounding.calibration import grouped_folds
-from hybrid.grounding.examples import Dataset, Example, Label
+from hybrid.grounding.examples import Dataset, Label, LabelledClaim
 from hybrid.grounding.head import AlignmentHead, Shape, judge
 from hybrid.grounding.metrics import mean_over, resampled_aurocs
 from hybrid.grounding.scorers.trained import LAYERS, SIGNALS, Stack, word_signals
@@ -208,7 +208,7 @@ class _School:
         # long evidence is large as token vectors: some at a time
         return np.concatenate([self._said(heads, self._read(block)) for block in blocks])
 
-    def _read(self, examples: Sequence[Example]) -> list[Lesson]:
+    def _read(self, examples: Sequence[LabelledClaim]) -> list[Lesson]:
         limit = self._settings.evidence_tokens
         return lessons_of(examples, self._encoder, self._lexicon, evidence_tokens=limit)
 
@@ -251,13 +251,13 @@ def _progress(note: Note, what: str) -> Callable[[int, float, float], None]:
     return lambda epoch, loss, seconds: note(f"{what}, epoch {epoch}: {loss:.3f} ({seconds:.0f} s)")
 
 
-def _identity(examples: Sequence[Example], settings: TrainingSettings) -> str:
+def _identity(examples: Sequence[LabelledClaim], settings: TrainingSettings) -> str:
     """Return what a head is the same by: what it is taught, and how."""
     parts = ("\0".join([one.id, one.claim, *one.evidence, one.label]) for one in examples)
     return hash_text(repr(settings), *parts)[:20]
 
 
-def _words(examples: Sequence[Example]) -> Array:
+def _words(examples: Sequence[LabelledClaim]) -> Array:
     """Return the signals of words alone, shape (examples, signals)."""
     rows = [word_signals(Pair("\n".join(example.evidence), example.claim)) for example in examples]
     return np.array(rows).reshape(len(rows), len(SIGNALS) - 1)
@@ -292,7 +292,7 @@ def folds_of(sets: Sequence[Dataset], *, seed: int = 0) -> tuple[list[Fold], lis
     return kinds, domains
 
 
-def _dealt(examples: Sequence[Example], seed: int) -> NDArray[np.int64]:
+def _dealt(examples: Sequence[LabelledClaim], seed: int) -> NDArray[np.int64]:
     domains = list(dict.fromkeys(example.domain for example in examples))
     if len(domains) > 1:
         dealt = {domain: place % _PARTS for place, domain in enumerate(domains)}
@@ -301,7 +301,7 @@ def _dealt(examples: Sequence[Example], seed: int) -> NDArray[np.int64]:
     return grouped_folds(supported, [example.source for example in examples], folds=_PARTS, seed=seed)
 
 
-def shares_of_heads(examples: Sequence[Example], shares: Sequence[float]) -> list[Flags]:
+def shares_of_heads(examples: Sequence[LabelledClaim], shares: Sequence[float]) -> list[Flags]:
     """Return which examples each head is taught: all that people labelled, and a share of what rules made.
 
     A single head is taught everything, and so are all where people labelled too few to teach one alone. Whole

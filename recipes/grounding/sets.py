@@ -20,8 +20,8 @@ from hybrid.errors import UsageError
 from hybrid.grounding.examples import (
     CheckedRow,
     Dataset,
-    Example,
     Label,
+    LabelledClaim,
     checked_rows,
     document_name,
     fields_of,
@@ -55,9 +55,9 @@ def load_summedits(paths: Sequence[Path]) -> Dataset:
     )
 
 
-def _summary(path: Path, row: Summary) -> Example:
+def _summary(path: Path, row: Summary) -> LabelledClaim:
     spans = () if row.label else diff_spans(row.original_summary, row.summary)
-    return Example(
+    return LabelledClaim(
         id=f"summedits-{path.stem}-{row.id}",
         claim=row.summary,
         evidence=(row.doc,),
@@ -119,7 +119,9 @@ def load_scifact(paths: Sequence[Path]) -> Dataset:
     return Dataset("SciFact", tuple(example for row in rows for example in _abstracts(row, known, corpus)))
 
 
-def _abstracts(row: CheckedRow[CitingClaim], known: dict[str, Abstract], corpus: Path) -> Iterator[Example]:
+def _abstracts(
+    row: CheckedRow[CitingClaim], known: dict[str, Abstract], corpus: Path
+) -> Iterator[LabelledClaim]:
     labels = {str(rationale.doc_id): rationale.label for rationale in row.value.evidence}
     for name in dict.fromkeys([*map(str, row.value.cited_doc_ids), *labels]):
         abstract = known.get(name)
@@ -128,7 +130,7 @@ def _abstracts(row: CheckedRow[CitingClaim], known: dict[str, Abstract], corpus:
         if labels.get(name, "SUPPORT") not in _VERDICTS:
             raise UsageError(f"{row.where}: the label is {labels[name]!r}, expected {' or '.join(_VERDICTS)}")
         label = _VERDICTS[labels[name]] if name in labels else Label.NEUTRAL
-        yield Example(
+        yield LabelledClaim(
             id=f"scifact-{row.value.id}-{name}",
             claim=row.value.claim,
             evidence=(f"{abstract.title}\n{abstract.text}",),
@@ -208,14 +210,14 @@ def recall(found: Sequence[Span], gold: Sequence[Span]) -> float | None:
     return sum(hits) / len(hits)
 
 
-def _page_claim(row: CheckedRow[PageClaim]) -> Example:
+def _page_claim(row: CheckedRow[PageClaim]) -> LabelledClaim:
     value = row.value
     label = _CARRIED.get(value.label)
     if label is None:
         raise UsageError(f"{row.where}: the label is {value.label!r}, expected {', '.join(_CARRIED)}")
     marked = _marked(row) if value.claim_tokens else None
     page = "\n".join(value.evidence)
-    return Example(
+    return LabelledClaim(
         id=_wice_id(value),
         claim=value.claim,
         evidence=(page,),
@@ -307,7 +309,7 @@ def load_factcheck(paths: Sequence[Path]) -> Dataset:
     Raises:
         UsageError: a stance that is none of the four.
     """
-    examples: list[Example] = []
+    examples: list[LabelledClaim] = []
     for path in paths:
         for row in checked_rows(path, Stance):
             label = _STANCES.get(row.value.stance)
@@ -316,7 +318,7 @@ def load_factcheck(paths: Sequence[Path]) -> Dataset:
                     f"{row.where}: the stance is {row.value.stance!r}, expected {', '.join(_STANCES)}"
                 )
             examples.append(
-                Example(
+                LabelledClaim(
                     id=f"factcheck-{row.number}",
                     claim=row.value.claim,
                     evidence=(row.value.evidence,),
@@ -335,7 +337,7 @@ def load_factcheck(paths: Sequence[Path]) -> Dataset:
 def load_covid_fact(paths: Sequence[Path]) -> Dataset:
     """Read claims (Saakyan et al. 2021, arXiv:2106.03794; CC BY-SA 4.0); the source is the page."""
     examples = tuple(
-        Example(
+        LabelledClaim(
             id=f"covid_fact-{row.value.id}",
             claim=row.value.text,
             evidence=(row.value.context,),
@@ -355,7 +357,7 @@ def load_covid_fact(paths: Sequence[Path]) -> Dataset:
 def load_q2(paths: Sequence[Path]) -> Dataset:
     """Read replies (Honovich et al. 2021, arXiv:2104.08202); the source is the knowledge."""
     examples = tuple(
-        Example(
+        LabelledClaim(
             id=f"q2-{row.value.id}",
             claim=row.value.text,
             evidence=(row.value.context,),
@@ -398,7 +400,7 @@ def load_begin(paths: Sequence[Path]) -> Dataset:
     Raises:
         UsageError: a label that is none of the three.
     """
-    examples: list[Example] = []
+    examples: list[LabelledClaim] = []
     for path in paths:
         for row in checked_rows(path, KnownReply):
             value = row.value
@@ -410,7 +412,7 @@ def load_begin(paths: Sequence[Path]) -> Dataset:
             if label is None:
                 continue
             examples.append(
-                Example(
+                LabelledClaim(
                     id=f"begin-{row.number}",
                     claim=value.claim,
                     evidence=(value.evidence,),
@@ -506,7 +508,7 @@ def merged_spans(spans: Iterable[Span], *, length: int, text: str = "") -> tuple
     return tuple(joined)
 
 
-def row_of(example: Example) -> dict[str, object]:
+def row_of(example: LabelledClaim) -> dict[str, object]:
     """Return an example as a row of one's own labelled claims; what is not known is left away."""
     row = dataclasses.asdict(example)
     return {name: value for name, value in row.items() if value not in ("", None)}

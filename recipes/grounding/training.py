@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from hybrid.errors import TrainingFailed, UsageError
-from hybrid.grounding.examples import Example
-from hybrid.grounding.head import AlignmentHead, Judged, Read, Shape, batch_of, read
+from hybrid.grounding.examples import LabelledClaim
+from hybrid.grounding.head import AlignmentHead, HeadOutput, Read, Shape, batch_of, read
 from hybrid.grounding.tokens import Lexicon, TokenEncoder, TokenVectors
 
 LEAST_EXAMPLES = 50
@@ -57,7 +57,7 @@ class Lesson:
 
 
 def lessons_of(
-    examples: Sequence[Example], encoder: TokenEncoder, lexicon: Lexicon, *, evidence_tokens: int
+    examples: Sequence[LabelledClaim], encoder: TokenEncoder, lexicon: Lexicon, *, evidence_tokens: int
 ) -> list[Lesson]:
     """Return the examples as token vectors with their labels."""
     reads = read(
@@ -154,7 +154,7 @@ def batches(lessons: Sequence[Lesson], size: int, *, seed: int, epoch: int) -> I
         yield packed[number]
 
 
-def loss_of(judged: Judged, items: Sequence[Lesson], settings: TrainingSettings) -> torch.Tensor:
+def loss_of(judged: HeadOutput, items: Sequence[Lesson], settings: TrainingSettings) -> torch.Tensor:
     """Return the loss over claims, and over tokens where people marked them."""
     labels = torch.tensor([float(item.supported) for item in items])
     loss = functional.binary_cross_entropy_with_logits(judged.support, labels)
@@ -173,7 +173,7 @@ def loss_of(judged: Judged, items: Sequence[Lesson], settings: TrainingSettings)
     return loss
 
 
-def _wrong(example: Example, claim: TokenVectors) -> NDArray[np.bool_] | None:
+def _wrong(example: LabelledClaim, claim: TokenVectors) -> NDArray[np.bool_] | None:
     if example.unsupported_spans is None:
         return None
     wrong = np.zeros(len(claim), np.bool_)

@@ -18,7 +18,7 @@ from pathlib import Path
 from measure import note, print_table
 
 from hybrid.config import load_settings
-from hybrid.grounding.examples import Example, limited
+from hybrid.grounding.examples import LabelledClaim, limited
 from hybrid.grounding.judge import Case, Grounder, load_grounder
 from hybrid.grounding.values import Status
 from recipes.grounding.public import labelled_sets, unseen_sets
@@ -27,14 +27,14 @@ _BLOCK = 32
 _SIDES = ("supported", "refuted or edited", "not in there")
 
 
-def side_of(claim: Example) -> str:
+def side_of(claim: LabelledClaim) -> str:
     """Return which of the three a claim is."""
     if claim.supported:
         return _SIDES[0]
     return _SIDES[2] if claim.against == "not in evidence" else _SIDES[1]
 
 
-def counted(grounder: Grounder, claims: list[Example]) -> Counter[tuple[str, str]]:
+def counted(grounder: Grounder, claims: list[LabelledClaim]) -> Counter[tuple[str, str]]:
     """Return how many claims of each side are shown as contradicted, by each kind of finding."""
     found: Counter[tuple[str, str]] = Counter()
     for first in range(0, len(claims), _BLOCK):

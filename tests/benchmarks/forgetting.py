@@ -44,7 +44,6 @@ from hybrid.adaptation.methods.deltas import (
     drift_picture,
     measure_drift,
     merge_deltas,
-    read_config,
     read_deltas,
     write_deltas,
 )
@@ -74,7 +73,7 @@ from hybrid.adaptation.values import (
 )
 from hybrid.config import AdaptationSettings, Method, ModelSettings
 from hybrid.files import read_jsonl, write_json
-from hybrid.models.adapters import WEIGHTS
+from hybrid.models.adapters import WEIGHTS, read_config
 from hybrid.models.device import choose_placement
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.loading import generator_folder, load_generator

@@ -37,7 +37,7 @@ from hybrid.grounding.calibration import (
     read_fitted,
 )
 from hybrid.grounding.evidence import SearchedPassage
-from hybrid.grounding.examples import Dataset, Example, labels_of, limited, sources_of
+from hybrid.grounding.examples import Dataset, LabelledClaim, labels_of, limited, sources_of
 from hybrid.grounding.head import judge
 from hybrid.grounding.judge import Case, Grounder
 from hybrid.grounding.metrics import choose_threshold, mean_over, measured, resampled_aurocs
@@ -68,7 +68,7 @@ class Table:
 
     set: str
     domain: str
-    claims: tuple[Example, ...]
+    claims: tuple[LabelledClaim, ...]
     logits: dict[str, Array]
     learned: bool
 
@@ -100,7 +100,9 @@ class Judges:
         logits, learned = self._logits(claims, "kind", "kind_head")
         return Table(dataset.name, "", tuple(claims), logits, learned)
 
-    def _logits(self, claims: Sequence[Example], whole: str, head: str) -> tuple[dict[str, Array], bool]:
+    def _logits(
+        self, claims: Sequence[LabelledClaim], whole: str, head: str
+    ) -> tuple[dict[str, Array], bool]:
         """Return what each scorer says, and whether that of the trained one was looked up."""
         logits = {name: self._said(name, scorer, claims) for name, scorer in self._words.items()}
         held = [self._held.get(claim.id) for claim in claims]
@@ -126,14 +128,14 @@ class Judges:
             tables.append(Table(dataset.name, name, kept, own_logits, learned))
         return tables
 
-    def _said(self, name: str, scorer: Scorer, claims: Sequence[Example]) -> Array:
+    def _said(self, name: str, scorer: Scorer, claims: Sequence[LabelledClaim]) -> Array:
         found = measured(name, scorer, claims)
         if found.pairs_per_second:
             self.speeds[name].append(found.pairs_per_second)
         return found.logits
 
 
-def best_passage_head(scorer: TrainedScorer, claims: Sequence[Example]) -> Array:
+def best_passage_head(scorer: TrainedScorer, claims: Sequence[LabelledClaim]) -> Array:
     """Return what the heads alone say, of the passage that they find best."""
     pairs = [Pair(text, claim.claim) for claim in claims for text in claim.evidence]
     ends = np.cumsum([len(claim.evidence) for claim in claims])
@@ -261,7 +263,7 @@ def tokens_of(scorer: TrainedScorer, pair: Pair) -> tuple[list[Span], list[float
     return [Span(start, end) for start, end in reads[0].claim.places.tolist()], chances.tolist()
 
 
-def _words(scorer: TrainedScorer, example: Example) -> Iterable[tuple[float, bool]]:
+def _words(scorer: TrainedScorer, example: LabelledClaim) -> Iterable[tuple[float, bool]]:
     pair = Pair(example.evidence[0], example.claim)
     tokens, chances = tokens_of(scorer, pair)
     for word in word_spans(example.claim, Span(0, len(example.claim))):
@@ -292,7 +294,7 @@ def evidence_recall(dataset: Dataset, gold: Gold) -> float:
     return float(np.mean(values))
 
 
-def as_answers(scorer: Scorer, fitted: Fitted, claims: Sequence[Example]) -> Array:
+def as_answers(scorer: Scorer, fitted: Fitted, claims: Sequence[LabelledClaim]) -> Array:
     """Return the support of each claim as answers are judged: split, searched, checked; the worst part."""
     grounder = Grounder(scorer, fitted.calibration)
     found = grounder.ground_all([Case(claim.claim, claim.evidence) for claim in claims])

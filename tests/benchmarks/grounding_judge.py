@@ -30,8 +30,7 @@ from hybrid.adaptation.values import AdapterKind, Card, Data, Example, ExampleKi
 from hybrid.config import AdaptationSettings, Method, ModelSettings
 from hybrid.generation.prompts import GroundingPrompt, load_grounding_prompt
 from hybrid.grounding.evidence import SearchedPassage
-from hybrid.grounding.examples import Dataset, labels_of, limited, sources_of
-from hybrid.grounding.examples import Example as Labelled
+from hybrid.grounding.examples import Dataset, LabelledClaim, labels_of, limited, sources_of
 from hybrid.grounding.metrics import measured, resampled_aurocs
 from hybrid.grounding.scorers.names import SHIPPED, GeneratorJudge
 from hybrid.models.device import choose_placement, cpu_has_bf16
@@ -83,16 +82,16 @@ def cut(claim: str, evidence: Sequence[str], words: int) -> str:
     return SearchedPassage("\n".join(evidence), max_words=words).candidates(claim)[-1].text
 
 
-def example_of(item: Labelled, prompt: GroundingPrompt, words: int) -> Example:
+def example_of(item: LabelledClaim, prompt: GroundingPrompt, words: int) -> Example:
     """Return a labelled claim as a question with two answers."""
     answers = prompt.yes, prompt.no
     asked = prompt.conversation(cut(item.claim, item.evidence, words), item.claim)
     return Example(ExampleKind.LABEL, asked, answers[not item.supported], item.source, options=answers)
 
 
-def dealt(sets: Sequence[Dataset], count: int) -> list[Labelled]:
+def dealt(sets: Sequence[Dataset], count: int) -> list[LabelledClaim]:
     """Return so many examples, both labels and all sets in turn, in an order that says nothing."""
-    heaps: list[list[Labelled]] = []
+    heaps: list[list[LabelledClaim]] = []
     for each in sets:
         order = sorted(each.examples, key=lambda item: unit_hash("judge", item.id))
         heaps += [[item for item in order if item.supported is not wrong] for wrong in (False, True)]
@@ -101,7 +100,7 @@ def dealt(sets: Sequence[Dataset], count: int) -> list[Labelled]:
     return [item for each in rounds for item in each][:count]
 
 
-def shortened(claims: Sequence[Labelled], words: int) -> list[Labelled]:
+def shortened(claims: Sequence[LabelledClaim], words: int) -> list[LabelledClaim]:
     """Return the claims with one passage of so many words each."""
     return [
         dataclasses.replace(claim, evidence=(cut(claim.claim, claim.evidence, words),)) for claim in claims

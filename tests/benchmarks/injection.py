@@ -1,6 +1,8 @@
-"""Prompt injection planted in documents (indirect injection, Greshake et al. 2023): who follows it, by arm.
+r"""Prompt injection planted in documents (indirect injection, Greshake et al. 2023): who follows it, by arm.
 
     python tests/benchmarks/injection.py [--arms rag,rag:reader=generator] [--obedient] [--each 3] [--list]
+    python tests/benchmarks/injection.py --each 3 --adapters indexes/register/adapters \
+        --arms adapter:generator_adapter=labels,both:generator_adapter=labels
 
 `injections.jsonl` has ten documents, each with a question, its gold and six planted instructions: a direct
 order, role tags of chat templates, a fake message of the system, text that a page hides, a picture or link
@@ -20,6 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -154,7 +157,9 @@ def _planted(row: Mapping[str, str], kind: str) -> Planted:
     )
 
 
-def attack(planted: Sequence[Planted], arms: Sequence[str], *, obedient: bool) -> Iterator[Attacked]:
+def attack(
+    planted: Sequence[Planted], arms: Sequence[str], *, obedient: bool, adapters: Path | None
+) -> Iterator[Attacked]:
     """Index the documents of each kind, and ask every question by every arm."""
     for kind in KINDS:
         own = [one for one in planted if one.kind == kind]
@@ -166,6 +171,8 @@ def attack(planted: Sequence[Planted], arms: Sequence[str], *, obedient: bool) -
             settings = load_settings({"indexes": f"{folder}/indexes", "models": {"offline": True}})
             assistant = Assistant(kind, settings=settings, generator=Obedient(own) if obedient else None)
             assistant.index(docs)
+            if adapters is not None:
+                shutil.copytree(adapters, assistant.folder / "adapters", dirs_exist_ok=True)
             for arm in arms:
                 note(f"{kind}: {arm}")
                 answers = assistant.ask_all([one.question for one in own], arm=arm)
@@ -181,6 +188,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--arms", default="base,rag,rag:reader=generator,rag:reader=quoting")
     parser.add_argument("--obedient", action="store_true", help="a generator that follows every instruction")
+    parser.add_argument(
+        "--adapters", type=Path, help="the folder `adapters` of a domain, for arms that take one"
+    )
     parser.add_argument("--each", type=int, default=10, help="documents of each kind, where a model is slow")
     parser.add_argument("--list", action="store_true", help="print the answers that follow or quote")
     parser.add_argument("--json", action="store_true")
@@ -188,7 +198,7 @@ def main() -> int:
     arms = given.arms.split(",")
     everything = load()
     planted = [one for kind in KINDS for one in [own for own in everything if own.kind == kind][: given.each]]
-    found = list(attack(planted, arms, obedient=given.obedient))
+    found = list(attack(planted, arms, obedient=given.obedient, adapters=given.adapters))
     rows = [_row(arm, "all", [one for one in found if one.arm == arm]) for arm in arms]
     for arm in arms:
         of_arm = [one for one in found if one.arm == arm]

@@ -291,6 +291,38 @@ def _exact(arguments: Values) -> Values:
     return {"recall_at_10": by_effort[manifest.dense.effort]["recall"], "by_effort": by_effort}
 
 
+def _effort(arguments: Values) -> Values:
+    """Choose anew how many lists or links of a kept index are searched, as building would now."""
+    from contextlib import closing
+
+    import faiss
+
+    from hybrid.index.database import VectorCache
+    from hybrid.index.dense import DenseKind, _raise_effort
+    from hybrid.index.generations import current, open_store, read_manifest
+
+    domain = Path(arguments["indexes"]) / "benchmark"
+    manifest = read_manifest(domain, current(domain))
+    if manifest.dense.kind is DenseKind.EXACT:
+        return {}
+    folder = domain / "generations" / manifest.generation
+    index = faiss.read_index(str(folder / "dense.faiss"), faiss.IO_FLAG_MMAP_IFC)
+    with (
+        closing(open_store(domain, manifest)) as store,
+        closing(VectorCache(domain / "vectors.sqlite")) as cache,
+    ):
+
+        def blocks():
+            return store.vectors_in_order(cache, _BLOCK)
+
+        report = _raise_effort(index, manifest.dense.kind, blocks, manifest.dense.vectors, 0)
+    path = folder / "manifest.json"
+    told = json.loads(path.read_text(encoding="utf-8"))
+    told["dense"] |= {"effort": report.effort, "recall_at_10": report.recall_at_10}
+    path.write_text(json.dumps(told, indent=2), encoding="utf-8")
+    return {"effort": report.effort, "recall_at_10": report.recall_at_10}
+
+
 def _parts(assistant, questions: list[str]) -> Values:
     """Time the parts of a search on the processor, each over all questions."""
     retriever = assistant.retriever
@@ -359,6 +391,12 @@ def _measure(arguments: argparse.Namespace, chunks: int, home: Path) -> Values:
     note(f"indexed {built.result['chunks']:,} chunks in {built.seconds:.0f} s, peak {built.peak_mb:,.0f} MB")
     assert built.result["chunks"] >= chunks == made["passages"], "a passage was lost"
     asked = {"indexes": str(home / "indexes"), "questions": made["questions"]}
+    if arguments.effort:
+        chosen = run_step(Path(__file__), "effort", asked).result
+        note(f"effort {chosen}")
+        (home / "exact.json").unlink(missing_ok=True)
+        built.result.update(chosen)
+        (home / "index.json").write_text(json.dumps(dataclasses.asdict(built)), encoding="utf-8")
     exact = _once(home, "exact", asked).result
     searched = run_step(Path(__file__), "search", asked)
     times = searched.result["milliseconds"]
@@ -501,6 +539,7 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="keep the indexes here, and use what is here already")
+    parser.add_argument("--effort", action="store_true", help="choose the effort of kept indexes anew")
     parser.add_argument("--plot", type=Path, help="write the growth with the chunks as an SVG")
     arguments = parser.parse_args()
 
@@ -538,5 +577,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    serve_steps({"make": _make, "index": _index, "search": _search, "exact": _exact})
+    serve_steps({"make": _make, "index": _index, "search": _search, "exact": _exact, "effort": _effort})
     main()

@@ -258,7 +258,7 @@ def load(arguments: argparse.Namespace) -> None:
             f"{median(own.first):.2f}",
             f"{median(own.health) * 1e3:.1f}",
             f"{percentile(own.health, 0.95) * 1e3:.1f}",
-            f"{(after - before) / len(own.whole):.2f}",
+            f"{(after - before) / len(own.whole):.3f}",
         )
         for what, own, before, after in (
             ("1 client, all of it new", new, *spent[:2]),

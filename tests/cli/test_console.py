@@ -162,7 +162,7 @@ def test_wrapping_changes_nothing_but_blanks(pieces):
         _wrapped(*pieces)
     assert written.getvalue().split() == "".join(pieces).split()
     for line in written.getvalue().split("\n"):
-        assert console.cells(line.rstrip()) <= 20 or " " not in line.strip()
+        assert console.columns_of(line.rstrip()) <= 20 or " " not in line.strip()
 
 
 def test_elsewhere_the_text_is_as_it_is(capsys):

@@ -8,7 +8,7 @@ import pytest
 from hybrid.cli.app import run
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import CALIBRATION, read_fitted
-from hybrid.grounding.examples import Dataset, Example, Label
+from hybrid.grounding.examples import Dataset, Label, LabelledClaim
 from hybrid.grounding.scorers.names import SHIPPED
 from hybrid.grounding.values import Logits
 
@@ -20,7 +20,7 @@ def dataset(name, count, *, sources=30, first=0):
         label = list(Label)[place % 3 if place % 2 else 0]
         word = "open" if (label is Label.SUPPORTED) != (place % 8 == 0) else "shut"
         examples.append(
-            Example(
+            LabelledClaim(
                 f"{name}-{place}",
                 f"The port {place} is {word}",
                 (f"Port {place} is open", "Nothing"),

@@ -155,6 +155,22 @@ def test_a_hyphen_between_numbers_and_names_stays(read_one, make_pdf):
     )
 
 
+def test_a_number_at_the_begin_of_a_line_is_no_item_of_a_list(read_one, make_pdf, blocks_of):
+    prose = paragraph(
+        "The gearbox of the crane is filled with oil of class VG",
+        "220. Every five hundred hours the level is checked by the man that",
+        "B. Example named.",
+    )
+    steps = paragraph("1. Open the valve by two turns of the wheel", "2. Close it and wait", y=640)
+    document = read_one("a.pdf", make_pdf([[*prose, *steps]]))
+    assert [(kind, text.split("\n")[0][:18]) for kind, _, text in blocks_of(document)] == [
+        ("paragraph", "The gearbox of the"),
+        ("list", "1. Open the valve "),
+        ("list", "2. Close it and wa"),
+    ]
+    assert "VG 220. Every" in document.text and "that B. Example named." in document.text
+
+
 RAISED = "BT /F1 10 Tf 60 700 Td {} ET"
 UP, DOWN, BACK = "/F1 6 Tf 4 Ts", "/F1 6 Tf -2 Ts", "/F1 10 Tf 0 Ts"
 

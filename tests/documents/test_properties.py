@@ -8,7 +8,8 @@ from hybrid.config import DocumentSettings
 from hybrid.documents import SourceFile, read
 from hybrid.documents.builder import TextBuilder
 from hybrid.documents.cells import Stroke, TextRun
-from hybrid.documents.layout import Page, add_pages, whole
+from hybrid.documents.layout import Page, add_pages
+from hybrid.documents.segmentation import whole
 from hybrid.documents.source import Unreadable
 from hybrid.types import Document, Rejected
 

@@ -127,6 +127,9 @@ def test_a_question_in_another_language_than_the_documents_is_told_what_to_set()
     assert decline("no", "Drucker?", english, _MINI) == "no"
     assert decline("no", "Was kostet der Versand?", [], _MINI) == "no"
     assert decline("no", "Was kostet der Versand?", english, "intfloat/multilingual-e5-small") == "no"
+    # too short to tell that it is English: nothing is said of the documents that may be wrong
+    short = _hit("Die Kündigungsfrist beträgt sechs Wochen.")
+    assert decline("no", "Was kostet der Versand?", short, _MINI) == "no"
     german = _hit("Die Kündigungsfrist ist vier Wochen zum Ende des Monats, und sie gilt für alle von uns.")
     assert decline("no", "Was kostet der Versand?", german, _MINI) == "no"
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hybrid.config import ModelSettings
-from hybrid.grounding.examples import Example, Label
+from hybrid.grounding.examples import Label, LabelledClaim
 from hybrid.grounding.metrics import ScorerLogits
 from hybrid.grounding.scorers.trained import ENCODER, frozen_encoder
 from hybrid.grounding.tokens import lexicon_of
@@ -37,7 +37,7 @@ def labelled():
 
     def call(count, *, sources=40, name="d"):
         return [
-            Example(
+            LabelledClaim(
                 id=str(place),
                 claim=f"Claim {place} says that the port is {place % 7}.",
                 evidence=(f"The port is {place % 5}.", "Nothing of this is about ports."),

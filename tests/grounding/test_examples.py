@@ -4,12 +4,12 @@ import json
 import pytest
 
 from hybrid.errors import UsageError
-from hybrid.grounding.examples import Example, Label, load_labelled
+from hybrid.grounding.examples import Label, LabelledClaim, load_labelled
 from hybrid.types import Span
 
 
 def example(label=Label.SUPPORTED, spans=None, claim="Water boils."):
-    return Example("one", claim, ("Water boils at 100 °C.",), label, "doc", unsupported_spans=spans)
+    return LabelledClaim("one", claim, ("Water boils at 100 °C.",), label, "doc", unsupported_spans=spans)
 
 
 def test_a_contrast_is_only_what_the_set_tells_apart():

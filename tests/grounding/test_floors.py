@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybrid.grounding.examples import Example, Label, limited
+from hybrid.grounding.examples import Label, LabelledClaim, limited
 from hybrid.grounding.metrics import WORD_OVERLAP, best_passage, measured, word_overlap
 from hybrid.grounding.values import Logits
 
@@ -17,7 +17,7 @@ def said(supported):
 def claim(
     place, *, supported, text="The port is open.", evidence=("The port is open.",), task="", sources=40
 ):
-    return Example(str(place), text, evidence, said(supported), f"d{place % sources}", task=task)
+    return LabelledClaim(str(place), text, evidence, said(supported), f"d{place % sources}", task=task)
 
 
 def test_word_overlap_is_the_share_of_words_of_the_claim():
@@ -38,7 +38,7 @@ odd = st.sampled_from(["", " ", "\ud800", "🙂" * 50, "אבג", "?!", "a" * 1_0
 @given(st.lists(st.tuples(odd, st.lists(odd, max_size=2), st.booleans(), st.sampled_from("abc")), min_size=1))
 def test_odd_texts_get_finite_scores(rows):
     claims = [
-        Example(str(place), text, tuple(evidence), said(supported), source, task=source)
+        LabelledClaim(str(place), text, tuple(evidence), said(supported), source, task=source)
         for place, (text, evidence, supported, source) in enumerate(rows)
     ]
     found = word_overlap(claims)
@@ -71,7 +71,9 @@ class Heavy(Counting):
 
 
 def claims(*evidence):
-    return [Example(str(place), "a b c", texts, Label.SUPPORTED) for place, texts in enumerate(evidence)]
+    return [
+        LabelledClaim(str(place), "a b c", texts, Label.SUPPORTED) for place, texts in enumerate(evidence)
+    ]
 
 
 def test_the_best_passage_counts_whatever_their_order():

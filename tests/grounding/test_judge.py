@@ -17,12 +17,12 @@ from hybrid.grounding.calibration import (
     card_path,
     read_fitted,
 )
-from hybrid.grounding.examples import Example, Label
+from hybrid.grounding.examples import Label, LabelledClaim
 from hybrid.grounding.judge import (
-    Candidate,
     Case,
+    CheckedEvidence,
     Grounder,
-    Judged,
+    ScoredEvidence,
     decide,
     fitted_for,
     load_grounder,
@@ -35,8 +35,8 @@ from hybrid.grounding.values import (
     Claim,
     ClaimVerdict,
     Doubt,
+    DoubtedSpan,
     Excerpt,
-    Finding,
     Logits,
     Status,
     Thresholds,
@@ -338,11 +338,13 @@ def test_any_text_is_judged(answer, texts):
 
 
 def judged(support, text="The port is 5432.", *, passage=0, logit=0.0, opposed=False):
-    return Judged(Candidate(Excerpt(passage, (Span(0, len(text)),), text)), support, logit, opposed)
+    return ScoredEvidence(
+        CheckedEvidence(Excerpt(passage, (Span(0, len(text)),), text)), support, logit, opposed
+    )
 
 
 def found(doubt):
-    return Finding(doubt, Span(0, 1), "x")
+    return DoubtedSpan(doubt, Span(0, 1), "x")
 
 
 def verdicts(*supports):
@@ -406,13 +408,13 @@ def test_another_number_in_a_close_sentence_is_a_contradiction_even_if_it_is_not
 def test_a_doubt_leaves_little_and_a_missing_name_less():
     evidence = Excerpt(0, (Span(0, 1),), "x")
     rules = Thresholds(doubted=0.1, unnamed=0.25)
-    assert Candidate(evidence).lessened(0.8, rules) == 0.8
-    assert Candidate(evidence, (found(Doubt.NUMBER),)).lessened(0.8, rules) == pytest.approx(0.08)
-    assert Candidate(evidence, (), (found(Doubt.NEGATION),)).lessened(0.8, rules) == pytest.approx(0.08)
+    assert CheckedEvidence(evidence).lessened(0.8, rules) == 0.8
+    assert CheckedEvidence(evidence, (found(Doubt.NUMBER),)).lessened(0.8, rules) == pytest.approx(0.08)
+    assert CheckedEvidence(evidence, (), (found(Doubt.NEGATION),)).lessened(0.8, rules) == pytest.approx(0.08)
     # odds of 4 to 1 become 1 to 1
-    assert Candidate(evidence, (found(Doubt.NAME),)).lessened(0.8, rules) == pytest.approx(0.5)
-    assert Candidate(evidence, (found(Doubt.NAME),)).lessened(0.0, rules) == 0.0
-    assert Candidate(evidence, (found(Doubt.NAME),)).lessened(1.0, Thresholds(unnamed=0)) == 0.0
+    assert CheckedEvidence(evidence, (found(Doubt.NAME),)).lessened(0.8, rules) == pytest.approx(0.5)
+    assert CheckedEvidence(evidence, (found(Doubt.NAME),)).lessened(0.0, rules) == 0.0
+    assert CheckedEvidence(evidence, (found(Doubt.NAME),)).lessened(1.0, Thresholds(unnamed=0)) == 0.0
 
 
 @pytest.mark.parametrize("wrong", [{"supported": 0.1}, {"supported": 1.1}, {"close": -1}, {"doubted": 0.5}])
@@ -438,7 +440,7 @@ def kept(path, slope):
     from hybrid.grounding.service import calibrated
 
     labels = [Label.SUPPORTED if n % 3 else Label.UNSUPPORTED for n in range(60)]
-    claims = [Example(f"c{n}", "a", ("a",), label, f"s{n // 2}") for n, label in enumerate(labels)]
+    claims = [LabelledClaim(f"c{n}", "a", ("a",), label, f"s{n // 2}") for n, label in enumerate(labels)]
     logits = [slope * (1.0 if claim.supported else -1.0) + (n % 7) / 3 for n, claim in enumerate(claims)]
     write_card(path, calibrated(claims, ScorerLogits("overlap", logits)))
     return read_fitted(path)

@@ -7,7 +7,7 @@ from sklearn import metrics as reference
 
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import UNCALIBRATED, Calibration, CurveKind, Fitted, Knot
-from hybrid.grounding.examples import Example, Label
+from hybrid.grounding.examples import Label, LabelledClaim
 from hybrid.grounding.measure import Dimension, FittedOn, evaluate, fit, mean_over_sets
 from hybrid.grounding.metrics import WORD_OVERLAP, ScorerLogits
 
@@ -54,7 +54,7 @@ PLAIN = Calibration(CurveKind.ISOTONIC, knots=(Knot(0.0, 0.0), Knot(1.0, 1.0)))
 
 def figures(scores, flags):
     claims = [
-        Example(str(place), "It is so.", ("It is.",), Label.SUPPORTED if flag else Label.REFUTED)
+        LabelledClaim(str(place), "It is so.", ("It is.",), Label.SUPPORTED if flag else Label.REFUTED)
         for place, flag in enumerate(flags)
     ]
     logits = ScorerLogits("by hand", np.array(scores))

@@ -117,6 +117,10 @@ _EXACT = {
     "cafe": "The café is closed on Mondays.",
     "muller": "Frau Müller leitet das Büro.",
     "notice": "The notice period is four weeks.",
+    "parted": "The pump PX-7718 has five bar.",
+    "joined": "The pump px7719 has five bar.",
+    "blank": "The pump PX 7781 has five bar.",
+    "model": "The pump KX-20B has five bar.",
     "others": "A year of other words for company.",
 }
 
@@ -165,7 +169,7 @@ def test_strings_spellings_and_slips_are_found(exact, question, name):
     assert _positions(exact.search(question, 1)) == [list(_EXACT).index(name)]
 
 
-@pytest.mark.parametrize("question", ["P055", "10.0.0.99", "notx", "v9.9.9x"])
+@pytest.mark.parametrize("question", ["P055", "10.0.0.99", "notx", "v9.9.9x", "no7ice", "px7799"])
 def test_no_figure_and_no_short_word_is_taken_for_a_slip(exact, question):
     found = exact.search(question, 9)
     assert "notice" not in [list(_EXACT)[position] for position in _positions(found)]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hybrid.chunking import chunk_document
 from hybrid.config import ChunkSettings
 from hybrid.questions.candidates import find_candidates, layout_of, outline
-from hybrid.questions.values import Layout
+from hybrid.questions.values import TextBlockKind
 from hybrid.questions.wording import stands_alone
 from hybrid.testing import HashEmbedder
 from hybrid.text.words import contains
@@ -278,12 +278,12 @@ def test_the_outline_of_a_stored_document_is_found_in_its_chunks():
 @pytest.mark.parametrize(
     ("text", "layout"),
     [
-        ("a | b\nc | d\ne | f", Layout.TABLE),
-        ("- one\n- two", Layout.ITEMS),
-        ("1. one\n2. two", Layout.ITEMS),
-        ("--port\nThe port that it listens on.", Layout.ENTRY),
-        ("They climb. They eat.", Layout.PROSE),
-        ("They climb slopes and they eat what they find\nthere, which is mostly grass.", Layout.PROSE),
+        ("a | b\nc | d\ne | f", TextBlockKind.TABLE),
+        ("- one\n- two", TextBlockKind.ITEMS),
+        ("1. one\n2. two", TextBlockKind.ITEMS),
+        ("--port\nThe port that it listens on.", TextBlockKind.ENTRY),
+        ("They climb. They eat.", TextBlockKind.PROSE),
+        ("They climb slopes and they eat what they find\nthere, which is mostly grass.", TextBlockKind.PROSE),
     ],
 )
 def test_a_piece_is_told_by_its_lines(text, layout):

@@ -146,7 +146,9 @@ def test_a_citation_opens_the_document_at_the_stretch_with_the_page_of_the_pdf(v
     page = visit()
     turn = _answered(page)
     assert "The default port of the server is 5432." in turn.locator(".text").inner_text()
-    assert turn.locator(".sources").inner_text().splitlines()[0] == "1 source"
+    assert turn.locator(".sources").inner_text().split("\n")[0] == "1 source"
+    # the chunk begins on the page before
+    assert "handbook.pdf, page 2" in turn.locator(".sources").inner_text()
     turn.locator(".cite").first.click()
     assert page.locator("#document-text mark").inner_text() == "The default port of the server is 5432."
     page.wait_for_selector("#document-page img")
@@ -154,6 +156,7 @@ def test_a_citation_opens_the_document_at_the_stretch_with_the_page_of_the_pdf(v
     assert "Page 2 of handbook.pdf" in picture.get_attribute("alt")
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
     assert "For those who run the station." in page.locator("#document-text").inner_text()
+    assert page.locator("#document-place").inner_text() == "page 2"
 
 
 def test_what_nothing_carries_is_underlined_with_what_speaks_against_it(visit):

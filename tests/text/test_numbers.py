@@ -1,8 +1,17 @@
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.text.numbers import implied_numbers, lone_quantity, quantities, same_number, same_quantity
+from hybrid.text.numbers import (
+    figure,
+    implied_numbers,
+    lone_quantity,
+    quantities,
+    same_number,
+    same_quantity,
+)
 
 
 def only(text):
@@ -295,3 +304,34 @@ def test_anything_like_a_number_is_read_in_an_answer_without_an_error(text):
 def test_odd_texts_are_read_in_time(text, counts, within):
     with within(8):
         assert (len(quantities(text)), len(quantities(text, terse=True))) == counts
+
+
+WRITTEN = [
+    ("1234", "1234", None),
+    ("1,234", "1234", False),
+    ("1,234.50", "1234.50", False),
+    ("1.234", "1.234", False),
+    ("1.234,5", "1234.5", True),
+    ("1.234.567", "1234567", True),
+    ("1.234.567.890", "1234567890", True),
+    ("12,50", "12.50", True),
+    ("0,500", "0.500", True),
+    ("1\u202f234", "1234", None),
+]
+
+
+@pytest.mark.parametrize(("written", "value", "comma"), WRITTEN)
+def test_a_cell_and_a_sentence_read_a_numeral_alike(written, value, comma):
+    found = figure(f" €{written} a year ")
+    assert (found.before, found.written, found.unit) == ("€", written, "a year")
+    assert (found.value, found.comma) == (Decimal(value), comma)
+    assert only(written).value == pytest.approx(float(value))
+
+
+def test_a_figure_may_be_negative():
+    assert [figure(cell).value for cell in ("-5 °C", "−1,5", "–3")] == [-5, Decimal("-1.5"), -3]
+
+
+@pytest.mark.parametrize("cell", ["", "none", "6–10", "2019-03-01", "1.2.3", "192.168.100.101", "about 5"])
+def test_a_cell_that_is_no_number_is_no_figure(cell):
+    assert figure(cell) is None

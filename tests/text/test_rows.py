@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.text.rows import markdown, sayings, spoken
+from hybrid.text.rows import closed, markdown, sayings, spoken
 from hybrid.types import Span
 
 _SALES = ("", "Years Ended September 30, 2019", "Years Ended September 30, 2018", "2017")
@@ -162,3 +162,11 @@ def test_the_scale_of_money_counts_no_departures_and_the_row_knows_its_own_best(
     text = f"{row}\nOther | 1 | 2\n"
     found = sayings(text, "Key figures (money in million EUR)", ("", "2023", "2024"))
     assert found[0].text == said
+
+
+def test_a_sentence_of_cells_has_one_end():
+    assert [closed(text) for text in ("Remedy Press the button.", "Total: 5", "Really?")] == [
+        "Remedy Press the button.",
+        "Total: 5.",
+        "Really?",
+    ]

@@ -9,6 +9,7 @@ from hybrid.text.words import (
     language_of,
     overlaps,
     properties,
+    property_of,
     share_supported,
     terms,
     tokens,
@@ -172,3 +173,4 @@ def test_any_text_has_one(text):
 def test_the_property_behind_an_adjective_is_known():
     assert properties("How heavy is it, and which is cheaper?") == "weight price cost"
     assert properties("Which port is it?") == ""
+    assert (property_of("gram"), property_of("metre")) == ("weight", "metre")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, get_type_hints
@@ -147,12 +146,9 @@ def require_examples(
     left_out: Sequence[Sifted] = (),
     hint: str = MORE,
 ) -> None:
-    """Refuse what nothing can be learned from.
+    """Raise a UsageError for fewer than ``LEAST_EXAMPLES``, or such as all have the same label.
 
     ``made_from``: what to name in the message, a file or a domain.
-
-    Raises:
-        UsageError: there are fewer than ``LEAST_EXAMPLES``, or they all have the same label.
     """
     if len(examples) + checked < LEAST_EXAMPLES:
         why = "; ".join(f"left out {left.count}, {left.reason}" for left in left_out)
@@ -177,7 +173,7 @@ def save_examples(path: Path, examples: Sequence[Example]) -> None:
     """Write examples atomically, one a line; what is empty is left out."""
     rows = []
     for example in examples:
-        values = dataclasses.asdict(example)
+        values = asdict(example)
         empty = [key for key in ("prompt", "source", "options", "asked") if not values[key]]
         rows.append({key: value for key, value in values.items() if key not in empty})
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -191,7 +187,7 @@ def load_examples(path: Path) -> list[Example]:
         UsageError: the file is missing, or a line is no such example; the message names the line.
     """
     rows = _rows(path)
-    return [dataclasses.replace(row, value={"prompt": ()} | row.value).read(Example) for row in rows]
+    return [replace(row, value={"prompt": ()} | row.value).read(Example) for row in rows]
 
 
 def _rows(path: Path) -> list[GivenRow]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -17,7 +17,7 @@ from hybrid.index import Index
 from hybrid.questions.candidates import find_candidates
 from hybrid.questions.checking import Seen, key_of
 from hybrid.questions.sets import chunks_of, deep_search
-from hybrid.questions.splits import unit_hash
+from hybrid.questions.splits import in_turns, unit_hash
 from hybrid.questions.wording import bare_heading, plain, sentence_body
 from hybrid.retrieval import Retriever
 from hybrid.text.abbreviations import find_abbreviations
@@ -206,41 +206,25 @@ class _PairMaking:
 
 
 def _spread(index: Index, sources: frozenset[str], *, seed: int) -> Iterator[Draft]:
-    """Yield one draft a document, then a second one of each, of the rule that was used least so far."""
+    """Yield one draft a document, then a second one of each, of the rule that is furthest below its share."""
     taken: Counter[str] = Counter()
-    waiting: deque[_DraftsLeft] = deque()
-    for source in sorted(sources, key=lambda source: unit_hash("order", str(seed), source)):
+
+    def left(source: str) -> Iterator[Draft]:
         document = index.document(source)
         assert document is not None, "sources come from the same generation"
-        left = _DraftsLeft(draft_queries(document, chunks_of(index, source), seed=seed), seed=seed)
-        if (draft := left.take(taken)) is not None:
+        drafts = draft_queries(document, chunks_of(index, source), seed=seed)
+        kinds: dict[str, list[Draft]] = {}
+        for draft in sorted(drafts, key=lambda one: unit_hash(str(seed), one.chunk.source, one.query)):
+            kinds.setdefault(draft.made, []).append(draft)
+        while kinds:
+            made = min(kinds, key=lambda kind: (taken[kind] / _SHARES[kind], kind))
+            draft = kinds[made].pop()
+            if not kinds[made]:
+                del kinds[made]
+            taken[made] += 1
             yield draft
-            waiting.append(left)
-    while waiting:
-        left = waiting.popleft()
-        if (draft := left.take(taken)) is not None:
-            yield draft
-            waiting.append(left)
 
-
-class _DraftsLeft:
-    """The drafts of a document that were not taken yet, by rule."""
-
-    def __init__(self, drafts: Sequence[Draft], *, seed: int) -> None:
-        self._kinds: dict[str, list[Draft]] = {}
-        for draft in sorted(drafts, key=lambda draft: unit_hash(str(seed), draft.chunk.source, draft.query)):
-            self._kinds.setdefault(draft.made, []).append(draft)
-
-    def take(self, taken: Counter[str]) -> Draft | None:
-        """Take one of the rule that is furthest below its share; None when nothing is left."""
-        if not self._kinds:
-            return None
-        made = min(self._kinds, key=lambda kind: (taken[kind] / _SHARES[kind], kind))
-        draft = self._kinds[made].pop()
-        if not self._kinds[made]:
-            del self._kinds[made]
-        taken[made] += 1
-        return draft
+    return in_turns(sources, left, seed=seed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import numpy as np
@@ -159,8 +158,8 @@ def _quotes(questions: Sequence[Question], retriever: Retriever, settings: Gener
 def _hits(
     questions: Sequence[Question], retriever: Retriever, sources: frozenset[str] | None
 ) -> list[list[Hit]]:
-    deep = dataclasses.replace(retriever.settings, k=max(_DEPTH, retriever.settings.k))
-    search = dataclasses.replace(retriever, settings=deep).search_all
+    deep = replace(retriever.settings, k=max(_DEPTH, retriever.settings.k))
+    search = replace(retriever, settings=deep).search_all
     found = search(
         [question.text for question in questions], exclude=[question.withheld for question in questions]
     )
@@ -254,9 +253,7 @@ def _examples(
 def _shuffled(passages: Sequence[Passage], chance: np.random.Generator) -> tuple[list[Passage], int]:
     """Return the passages in any order, numbered, and the number of the one that was first."""
     order = chance.permutation(len(passages))
-    shown = [
-        dataclasses.replace(passages[place], number=number) for number, place in enumerate(order, start=1)
-    ]
+    shown = [replace(passages[place], number=number) for number, place in enumerate(order, start=1)]
     return shown, int(np.argmin(order)) + 1
 
 
@@ -386,7 +383,7 @@ def swapped(passage: Passage, quote: Quote, answer: str) -> tuple[Passage, str]:
     """Return passage and quote with another answer in every place of the old one."""
     old = re.compile(rf"(?<![\w-]){re.escape(quote.answer)}(?!\w)")
     text = old.sub(lambda _: answer, passage.text)
-    return dataclasses.replace(passage, text=text), old.sub(lambda _: answer, quote.evidence.quote)
+    return replace(passage, text=text), old.sub(lambda _: answer, quote.evidence.quote)
 
 
 def _is_exchangeable(quote: Quote) -> bool:

@@ -56,14 +56,12 @@ class Parametrisation(Protocol):
 
         It has ``disable_adapter()``, a context in which it is the base.
         """
-        ...
 
     def save(self, tuned: Any, name: str, out: Path) -> None:
         """Write what was tuned, and nothing else, in PEFT's format where it has one.
 
         ``name``: of the base, as people know it, so that the folder can be moved.
         """
-        ...
 
     def neutral(self, tuned: Any) -> Mapping[str, Tensor]:
         """Return values of parameters at which nothing is changed.
@@ -71,7 +69,6 @@ class Parametrisation(Protocol):
         The change is in proportion to how far they are from there: a strength goes along that line. Empty
         where it is not.
         """
-        ...
 
 
 def parametrisation(method: Method) -> Parametrisation:

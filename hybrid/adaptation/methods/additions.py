@@ -42,7 +42,19 @@ _FUSION_RANK = 16
 _SPREAD = 0.02
 
 
-class PromptTuning:
+class _Added:
+    """What is kept beside the weights, and is there or not: it has no strength."""
+
+    def save(self, tuned: Any, name: str, out: Path) -> None:
+        """Write what is added and where it goes."""
+        save_addition(tuned.added, out)
+
+    def neutral(self, tuned: Any) -> Mapping[str, Tensor]:
+        """Return nothing."""
+        return {}
+
+
+class PromptTuning(_Added):
     """Embeddings of virtual tokens before every prompt (Lester et al. 2021)."""
 
     def attach(self, model: Any, plan: AdapterPlan, settings: AdaptationSettings) -> Any:
@@ -74,12 +86,8 @@ class PromptTuning:
             config.save_pretrained(str(out))
             save_file({"prompt_embeddings": table}, out / WEIGHTS)
 
-    def neutral(self, tuned: Any) -> Mapping[str, Tensor]:
-        """Return nothing: a token is there or not."""
-        return {}
 
-
-class PrefixTuning:
+class PrefixTuning(_Added):
     """Keys and values of virtual tokens in every layer (Li and Liang 2021).
 
     They are learned before position is put into them, by a hook where a layer makes its own, so grouped
@@ -116,14 +124,6 @@ class PrefixTuning:
             values.append(given[value][:, -wide:].clone() if beside else given[value])
         return Attached(model, Prefix(places, keys, values))
 
-    def save(self, tuned: Any, name: str, out: Path) -> None:
-        """Write keys, values and where they go."""
-        save_addition(tuned.added, out)
-
-    def neutral(self, tuned: Any) -> Mapping[str, Tensor]:
-        """Return nothing: a token is there or not."""
-        return {}
-
 
 def _places(model: Module) -> list[tuple[str, str]]:
     names = [name for name, _ in model.named_modules()]
@@ -143,7 +143,7 @@ def _words(model: Any, count: int) -> Tensor:
     return torch.randint(model.config.get_text_config().vocab_size, (count,)).to(device)
 
 
-class BottleneckTuning:
+class BottleneckTuning(_Added):
     """Two small matrices and a bend behind each sublayer, before what went in is added (Houlsby et al. 2019).
 
     ``targets`` mlp is the variant of Pfeiffer et al. (2021), behind the feed-forward part alone; qv is behind
@@ -163,18 +163,17 @@ class BottleneckTuning:
             layers.append(Bottleneck(*(part.to(device) for part in (down, bias, up, shift))))
         return Attached(model, Bottlenecks(places, layers))
 
-    def save(self, tuned: Any, name: str, out: Path) -> None:
-        """Write the bottlenecks and where they go."""
-        save_addition(tuned.added, out)
-
     def neutral(self, tuned: Any) -> Mapping[str, Tensor]:
         """Return zeros for what leads out of the bottlenecks."""
         outer = (".up", ".shift")
         return {name: torch.zeros_like(p) for name, p in tuned.named_parameters() if name.endswith(outer)}
 
 
-class FusionTuning:
-    """AdapterFusion (Pfeiffer et al. 2021): which stored bottleneck adapter has a say, token by token."""
+class FusionTuning(_Added):
+    """AdapterFusion (Pfeiffer et al. 2021): which stored bottleneck adapter has a say, token by token.
+
+    It is saved whole, and needs none of them any more.
+    """
 
     def attach(self, model: Any, plan: AdapterPlan, settings: AdaptationSettings) -> Any:
         """Return the model with the adapters of ``plan.over``, whose weighing alone is trainable.
@@ -199,14 +198,6 @@ class FusionTuning:
         mixed = Mixed(alike, queries, keys)
         mixed.members.requires_grad_(False)
         return Attached(model, mixed)
-
-    def save(self, tuned: Any, name: str, out: Path) -> None:
-        """Write the adapters with their weighing, whole: it needs none of them any more."""
-        save_addition(tuned.added, out)
-
-    def neutral(self, tuned: Any) -> Mapping[str, Tensor]:
-        """Return nothing: what is tuned is who has a say, not how loud."""
-        return {}
 
 
 def _sublayers(model: Module, settings: AdaptationSettings) -> list[str]:

@@ -24,7 +24,7 @@ from hybrid.adaptation.methods.lora import layer_of
 from hybrid.adaptation.values import Merging
 from hybrid.errors import AdapterError, UsageError
 from hybrid.files import storage_errors, write_json
-from hybrid.models.adapters import CONFIG, WEIGHTS
+from hybrid.models.adapters import CONFIG, WEIGHTS, read_config
 
 _DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
 _PREFIX = "base_model.model."
@@ -127,13 +127,6 @@ def write_deltas(out: Path, deltas: Deltas, like: Sequence[Mapping[str, Any]]) -
         save_file(tensors, out / WEIGHTS)
     write_json(out / CONFIG, config)
     return out
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return the settings of an adapter as PEFT keeps them; none where all weights were tuned."""
-    path = folder / CONFIG
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return config
 
 
 def _sorted(value: Any) -> Any:
@@ -421,14 +414,8 @@ def _changes(base: Subject, adapted: Subject, folder: Path) -> dict[int, tuple[f
         if values.any():
             square, whole = float(values.square().sum()), float(weight.detach().float().square().sum())
             found.setdefault(block, []).append((square, whole, effective_rank(values)))
-    return {
-        block: ((sum(row[0] for row in rows) / sum(row[1] for row in rows)) ** 0.5, _mean_rank(rows))
-        for block, rows in found.items()
-    }
-
-
-def _mean_rank(rows: Sequence[tuple[float, float, float]]) -> float:
-    return sum(row[2] for row in rows) / len(rows)
+    sums = {block: (*map(sum, zip(*rows, strict=True)), len(rows)) for block, rows in found.items()}
+    return {block: ((square / whole) ** 0.5, ranks / n) for block, (square, whole, ranks, n) in sums.items()}
 
 
 _WIDTH, _HEIGHT, _EDGE, _TOP = 720, 340, 56, 44

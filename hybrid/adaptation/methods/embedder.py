@@ -102,8 +102,7 @@ class EmbedderSettings:
 class VectorModel(nn.Module):
     """A sentence-transformers model whose forward pass gives unit vectors with gradients.
 
-    Args:
-        prompts: what is put before queries and passages instead of what the model names; empty is its own.
+    ``prompts`` are put before queries and passages instead of what the model names; empty is its own.
     """
 
     def __init__(
@@ -280,10 +279,8 @@ class Teacher:
     Fusion adds two scores that are scaled to one width. Here the lexical one is scaled to the width of the
     dense one instead, which ranks alike, and where words tell nothing the teacher says what the base says: a
     student learns what it lacks and keeps the rest. Scaled to any other width, most of what it learns is that
-    scale. No cross-encoder and no labels are needed.
-
-    Args:
-        dense_weight: share of the dense side in the fusion, as in retrieval.
+    scale. No cross-encoder and no labels are needed. ``dense_weight`` is the share of the dense side in the
+    fusion, as in retrieval.
     """
 
     def __init__(
@@ -382,10 +379,7 @@ class EmbedderTask:
 
     Compared are the passages of its batch and those that the teacher ranks first. A batch is made of
     neighbours, so that what it compares is hard to tell apart. General texts are held where the base puts
-    them.
-
-    Args:
-        general: texts that are held where the base puts them; every other one is only looked at.
+    them. ``general`` texts are held where the base puts them; every other one is only looked at.
     """
 
     def __init__(
@@ -548,13 +542,7 @@ def tune_embedder(
     task = EmbedderTask(
         encoder, lesson, check, general, held, settings, seed=adaptation.seed, placement=placement
     )
-    schedule = Schedule(
-        plan.learning_rate,
-        adaptation.epochs,
-        warmup=_WARMUP,
-        looks=_LOOKS,
-        patience=_LOOKS,
-    )
+    schedule = Schedule(plan.learning_rate, adaptation.epochs, warmup=_WARMUP, looks=_LOOKS, patience=_LOOKS)
     done = fit(task, schedule, seed=adaptation.seed, state=state, progress=progress)
     if done.best == 0:
         raise TrainingFailed(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -41,16 +40,13 @@ class Subject(Protocol):
     @property
     def dialogue(self) -> Dialogue:
         """Return its layout of conversations, with the tokenizer."""
-        ...
 
     @property
     def context_tokens(self) -> int:
         """Return how many tokens it sees."""
-        ...
 
     def lent(self) -> AbstractContextManager[Any]:
         """Lend the model itself; nobody else has it meanwhile."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +317,7 @@ def encode_pairs(
     dropped: list[str] = []
     for pair in pairs:
         better = as_example(pair)
-        sides = [better, dataclasses.replace(better, completion=pair.rejected)]
+        sides = [better, replace(better, completion=pair.rejected)]
         found = encode(sides, dialogue, max_tokens=max_tokens)
         if len(found.encoded) == 2:
             kept.append(EncodedPair(*found.encoded))
@@ -401,7 +397,7 @@ def worth(losses: Losses, proof: Sequence[Encoded], dialogue: Dialogue) -> list[
     if not labelled:
         return losses(proof)
     examples = [item.example for item in labelled]
-    asked = [dataclasses.replace(each, completion=option) for each in examples for option in each.options]
+    asked = [replace(each, completion=option) for each in examples for option in each.options]
     encoded = encode(asked, dialogue, max_tokens=10**9).encoded
     found = zip(losses(encoded), encoded, strict=True)
     sums = iter(loss * item.completion_tokens for loss, item in found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import inspect
 import math
 import re
@@ -11,7 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -275,7 +274,7 @@ def tune_generator(
     parts = halve(checked)
     plan = plan_for(settings, tokens=round(tokens * settings.epochs), over=over)
     if pairs.encoded and not settings.learning_rate:
-        plan = dataclasses.replace(plan, learning_rate=RATE_SHARE * plan.learning_rate)
+        plan = replace(plan, learning_rate=RATE_SHARE * plan.learning_rate)
     way, module = parametrisation(settings.method), load_base(base.folder, settings.method, placement)
     torch.manual_seed(settings.seed)  # an adapter begins at random
     module = way.attach(module, plan, settings) if start is None else resume_lora(module, start, base.digest)
@@ -475,11 +474,11 @@ def best_rank(
         raise UsageError(
             "a rank is chosen on validation examples, and there are none", hint="name one: --rank 16"
         )
-    short = dataclasses.replace(settings, epochs=max(settings.epochs * _SHORT, _SHORT))
+    short = replace(settings, epochs=max(settings.epochs * _SHORT, _SHORT))
     found: dict[int, float] = {}
     for rank in _RANKS_TRIED:
         with tempfile.TemporaryDirectory() as folder:
-            own = dataclasses.replace(short, rank=rank)
+            own = replace(short, rank=rank)
             made = tune_generator(base, examples, own, out=Path(folder) / "out", placement=placement)
         found[rank] = min(point.domain for point in made.fit.curve)
         progress(f"rank {rank}: validation loss {found[rank]:.4f}")

@@ -8,12 +8,11 @@ so nothing is forgotten.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +149,7 @@ def fit_head(
         found.append((loss, penalty, heat))
     loss, penalty, heat = min(found)
     weight, bias = _regress(data, known, right, allowed, penalty)
-    told = dataclasses.replace(settings, temperature=heat)
+    told = replace(settings, temperature=heat)
     return LabelHead(tuple(sets), frame, told, centre, scale, weight, bias), loss
 
 
@@ -196,12 +195,7 @@ def _temperature(logits: Tensor, right: Tensor) -> tuple[float, float]:
 
 
 def tune_labels(
-    base: Base,
-    examples: Examples,
-    settings: AdaptationSettings,
-    *,
-    out: Path,
-    placement: Placement,
+    base: Base, examples: Examples, settings: AdaptationSettings, *, out: Path, placement: Placement
 ) -> TunedGenerator:
     """Learn labels and save the head.
 

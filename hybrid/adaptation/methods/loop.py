@@ -72,23 +72,19 @@ class TrainingTask(Protocol):
     @property
     def module(self) -> Module:
         """Return the model; parameters that require gradients are trained, and saved by their names."""
-        ...
 
     @property
     def digest(self) -> str:
         """Return what decides the result beside schedule and seed: two tasks of one digest train alike."""
-        ...
 
     def batches(self, epoch: int) -> Sequence[Sequence[Any]]:
         """Return the batches of an epoch in their order, the same for the same epoch, each in parts.
 
         The losses of the parts of a batch add up to its loss; a part is what fits into memory at once.
         """
-        ...
 
     def loss(self, module: Module, part: Any) -> Tensor:
         """Return the loss of a part; ``module`` is the model, wrapped where there are several processes."""
-        ...
 
     def validate(self) -> tuple[float, float | None]:
         """Return the domain loss and the general one, lower is better.
@@ -96,7 +92,6 @@ class TrainingTask(Protocol):
         Without validation data the domain loss is not a number, and the last weights are the best; without
         general data the general loss is None.
         """
-        ...
 
 
 def is_main() -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from hybrid.adaptation.methods import AdapterPlan
 from hybrid.config import AdaptationSettings, Method, Targets
 from hybrid.errors import ExtraMissing, UsageError
 from hybrid.files import storage_errors
-from hybrid.models.adapters import CONFIG, FULL_WEIGHTS, read_adapter
+from hybrid.models.adapters import FULL_WEIGHTS, read_adapter, read_config
 from hybrid.models.device import Placement
 from hybrid.models.pretrained import load_causal
 from hybrid.models.switched import Attached
@@ -255,7 +254,7 @@ def resume_lora(model: Any, folder: Path, base_digest: str) -> Any:
     from peft import PeftModel
 
     files = read_adapter(folder, base_digest, base=folder.name)
-    kind = "" if files.full else json.loads((folder / CONFIG).read_text(encoding="utf-8")).get("peft_type")
+    kind = "" if files.full else read_config(folder).get("peft_type")
     if kind != "LORA":
         raise UsageError(
             f"{folder.name} is {kind or 'one of all weights'}, and training begins with a LoRA",

@@ -8,9 +8,8 @@ gold answer is used.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -81,11 +80,9 @@ class PreferenceTask:
     """What a generator is trained on where one answer is better than another.
 
     What the model says before training is the reference, read once: no second model is kept. Batches of pairs
-    are held by the same rehearsal as those of examples, and both can be learned at once.
-
-    Args:
-        task: of the examples and of rehearsal; without examples it has as many batches as there are of pairs.
-        reads: the reference is read with it; False leaves it at 0, to try out what steps take.
+    are held by the same rehearsal as those of examples, and both can be learned at once. ``task`` is of the
+    examples and of rehearsal; without examples it has as many batches as there are of pairs. ``reads`` has it
+    read the reference; False leaves that at 0, to try out what steps take.
     """
 
     def __init__(
@@ -146,11 +143,7 @@ class PreferenceTask:
 
 
 def require_pairs(count: int, *, made_from: str) -> None:
-    """Refuse so few pairs that nothing can be learned from them.
-
-    Raises:
-        UsageError: there are fewer than ``LEAST_EXAMPLES``.
-    """
+    """Raise a UsageError for fewer pairs than ``LEAST_EXAMPLES``."""
     if count < LEAST_EXAMPLES:
         raise UsageError(
             f"{made_from} gives {count} preference pairs, expected {LEAST_EXAMPLES} or more",
@@ -171,7 +164,7 @@ def with_own_mistakes(pairs: Sequence[PreferencePair], generator: Generator) -> 
         answer = pair.chosen.rpartition("\n")[2].casefold()
         declined = declines(said.text)
         right = declined if declines(pair.chosen) else not declined and answer in said.text.casefold()
-        found.append(pair if right or not said.text else dataclasses.replace(pair, rejected=said.text))
+        found.append(pair if right or not said.text else replace(pair, rejected=said.text))
     return found
 
 
@@ -287,7 +280,7 @@ def improve(
         pairs = judged_pairs(policy(name), grounder, asked, samples=samples, seed=seed + number)
         if len(pairs) < LEAST_EXAMPLES:
             too_few = f"the judge tells the samples of {len(pairs)} questions apart, which is too few"
-            done[-1] = dataclasses.replace(done[-1], ended=too_few)
+            done[-1] = replace(done[-1], ended=too_few)
             break
         name = learn(pairs, name, number)
         after, found = _looked(policy(name), grounder, checks, name, len(pairs))
@@ -302,7 +295,7 @@ def improve(
             seed=seed,
         )
         why = _why(first, done[-1], found, tolerance)
-        found = dataclasses.replace(found, change=change, ended=why, kept=not why)
+        found = replace(found, change=change, ended=why, kept=not why)
         done.append(found)
         progress(found)
         if found.ended:

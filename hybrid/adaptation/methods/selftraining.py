@@ -8,11 +8,10 @@ decides.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -210,7 +209,7 @@ def self_train(
         learned = most([one for one in said if not one.against], cap)
         if not learned:
             break
-        own = [dataclasses.replace(one.question, answers=(one.label,), made=MADE) for one in learned]
+        own = [replace(one.question, answers=(one.label,), made=MADE) for one in learned]
         student = learn([*labelled.train, *own], number)
         after = _rights(policy(student), labelled.clean, prompts)
         change = paired_change(
@@ -237,7 +236,7 @@ def self_train(
 def for_review(doubtful: Sequence[PseudoLabel]) -> list[Question]:
     """Return what a person is to look at, with the likeliest label, for ``hybrid questions review``."""
     return [
-        dataclasses.replace(
+        replace(
             one.question,
             answers=(one.label,),
             slices=(*one.question.slices, one.against or "not needed"),

@@ -25,15 +25,12 @@ _LONGEST = 60
 class NgramOverlap:
     """The share of a claim's word n-grams that stand in the evidence: overlap, not understanding.
 
-    It does not see a negation, and a paraphrase looks unsupported. A claim shorter than n words is
-    compared whole. It is the baseline that a model has to beat. The even share lies where it tells
-    supported claims best from the others on WiCE dev: AUROC .70, balanced accuracy .64 (Kamoi et al.
-    2023; 349 claims against passages of six sentences), which is as little as it sounds.
-
-    Args:
-        size: of the n-grams, at least 1.
-        even: the share from 0 to 1 whose logit is 0.
-        max_words: it could read any length; evidence much longer than a paragraph shows nobody anything.
+    It does not see a negation, and a paraphrase looks unsupported. A claim shorter than n words is compared
+    whole. It is the baseline that a model has to beat. The even share lies where it tells supported claims
+    best from the others on WiCE dev: AUROC .70, balanced accuracy .64 (Kamoi et al. 2023; 349 claims against
+    passages of six sentences), which is as little as it sounds. ``size`` is that of the n-grams, ``even`` the
+    share from 0 to 1 whose logit is 0. It could read any length, but evidence much longer than a paragraph
+    shows nobody anything.
 
     Example:
         >>> NgramOverlap().score([Pair("The port is 5432.", "The port is 5432.")]).support.round(1).tolist()
@@ -82,14 +79,12 @@ def _grams(words: Sequence[str], size: int) -> list[tuple[str, ...]]:
 class WordAlignment:
     """The mean, over a claim's content words, of the best cosine with a word of the evidence.
 
-    Words are embedded one by one, without their context, and kept: it is token alignment in the manner
-    of BERTScore (Zhang et al. 2020) over single words. The vectors of two numbers are near whatever the
-    numbers are: that a number is missing is for the checks to say. With all-MiniLM-L6-v2 on WiCE dev:
-    AUROC .76, balanced accuracy .70 at the even mean, which was chosen there with a rule for numbers.
-
-    Args:
-        embedder: only ``embed_documents`` is used.
-        max_words: it could read any length; the more words there are, the more likely one is similar.
+    Words are embedded one by one, without their context, and kept: it is token alignment in the manner of
+    BERTScore (Zhang et al. 2020) over single words. The vectors of two numbers are near whatever the numbers
+    are: that a number is missing is for the checks to say. With all-MiniLM-L6-v2 on WiCE dev: AUROC .76,
+    balanced accuracy .70 at the even mean, which was chosen there with a rule for numbers. Of the embedder
+    only ``embed_documents`` is used. It could read any length, but the more words there are, the more likely
+    one is similar.
     """
 
     # the mean whose logit is 0

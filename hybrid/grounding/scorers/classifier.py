@@ -55,15 +55,11 @@ class TokenRow:
 class Checkpoint:
     """A classifier that is loaded once and reads rows in batches of similar length.
 
-    A row's outputs depend on the others of its batch by no more than rounding (in bf16 that is about 0.001
-    of a logit), and not on their order. Only safetensors are read, and weights that the folder lacks are an
-    error rather than random numbers.
-
-    Args:
-        folder: with config.json, a fast tokenizer and safetensors.
-        head: what it classifies. A T5 encoder that classifies tokens serves for ``PAIR`` with its first one,
-            as HHEM-2.1 does.
-        placement: device and number format.
+    A row's outputs depend on the others of its batch by no more than rounding (in bf16 that is about 0.001 of
+    a logit), and not on their order. Only safetensors are read, and weights that the folder lacks are an
+    error rather than random numbers. The folder has config.json, a fast tokenizer and safetensors; ``head``
+    is what it classifies. A T5 encoder that classifies tokens serves for ``PAIR`` with its first one, as
+    HHEM-2.1 does.
 
     Raises:
         ModelMissing: the folder holds no such model, or needs code of its own.
@@ -193,14 +189,8 @@ class ClassifierScorer:
     claim. Punctuation asserts nothing and does not count.
 
     Evidence beyond the model's limit is read in overlapping windows, of which the best counts (as in SummaC,
-    AlignScore and MiniCheck), for each token by itself; nothing is cut off.
-
-    Args:
-        folder: of the model.
-        head: what it classifies.
-        name: under which it was asked for.
-        placement: device and number format.
-        labels: the places of its outputs; without them its names are read and checked on known pairs.
+    AlignScore and MiniCheck), for each token by itself; nothing is cut off. ``head`` is what it classifies,
+    ``labels`` are the places of its outputs; without them its names are read and checked on known pairs.
 
     Raises:
         ModelMissing: there is no such model in the folder, or it needs code of its own.

@@ -150,11 +150,8 @@ def settled_labels(name: str, names: Sequence[str], outputs: Array) -> Labels:
     """Return the labels on which the names of the outputs and the known pairs agree.
 
     A model whose labels are read in the wrong order looks like a model, so it is refused where they do not.
-
-    Args:
-        name: of the model, for the message.
-        names: of its outputs.
-        outputs: what it says of ``KNOWN``, raw, of shape (known pairs, outputs).
+    ``names`` are those of its outputs, ``outputs`` what it says of ``KNOWN``, raw, of shape (known pairs,
+    outputs).
 
     Raises:
         ModelError: it has more than three outputs, does not tell the known pairs apart, or says something

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -56,16 +56,13 @@ class Scorer(Protocol):
     @property
     def name(self) -> str:
         """Return what the scorer is, with what decides its numbers; it stands beside every figure."""
-        ...
 
     @property
     def max_words(self) -> int:
         """Return how many words of evidence it reads whole, about; candidates are made no longer."""
-        ...
 
     def score(self, pairs: Sequence[Pair]) -> Logits:
         """Return the logits of the pairs, in their order."""
-        ...
 
 
 class GeneratorJudge:
@@ -73,10 +70,7 @@ class GeneratorJudge:
 
     The support is log p(yes) − log p(no), of the best window; there is no ``against``: a generator that says
     no does not say why. Nothing is written and parsed: a judge that is asked for text answers with something
-    else now and then.
-
-    Args:
-        generator: only ``log_likelihoods`` and ``count_prompt_tokens`` are used.
+    else now and then. Of the generator only ``log_likelihoods`` and ``count_prompt_tokens`` are used.
     """
 
     def __init__(self, generator: Generator) -> None:
@@ -131,19 +125,12 @@ def weights_folder(name: str) -> Path | None:
     return (Path(folder) if folder else SHIPPED) if kind == TRAINED else None
 
 
-def scorer_for(
-    name: str,
-    settings: ModelSettings,
-    *,
-    embedder: Embedder | None = None,
-) -> Scorer:
+def scorer_for(name: str, settings: ModelSettings, *, embedder: Embedder | None = None) -> Scorer:
     """Return the scorer of a name.
 
-    Args:
-        name: one of ``KINDS``; a model is a folder or a name of the hub, and may be followed by the places of
-            its outputs, counted from 0: ``#SUPPORT`` or ``#SUPPORT,CONTRADICTION``.
-        settings: device, number format, whether the hub is out of bounds; embedder and generator.
-        embedder: that aligns words, instead of the one in the settings.
+    The name is one of ``KINDS``; a model is a folder or a name of the hub, and may be followed by the places
+    of its outputs, counted from 0: ``#SUPPORT`` or ``#SUPPORT,CONTRADICTION``. ``embedder`` aligns words,
+    instead of the one in the settings.
 
     Raises:
         UsageError: there is no such scorer; the message names those that there are.
@@ -176,7 +163,7 @@ def scorer_for(
             )
         case "judge", _:
             # it only tells likelihoods, which takes torch
-            own = dataclasses.replace(settings, generator=model, endpoint=Endpoint(), engine=Engine.TORCH)
+            own = replace(settings, generator=model, endpoint=Endpoint(), engine=Engine.TORCH)
             return GeneratorJudge(load_generator(own if model else settings))
     raise UsageError(f"there is no scorer {name!r}", hint=f"scorers: {'; '.join(KINDS)}")
 

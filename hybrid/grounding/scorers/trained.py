@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -180,7 +179,7 @@ def frozen_encoder(
     settings: ModelSettings, name: str = ENCODER, layers: tuple[int, ...] = LAYERS
 ) -> TokenEncoder:
     """Return the encoder that heads read; its weights are those of whoever embeds with this model."""
-    embedder = load_embedder(dataclasses.replace(settings, embedder=name))
+    embedder = load_embedder(replace(settings, embedder=name))
     assert isinstance(embedder, TokenEmbedder), "every local embedder is"
     return TokenEncoder(embedder, layers=layers)
 

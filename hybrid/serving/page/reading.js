@@ -13,7 +13,7 @@ let opened = 0;
 export async function openDocument(domain, citation) {
   const turn = (opened += 1);
   document.getElementById("document-title").textContent = citation.title || named(citation.source);
-  document.getElementById("document-place").textContent = [placed(citation, ""), citation.title ? named(citation.source) : ""].filter(Boolean).join(" · ");
+  tellPlace(citation);
   text.replaceChildren(el("p", { className: "note" }, "Opening…"));
   note.hidden = figure.hidden = true;
   if (!dialog.open) dialog.showModal();
@@ -27,7 +27,12 @@ export async function openDocument(domain, citation) {
   }
 }
 
+function tellPlace(citation) {
+  document.getElementById("document-place").textContent = [placed(citation, ""), citation.title ? named(citation.source) : ""].filter(Boolean).join(" · ");
+}
+
 function show(domain, citation, stretch) {
+  if (stretch.page) tellPlace({ ...citation, page: stretch.page });
   const mark = el("mark", { tabIndex: -1 }, stretch.marked);
   text.replaceChildren(stretch.before, mark, stretch.after);
   if (stretch.more_before) text.prepend(more("Show what stands before", domain, citation, stretch));
@@ -66,8 +71,8 @@ function address(domain, what, citation, others = {}) {
   return `/domains/${encodeURIComponent(domain)}/${what}?${asked}`;
 }
 
-/** Return what a stretch of evidence within a passage is as a citation of its document. */
+/** Return what a stretch of evidence within a passage is as a citation; the passage may begin on another page. */
 export function within(passage, spans) {
   const [first, last] = [spans[0], spans[spans.length - 1]];
-  return { ...passage, start: passage.start + first.start, end: passage.start + last.end, text: "" };
+  return { ...passage, start: passage.start + first.start, end: passage.start + last.end, text: "", page: null, line: null };
 }

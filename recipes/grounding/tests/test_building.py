@@ -9,7 +9,7 @@ import pytest
 from hybrid.config import ModelSettings
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import CALIBRATION, Calibration, CurveKind, read_fitted
-from hybrid.grounding.examples import Dataset, Example, Label
+from hybrid.grounding.examples import Dataset, Label, LabelledClaim
 from hybrid.grounding.judge import fitted_for
 from hybrid.grounding.scorers.names import scorer_for
 from hybrid.grounding.values import Pair
@@ -33,7 +33,9 @@ def examples(count, domain):
         text = f"The {one} road, we hear, is closed and the {other} road, we hear, is open for {n + 2} days."
         for road, label in ((one, Label.SUPPORTED), (other, Label.REFUTED)):
             claim = f"The {road} road is closed."
-            made.append(Example(f"{domain}{n}/{road}", claim, (text,), label, f"{domain}{n}", domain=domain))
+            made.append(
+                LabelledClaim(f"{domain}{n}/{road}", claim, (text,), label, f"{domain}{n}", domain=domain)
+            )
     return made
 
 
@@ -73,7 +75,7 @@ def test_what_was_said_of_each_example_by_others_is_kept(built):
 
 def test_a_set_that_gives_its_labels_away_is_refused(encoder, tmp_path):
     leaking = [
-        Example(
+        LabelledClaim(
             f"{n}", "It is here now." if n % 2 else "Zebras do not fly.", ("It is here now.",), label, f"d{n}"
         )
         for n, label in ((n, Label.SUPPORTED if n % 2 else Label.REFUTED) for n in range(80))
@@ -88,7 +90,7 @@ def test_nothing_is_written_where_heads_add_nothing_to_words(encoder, tmp_path):
     chance = np.random.default_rng(0)
     # labels drawn by lot: nothing can be learned of them
     drawn = [
-        Example(
+        LabelledClaim(
             each.id,
             each.claim,
             each.evidence,

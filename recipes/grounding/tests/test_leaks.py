@@ -3,18 +3,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.errors import UsageError
-from hybrid.grounding.examples import Example, Label
+from hybrid.grounding.examples import Label, LabelledClaim
 from recipes.grounding.leaks import bigram_overlaps, equalise, measure_leaks, require_fair
 
 PASSAGE = "the quick brown fox jumps over the lazy dog"
 
 
 def example(claim, label, number=0):
-    return Example(f"e{number}", claim, (PASSAGE,), label, "doc")
+    return LabelledClaim(f"e{number}", claim, (PASSAGE,), label, "doc")
 
 
 def bigram_overlap(claim, evidence):
-    (share,) = bigram_overlaps([Example("e", claim, tuple(evidence), Label.SUPPORTED, "doc")])
+    (share,) = bigram_overlaps([LabelledClaim("e", claim, tuple(evidence), Label.SUPPORTED, "doc")])
     return share
 
 

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hybrid.grounding.examples import Dataset, Example, Label
+from hybrid.grounding.examples import Dataset, Label, LabelledClaim
 from hybrid.grounding.scorers.trained import TrainedScorer
 from hybrid.grounding.values import Pair
 from recipes.grounding.making import MADE
@@ -20,7 +20,7 @@ def _examples(count, domains=("a", "b", "c")):
         for said, label in ((n + 120, Label.SUPPORTED), (n + 333, Label.REFUTED)):
             claim = f"It carries {said} cars a day."
             domain = domains[n % len(domains)]
-            made.append(Example(f"{n}/{said}", claim, (text,), label, f"d{n}", domain=domain))
+            made.append(LabelledClaim(f"{n}/{said}", claim, (text,), label, f"d{n}", domain=domain))
     return made
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hybrid.errors import TrainingFailed, UsageError
-from hybrid.grounding.examples import Example, Label
+from hybrid.grounding.examples import Label, LabelledClaim
 from hybrid.grounding.head import focus, judge, read
 from hybrid.types import Span
 from recipes.grounding.training import TrainingSettings, batches, lessons_of, train_head
@@ -22,8 +22,8 @@ def _examples(numbers):
         wrong = f"It weighs {n + 517} kilograms."
         start = wrong.index(str(n + 517))
         span = Span(start, start + 3)
-        made.append(Example(f"{n}+", claim, (text,), Label.SUPPORTED, f"d{n}", unsupported_spans=()))
-        made.append(Example(f"{n}-", wrong, (text,), Label.REFUTED, f"d{n}", unsupported_spans=(span,)))
+        made.append(LabelledClaim(f"{n}+", claim, (text,), Label.SUPPORTED, f"d{n}", unsupported_spans=()))
+        made.append(LabelledClaim(f"{n}-", wrong, (text,), Label.REFUTED, f"d{n}", unsupported_spans=(span,)))
     return made
 
 

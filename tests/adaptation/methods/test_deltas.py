@@ -24,7 +24,6 @@ from hybrid.adaptation.methods.deltas import (
     merge_deltas,
     nearest,
     principal_angles,
-    read_config,
     read_deltas,
     search_weights,
     without,
@@ -32,7 +31,7 @@ from hybrid.adaptation.methods.deltas import (
 )
 from hybrid.adaptation.values import Merging
 from hybrid.errors import AdapterError, UsageError
-from hybrid.models.adapters import merged_weights
+from hybrid.models.adapters import merged_weights, read_config
 from hybrid.models.pretrained import load_causal
 
 _DOMAIN = ["the default port of the server is a port", "and to the server in the port"]
