@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.models import Embedder, TokenEmbedder
+from hybrid.types import Span
 
 SHIPPED = Path(__file__).with_name("chooser")
 WEIGHTS, CARD = "chooser.safetensors", "card.json"
@@ -29,6 +30,14 @@ class Choice:
     text: str
     title: str = ""
     before: str = ""
+
+
+class Tokens(Protocol):
+    """What cuts texts into tokens."""
+
+    def tokens(self, texts: Sequence[str]) -> list[tuple[list[int], list[Span]]]:
+        """Return numbers and stretches of the tokens of each text, without markers and without truncation."""
+        ...
 
 
 @runtime_checkable
@@ -53,7 +62,7 @@ class Chooser:
     def __init__(
         self,
         encoder: Any,
-        embedder: TokenEmbedder,
+        embedder: Tokens,
         head: Mapping[str, NDArray[np.float32]],
         marks: tuple[int, int],
     ) -> None:
@@ -79,30 +88,31 @@ class Chooser:
 
 
 def rows_of(
-    question: str, choices: Sequence[Choice], embedder: TokenEmbedder, marks: tuple[int, int]
+    question: str, choices: Sequence[Choice], embedder: Tokens, marks: tuple[int, int]
 ) -> list[tuple[list[int], int]]:
     """Return the tokens of each pair, markers included, and where its sentence begins."""
     first, last = marks
     texts = [question]
     for choice in choices:
-        before = " ".join(choice.before.split()[-_BEFORE_WORDS:])
-        texts += [f"{choice.title} . " if choice.title else "", before, choice.text]
+        above_it = " ".join(choice.before.split()[-_BEFORE_WORDS:])
+        texts += [f"{choice.title} . " if choice.title else "", above_it, choice.text]
     cut = iter([ids for ids, _ in embedder.tokens(texts)])
     asked = next(cut)[: MOST[0]]
     rows = []
-    for title, before, text in zip(cut, cut, cut, strict=True):
+    for title, before, own in zip(cut, cut, cut, strict=True):
         above = [first, *asked, last, *title[: MOST[1]], *before[: MOST[2]], last]
-        rows.append(([*above, *text[: MOST[3]], last], len(above)))
+        rows.append(([*above, *own[: MOST[3]], last], len(above)))
     return rows
 
 
 def load_chooser(embedder: Embedder, folder: Path = SHIPPED) -> Chooser | None:
     """Return the chooser over an embedder; None where it was made for other weights than these."""
-    return _chooser(embedder, folder) if isinstance(embedder, TunableEmbedder) else None
+    own: Any = embedder
+    return _chooser(own, folder) if isinstance(embedder, TunableEmbedder) else None
 
 
 @lru_cache(maxsize=2)
-def _chooser(embedder: TunableEmbedder, folder: Path) -> Chooser | None:
+def _chooser(embedder: Any, folder: Path) -> Chooser | None:
     card = json.loads((folder / CARD).read_text(encoding="utf-8"))
     if embedder.fingerprint.weights != card["encoder_digest"]:
         return None

@@ -126,7 +126,7 @@ def train(learner: Learner, stage: Stage, tell: Callable[[int, float], None]) ->
             list(_drawn(lesson, stage, dice)) for lesson in stage.lessons[step * BATCH : (step + 1) * BATCH]
         ]
         scores = learner.score([pair for group in groups for pair in group], segments=stage.segments)
-        parts = scores.split([len(group) for group in groups])
+        parts = torch.split(scores, [len(group) for group in groups])
         loss = -torch.stack([functional.log_softmax(part, 0)[0] for part in parts]).mean()
         optimiser.zero_grad()
         torch.autograd.backward(loss)
