@@ -21,8 +21,8 @@ from safetensors.torch import save_file
 
 from hybrid.models.choosing import CARD, WEIGHTS
 from hybrid.models.resolve import fetch, weights_digest
-from recipes.choosing.sets import AGAIN, BROAD, NEAR, Lesson, broad, near
-from recipes.choosing.training import BATCH, FIRST, RANK, SCALE, Learner, Stage, train
+from recipes.choosing.sets import AGAIN, BROAD, NEAR, Drill, broad, near
+from recipes.choosing.training import BATCH, FIRST, RANK, SCALE, Learner, Run, train
 
 ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _LEFT_OUT = 50
@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def stages(sets: dict[str, list[Lesson]], limit: int) -> list[Stage]:
+def stages(sets: dict[str, list[Drill]], limit: int) -> list[Run]:
     """Return the broad lessons, and then the near ones with broad ones that were not seen."""
     first = [lesson for kind, most in BROAD.items() for lesson in sets[kind][:most]]
     second = [lesson for kind, most in NEAR.items() for lesson in sets[kind][_LEFT_OUT:][:most]]
@@ -87,9 +87,9 @@ def stages(sets: dict[str, list[Lesson]], limit: int) -> list[Stage]:
     random.Random(7).shuffle(second)  # noqa: S311
     rest = second[_STEPS[1] * BATCH :][: _STEPS[2] * BATCH]
     return [
-        Stage(first[:limit], 6e-4, 1, segments=True, stop=_STEPS[0]),
-        Stage(second[:limit], 5e-4, 3, warmup=10, stop=_STEPS[1]),
-        Stage(rest[:limit], 4e-4, 3, warmup=5),
+        Run(first[:limit], 6e-4, 1, segments=True, stop=_STEPS[0]),
+        Run(second[:limit], 5e-4, 3, warmup=10, stop=_STEPS[1]),
+        Run(rest[:limit], 4e-4, 3, warmup=5),
     ]
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from hybrid.models.choosing import Choice
+from hybrid.models.choosing import Contender
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import STOP_WORDS
 
@@ -34,17 +34,17 @@ AGAIN = {"nq": (1700, 2150), "medquad": (1300, 1700)}
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class Drill:
     """A question, what answers it, and what does not; the first ``beside`` of these stand next to it."""
 
     kind: str
     question: str
-    right: tuple[Choice, ...]
-    wrong: tuple[Choice, ...]
+    right: tuple[Contender, ...]
+    wrong: tuple[Contender, ...]
     beside: int = 0
 
 
-def broad(data: Path, *, seed: int = 0) -> dict[str, list[Lesson]]:
+def broad(data: Path, *, seed: int = 0) -> dict[str, list[Drill]]:
     """Return lessons whose wrong sentences are from other texts, or other answers about the same."""
     dice = random.Random(seed)  # noqa: S311
     return {
@@ -56,7 +56,7 @@ def broad(data: Path, *, seed: int = 0) -> dict[str, list[Lesson]]:
     }
 
 
-def near(data: Path, *, seed: int = 7) -> dict[str, list[Lesson]]:
+def near(data: Path, *, seed: int = 7) -> dict[str, list[Drill]]:
     """Return lessons whose wrong sentences are from the same text; questions of plain texts are made."""
     dice = random.Random(seed)  # noqa: S311
     pages = [page for path in sorted((data / "corpora/haystack_mdx").rglob("*.md*")) for page in _page(path)]
@@ -81,9 +81,9 @@ def _sentences(text: str) -> list[str]:
     return [text[span.start : span.end].strip() for span in sentence_spans(text) if span.end > span.start]
 
 
-def _choices(title: str, sentences: Sequence[str]) -> list[Choice]:
+def _choices(title: str, sentences: Sequence[str]) -> list[Contender]:
     before = ["", *sentences[:-1]]
-    return [Choice(text, title, above) for text, above in zip(sentences, before, strict=True)]
+    return [Contender(text, title, above) for text, above in zip(sentences, before, strict=True)]
 
 
 def _cut(text: str) -> str:
@@ -100,12 +100,12 @@ def _nearest(asked: Sequence[str], texts: Sequence[str]) -> Iterator[list[int]]:
         yield [int(other) for other in np.argsort(-shared, kind="stable")[:20]]
 
 
-def _natural_questions(data: Path, dice: random.Random) -> list[Lesson]:
+def _natural_questions(data: Path, dice: random.Random) -> list[Drill]:
     """Return sentences that have the gold; wrong ones stand by, or are of other questions."""
     by: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in _rows(data / "evouna/nq.jsonl"):
         by[row["id"]].append(row)
-    found: list[tuple[str, list[Choice], list[Choice], list[str]]] = []
+    found: list[tuple[str, list[Contender], list[Contender], list[str]]] = []
     for rows in by.values():
         golds = [_plain(gold) for gold in rows[0]["golds"]]
         said = [
@@ -128,7 +128,7 @@ def _natural_questions(data: Path, dice: random.Random) -> list[Lesson]:
         wrong = [choice for choice in wrong if not _has(choice, golds)]
         dice.shuffle(wrong)
         if wrong:
-            lessons.append(Lesson("nq", question, (dice.choice(right),), tuple(wrong[:_WRONG])))
+            lessons.append(Drill("nq", question, (dice.choice(right),), tuple(wrong[:_WRONG])))
     dice.shuffle(lessons)
     return lessons
 
@@ -137,7 +137,7 @@ def _plain(text: str) -> str:
     return re.sub(r"\W+", " ", text.lower()).strip()
 
 
-def _has(choice: Choice, golds: Sequence[str]) -> bool:
+def _has(choice: Contender, golds: Sequence[str]) -> bool:
     return any(f" {gold} " in f" {_plain(choice.text)} " for gold in golds)
 
 
@@ -157,7 +157,7 @@ _SAID = {
 }
 
 
-def _medquad(data: Path, dice: random.Random) -> list[Lesson]:
+def _medquad(data: Path, dice: random.Random) -> list[Drill]:
     """Return first sentences of answers; wrong are those to other questions about it, and of others."""
     rows = _rows(data / "medquad/medquad.jsonl")
     said = [[text for text in _sentences(row["answer"]) if len(text.split()) > 4] for row in rows]
@@ -173,7 +173,7 @@ def _medquad(data: Path, dice: random.Random) -> list[Lesson]:
         sisters = [one for one in about[focus] if rows[one]["qtype"] != kind][:4]
         places = sisters + [one for one in others if rows[one]["focus"] != focus]
         wrong = [
-            Choice(dice.choice(said[one][:4]), rows[one]["focus"] if dice.random() < 0.7 else "")
+            Contender(dice.choice(said[one][:4]), rows[one]["focus"] if dice.random() < 0.7 else "")
             for one in places
             if said[one]
         ]
@@ -181,13 +181,13 @@ def _medquad(data: Path, dice: random.Random) -> list[Lesson]:
         asked = (
             asked if dice.random() < 0.6 else rows[place]["question"].replace("(are) ", "").replace(" ?", "?")
         )
-        right = Choice(said[place][0], focus if dice.random() < 0.7 else "")
-        lessons.append(Lesson("medquad", asked, (right,), tuple(wrong[:_WRONG])))
+        right = Contender(said[place][0], focus if dice.random() < 0.7 else "")
+        lessons.append(Drill("medquad", asked, (right,), tuple(wrong[:_WRONG])))
     dice.shuffle(lessons)
     return lessons
 
 
-def _dialogue(data: Path) -> list[Lesson]:
+def _dialogue(data: Path) -> list[Drill]:
     """Return what a reply was made of, for messages with a question (Wizard of Wikipedia)."""
     told = {
         row["message"]: row["evidence"]
@@ -207,31 +207,31 @@ def _dialogue(data: Path) -> list[Lesson]:
         short = (
             message if len(message.split()) < 25 else [one for one in _sentences(message) if "?" in one][-1]
         )
-        choices = tuple(Choice(one) for one in list(wrong.values())[:_WRONG])
-        lessons.append(Lesson("dialogue", short, (Choice(text),), choices))
+        choices = tuple(Contender(one) for one in list(wrong.values())[:_WRONG])
+        lessons.append(Drill("dialogue", short, (Contender(text),), choices))
     return lessons
 
 
-def _factcheck(data: Path) -> list[Lesson]:
+def _factcheck(data: Path) -> list[Drill]:
     """Return web evidence that supports a claim, and what has nothing to do with it."""
-    by: dict[str, tuple[list[Choice], list[Choice]]] = defaultdict(lambda: ([], []))
+    by: dict[str, tuple[list[Contender], list[Contender]]] = defaultdict(lambda: ([], []))
     for row in _rows(data / "factcheck_gpt/claim_evidence_stance.jsonl"):
         if row["stance"] in ("completely-support", "irrelevant"):
-            by[row["claim"]][row["stance"] == "irrelevant"].append(Choice(_cut(row["evidence"])))
+            by[row["claim"]][row["stance"] == "irrelevant"].append(Contender(_cut(row["evidence"])))
     return [
-        Lesson("factcheck", claim, (right[0],), tuple(wrong[:_WRONG]))
+        Drill("factcheck", claim, (right[0],), tuple(wrong[:_WRONG]))
         for claim, (right, wrong) in by.items()
         if right and wrong
     ]
 
 
-def _cuad(data: Path, dice: random.Random) -> list[Lesson]:
+def _cuad(data: Path, dice: random.Random) -> list[Drill]:
     """Return clauses of a category, asked for by its question, and clauses that are not of it."""
     texts = {row["_id"]: _cut(row["text"]) for row in _rows(data / "cuad/clauses.jsonl")}
     asked = json.loads((data / "cuad/category_questions.json").read_text(encoding="utf-8"))
-    by: dict[str, dict[str, list[Choice]]] = defaultdict(lambda: {"Yes": [], "No": []})
+    by: dict[str, dict[str, list[Contender]]] = defaultdict(lambda: {"Yes": [], "No": []})
     for row in _rows(data / "cuad/labels.jsonl"):
-        by[row["category"]][row["label"]].append(Choice(texts[row["clause_id"]]))
+        by[row["category"]][row["label"]].append(Contender(texts[row["clause_id"]]))
     lessons = []
     for category, own in by.items():
         question = asked[category]["question"]
@@ -241,7 +241,7 @@ def _cuad(data: Path, dice: random.Random) -> list[Lesson]:
             re.sub(r"Does the clause", "What does", question),
         )
         lessons += [
-            Lesson(
+            Drill(
                 "cuad",
                 dice.choice(ways),
                 (right,),
@@ -253,19 +253,19 @@ def _cuad(data: Path, dice: random.Random) -> list[Lesson]:
     return lessons
 
 
-def _pubmedqa(data: Path, dice: random.Random) -> list[Lesson]:
+def _pubmedqa(data: Path, dice: random.Random) -> list[Drill]:
     """Return the conclusion of an abstract among its other sentences."""
     lessons = []
     for row in _rows(data / "pubmedqa/pubmedqa_dev.jsonl"):
         wrong = [choice for text in row["contexts"] for choice in _choices("", _sentences(text))]
-        right = Choice(_sentences(row["conclusion"])[0])
+        right = Contender(_sentences(row["conclusion"])[0])
         lessons.append(
-            Lesson("pubmedqa", row["question"], (right,), tuple(dice.sample(wrong, min(_WRONG, len(wrong)))))
+            Drill("pubmedqa", row["question"], (right,), tuple(dice.sample(wrong, min(_WRONG, len(wrong)))))
         )
     return lessons
 
 
-def _scifact(data: Path, dice: random.Random) -> list[Lesson]:
+def _scifact(data: Path, dice: random.Random) -> list[Drill]:
     """Return the sentences of an abstract that bear a claim out, or refute it, among the others."""
     documents = {row["_id"]: row for row in _rows(data / "scifact/corpus.jsonl")}
     lessons = []
@@ -280,7 +280,7 @@ def _scifact(data: Path, dice: random.Random) -> list[Lesson]:
         wrong = [choice for place, choice in enumerate(choices) if place not in gold]
         if right and wrong:
             wrong = dice.sample(wrong, min(_WRONG, len(wrong)))
-            lessons.append(Lesson("scifact", row["claim"], tuple(right), tuple(wrong)))
+            lessons.append(Drill("scifact", row["claim"], tuple(right), tuple(wrong)))
     return lessons
 
 
@@ -349,7 +349,7 @@ _SAYS = (
 )
 
 
-def _asked(kind: str, title: str, text: str, dice: random.Random) -> Lesson | None:
+def _asked(kind: str, title: str, text: str, dice: random.Random) -> Drill | None:
     """Ask for what a sentence of a text says, in few of its words and some of the sentence before it."""
     sentences = [one for one in _sentences(text) if len(one.split()) in _SENTENCE and one[-1] in ".!?"][:14]
     if len(sentences) < 4:
@@ -363,7 +363,7 @@ def _asked(kind: str, title: str, text: str, dice: random.Random) -> Lesson | No
     beside = [choices[one] for one in (place - 1, place + 1) if 0 <= one < len(choices)]
     rest = [choice for one, choice in enumerate(choices) if abs(one - place) > 1]
     wrong = beside + dice.sample(rest, min(4, len(rest)))
-    return Lesson(kind, question, (choices[place],), tuple(wrong[:_WRONG]), len(beside))
+    return Drill(kind, question, (choices[place],), tuple(wrong[:_WRONG]), len(beside))
 
 
 def _question(before: str, own: str, title: str, dice: random.Random) -> str:

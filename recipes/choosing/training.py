@@ -17,21 +17,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer
 
-from hybrid.models.choosing import Choice, rows_of
-from recipes.choosing.sets import Lesson
+from hybrid.models.choosing import Contender, rows_of
+from recipes.choosing.sets import Drill
 
 RANK, SCALE, FIRST, HIDDEN = 16, 2.0, 3, 96
 BATCH, _CHOICES = 8, 5
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Run:
     """One run over lessons; with ``segments`` the sentence has the second segment embedding of BERT.
 
     ``stop`` ends it before the rate, which falls by a cosine over all lessons, is down.
     """
 
-    lessons: Sequence[Lesson]
+    lessons: Sequence[Drill]
     rate: float
     seed: int
     warmup: int = 20
@@ -77,7 +77,7 @@ class Learner(nn.Module):
         """Return numbers of the tokens of each text, as an embedder does, without their places."""
         return [(ids, []) for ids in self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
 
-    def score(self, pairs: Sequence[tuple[str, Choice]], *, segments: bool) -> Tensor:
+    def score(self, pairs: Sequence[tuple[str, Contender]], *, segments: bool) -> Tensor:
         """Return how well each sentence answers its question, shape (pairs,)."""
         rows = [rows_of(question, [choice], self, self.marks)[0] for question, choice in pairs]
         longest = max(len(ids) for ids, _ in rows)
@@ -95,7 +95,7 @@ class Learner(nn.Module):
         learned = {name: own for name, own in self.named_parameters() if own.requires_grad}
         return {name.removeprefix("bert."): own.detach().half().contiguous() for name, own in learned.items()}
 
-    def hits(self, lessons: Sequence[Lesson]) -> float:
+    def hits(self, lessons: Sequence[Drill]) -> float:
         """Return how often the best of all sentences of a lesson is the right one."""
         with torch.inference_mode():
             scores = [
@@ -112,7 +112,7 @@ def _mean(states: Tensor, mask: Tensor) -> Tensor:
     return (states * there).sum(1) / there.sum(1).clamp(min=1)
 
 
-def train(learner: Learner, stage: Stage, tell: Callable[[int, float], None]) -> None:
+def train(learner: Learner, stage: Run, tell: Callable[[int, float], None]) -> None:
     """Go over the lessons once: the right sentence is to have the greatest share of a softmax over all."""
     dice = random.Random(stage.seed)  # noqa: S311
     learned = [own for own in learner.parameters() if own.requires_grad]
@@ -135,7 +135,7 @@ def train(learner: Learner, stage: Stage, tell: Callable[[int, float], None]) ->
         tell(step, float(loss.detach()))
 
 
-def _drawn(lesson: Lesson, stage: Stage, dice: random.Random) -> Iterator[tuple[str, Choice]]:
+def _drawn(lesson: Drill, stage: Run, dice: random.Random) -> Iterator[tuple[str, Contender]]:
     """Yield a right sentence and some wrong ones, with the question, which now and then lacks a word."""
     words = lesson.question.split()
     if len(words) > 4 and dice.random() < stage.dropped:

@@ -5,9 +5,9 @@ import random
 import pytest
 import torch
 
-from hybrid.models.choosing import Choice
-from recipes.choosing.sets import Lesson, _asked, _nearest
-from recipes.choosing.training import Learner, Stage, train
+from hybrid.models.choosing import Contender
+from recipes.choosing.sets import Drill, _asked, _nearest
+from recipes.choosing.training import Learner, Run, train
 
 _TEXT = (
     "The pump asks back before it runs. It waits for 20 seconds until somebody answers. "
@@ -41,11 +41,11 @@ def test_the_nearest_texts_are_of_others_and_share_words():
 @pytest.mark.slow
 def test_a_stage_teaches_and_leaves_the_embedder_alone(tiny_embedder_folder):
     learner = Learner(tiny_embedder_folder)
-    right, wrong = Choice("aaaa"), (Choice("bbbb"), Choice("cccc"))
-    lessons = [Lesson("made", "which", (right,), wrong)] * 160
+    right, wrong = Contender("aaaa"), (Contender("bbbb"), Contender("cccc"))
+    lessons = [Drill("made", "which", (right,), wrong)] * 160
     frozen = {name: own.clone() for name, own in learner.named_parameters() if not own.requires_grad}
     losses = []
-    train(learner, Stage(lessons, 2e-2, 0, warmup=2), lambda step, loss: losses.append(loss))
+    train(learner, Run(lessons, 2e-2, 0, warmup=2), lambda step, loss: losses.append(loss))
     assert len(losses) == 20
     assert losses[-1] < losses[0]
     assert learner.hits(lessons[:2]) == 1.0
