@@ -13,7 +13,7 @@ from hybrid.generation.editions import outdated
 from hybrid.generation.facts import Quotable, section_of, telling_heading
 from hybrid.generation.matching import Matcher, names_held
 from hybrid.models import Embedder
-from hybrid.models.choosing import Contender, load_chooser
+from hybrid.models.choosing import Offered, load_chooser
 from hybrid.text.dates import dates
 from hybrid.text.numbers import SMALL_NUMBERS
 from hybrid.text.words import content_words, stem, tokens
@@ -78,7 +78,7 @@ def reread(asked: Asked, facts: Sequence[Quotable], scores: Scores, embedder: Em
     found = _READ * chooser.score(
         asked.text,
         [
-            Contender(
+            Offered(
                 fact.row.sentence() if fact.row else fact.text,
                 fact.passage.title,
                 f"{fact.term} {fact.above}".strip(),

@@ -24,7 +24,7 @@ _BEFORE_WORDS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Contender:
+class Offered:
     """What may answer: a sentence, the titles above it, and what stands before it or it hangs on."""
 
     text: str
@@ -69,7 +69,7 @@ class Chooser:
         self._encoder, self._embedder, self._head, self._marks = encoder, embedder, head, marks
         self._last = (encoder.model.config.num_hidden_layers,)
 
-    def score(self, question: str, choices: Sequence[Contender]) -> NDArray[np.float32]:
+    def score(self, question: str, choices: Sequence[Offered]) -> NDArray[np.float32]:
         """Return how well each answers, shape (len(choices),); only differences mean something."""
         if not choices:
             return np.zeros(0, dtype=np.float32)
@@ -88,7 +88,7 @@ class Chooser:
 
 
 def rows_of(
-    question: str, choices: Sequence[Contender], embedder: Tokens, marks: tuple[int, int]
+    question: str, choices: Sequence[Offered], embedder: Tokens, marks: tuple[int, int]
 ) -> list[tuple[list[int], int]]:
     """Return the tokens of each pair, markers included, and where its sentence begins."""
     first, last = marks

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from hybrid.models.choosing import Contender
+from hybrid.models.choosing import Offered
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import STOP_WORDS
 
@@ -39,8 +39,8 @@ class Drill:
 
     kind: str
     question: str
-    right: tuple[Contender, ...]
-    wrong: tuple[Contender, ...]
+    right: tuple[Offered, ...]
+    wrong: tuple[Offered, ...]
     beside: int = 0
 
 
@@ -81,9 +81,9 @@ def _sentences(text: str) -> list[str]:
     return [text[span.start : span.end].strip() for span in sentence_spans(text) if span.end > span.start]
 
 
-def _choices(title: str, sentences: Sequence[str]) -> list[Contender]:
+def _choices(title: str, sentences: Sequence[str]) -> list[Offered]:
     before = ["", *sentences[:-1]]
-    return [Contender(text, title, above) for text, above in zip(sentences, before, strict=True)]
+    return [Offered(text, title, above) for text, above in zip(sentences, before, strict=True)]
 
 
 def _cut(text: str) -> str:
@@ -105,7 +105,7 @@ def _natural_questions(data: Path, dice: random.Random) -> list[Drill]:
     by: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in _rows(data / "evouna/nq.jsonl"):
         by[row["id"]].append(row)
-    found: list[tuple[str, list[Contender], list[Contender], list[str]]] = []
+    found: list[tuple[str, list[Offered], list[Offered], list[str]]] = []
     for rows in by.values():
         golds = [_plain(gold) for gold in rows[0]["golds"]]
         said = [
@@ -137,7 +137,7 @@ def _plain(text: str) -> str:
     return re.sub(r"\W+", " ", text.lower()).strip()
 
 
-def _has(choice: Contender, golds: Sequence[str]) -> bool:
+def _has(choice: Offered, golds: Sequence[str]) -> bool:
     return any(f" {gold} " in f" {_plain(choice.text)} " for gold in golds)
 
 
@@ -173,7 +173,7 @@ def _medquad(data: Path, dice: random.Random) -> list[Drill]:
         sisters = [one for one in about[focus] if rows[one]["qtype"] != kind][:4]
         places = sisters + [one for one in others if rows[one]["focus"] != focus]
         wrong = [
-            Contender(dice.choice(said[one][:4]), rows[one]["focus"] if dice.random() < 0.7 else "")
+            Offered(dice.choice(said[one][:4]), rows[one]["focus"] if dice.random() < 0.7 else "")
             for one in places
             if said[one]
         ]
@@ -181,7 +181,7 @@ def _medquad(data: Path, dice: random.Random) -> list[Drill]:
         asked = (
             asked if dice.random() < 0.6 else rows[place]["question"].replace("(are) ", "").replace(" ?", "?")
         )
-        right = Contender(said[place][0], focus if dice.random() < 0.7 else "")
+        right = Offered(said[place][0], focus if dice.random() < 0.7 else "")
         lessons.append(Drill("medquad", asked, (right,), tuple(wrong[:_WRONG])))
     dice.shuffle(lessons)
     return lessons
@@ -207,17 +207,17 @@ def _dialogue(data: Path) -> list[Drill]:
         short = (
             message if len(message.split()) < 25 else [one for one in _sentences(message) if "?" in one][-1]
         )
-        choices = tuple(Contender(one) for one in list(wrong.values())[:_WRONG])
-        lessons.append(Drill("dialogue", short, (Contender(text),), choices))
+        choices = tuple(Offered(one) for one in list(wrong.values())[:_WRONG])
+        lessons.append(Drill("dialogue", short, (Offered(text),), choices))
     return lessons
 
 
 def _factcheck(data: Path) -> list[Drill]:
     """Return web evidence that supports a claim, and what has nothing to do with it."""
-    by: dict[str, tuple[list[Contender], list[Contender]]] = defaultdict(lambda: ([], []))
+    by: dict[str, tuple[list[Offered], list[Offered]]] = defaultdict(lambda: ([], []))
     for row in _rows(data / "factcheck_gpt/claim_evidence_stance.jsonl"):
         if row["stance"] in ("completely-support", "irrelevant"):
-            by[row["claim"]][row["stance"] == "irrelevant"].append(Contender(_cut(row["evidence"])))
+            by[row["claim"]][row["stance"] == "irrelevant"].append(Offered(_cut(row["evidence"])))
     return [
         Drill("factcheck", claim, (right[0],), tuple(wrong[:_WRONG]))
         for claim, (right, wrong) in by.items()
@@ -229,9 +229,9 @@ def _cuad(data: Path, dice: random.Random) -> list[Drill]:
     """Return clauses of a category, asked for by its question, and clauses that are not of it."""
     texts = {row["_id"]: _cut(row["text"]) for row in _rows(data / "cuad/clauses.jsonl")}
     asked = json.loads((data / "cuad/category_questions.json").read_text(encoding="utf-8"))
-    by: dict[str, dict[str, list[Contender]]] = defaultdict(lambda: {"Yes": [], "No": []})
+    by: dict[str, dict[str, list[Offered]]] = defaultdict(lambda: {"Yes": [], "No": []})
     for row in _rows(data / "cuad/labels.jsonl"):
-        by[row["category"]][row["label"]].append(Contender(texts[row["clause_id"]]))
+        by[row["category"]][row["label"]].append(Offered(texts[row["clause_id"]]))
     lessons = []
     for category, own in by.items():
         question = asked[category]["question"]
@@ -258,7 +258,7 @@ def _pubmedqa(data: Path, dice: random.Random) -> list[Drill]:
     lessons = []
     for row in _rows(data / "pubmedqa/pubmedqa_dev.jsonl"):
         wrong = [choice for text in row["contexts"] for choice in _choices("", _sentences(text))]
-        right = Contender(_sentences(row["conclusion"])[0])
+        right = Offered(_sentences(row["conclusion"])[0])
         lessons.append(
             Drill("pubmedqa", row["question"], (right,), tuple(dice.sample(wrong, min(_WRONG, len(wrong)))))
         )

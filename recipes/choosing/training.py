@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer
 
-from hybrid.models.choosing import Contender, rows_of
+from hybrid.models.choosing import Offered, rows_of
 from recipes.choosing.sets import Drill
 
 RANK, SCALE, FIRST, HIDDEN = 16, 2.0, 3, 96
@@ -77,7 +77,7 @@ class Learner(nn.Module):
         """Return numbers of the tokens of each text, as an embedder does, without their places."""
         return [(ids, []) for ids in self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
 
-    def score(self, pairs: Sequence[tuple[str, Contender]], *, segments: bool) -> Tensor:
+    def score(self, pairs: Sequence[tuple[str, Offered]], *, segments: bool) -> Tensor:
         """Return how well each sentence answers its question, shape (pairs,)."""
         rows = [rows_of(question, [choice], self, self.marks)[0] for question, choice in pairs]
         longest = max(len(ids) for ids, _ in rows)
@@ -135,7 +135,7 @@ def train(learner: Learner, stage: Run, tell: Callable[[int, float], None]) -> N
         tell(step, float(loss.detach()))
 
 
-def _drawn(lesson: Drill, stage: Run, dice: random.Random) -> Iterator[tuple[str, Contender]]:
+def _drawn(lesson: Drill, stage: Run, dice: random.Random) -> Iterator[tuple[str, Offered]]:
     """Yield a right sentence and some wrong ones, with the question, which now and then lacks a word."""
     words = lesson.question.split()
     if len(words) > 4 and dice.random() < stage.dropped:

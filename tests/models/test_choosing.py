@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import save_file
 
 from hybrid.config import ModelSettings
-from hybrid.models.choosing import CARD, MOST, WEIGHTS, Contender, _chooser, load_chooser, rows_of
+from hybrid.models.choosing import CARD, MOST, WEIGHTS, Offered, _chooser, load_chooser, rows_of
 from hybrid.models.embedder import SentenceTransformerEmbedder
 from hybrid.models.loading import load_embedder
 from hybrid.testing import HashEmbedder
 
-_CHOICES = [Contender("It is 1."), Contender("no", "a"), Contender("so", "", "we")]
+_CHOICES = [Offered("It is 1."), Offered("no", "a"), Offered("so", "", "we")]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def made(tmp_path, tiny):
 
 
 def test_a_row_has_question_titles_what_stands_before_and_the_sentence(tiny):
-    (row, begin), (bare, _) = rows_of("why", [Contender("so", "a", "we"), Contender("so")], tiny, (2, 3))
+    (row, begin), (bare, _) = rows_of("why", [Offered("so", "a", "we"), Offered("so")], tiny, (2, 3))
     ids = [ids for ids, _ in tiny.tokens(["why", "a . ", "we", "so"])]
     assert row == [2, *ids[0], 3, *ids[1], *ids[2], 3, *ids[3], 3]
     assert row[begin:] == [*ids[3], 3]
@@ -52,7 +52,7 @@ def test_a_row_has_question_titles_what_stands_before_and_the_sentence(tiny):
 
 def test_what_is_long_is_cut_each_part_by_itself(tiny):
     long = "word " * 100
-    [(row, begin)] = rows_of(long, [Contender(long, long, long)], tiny, (2, 3))
+    [(row, begin)] = rows_of(long, [Offered(long, long, long)], tiny, (2, 3))
     assert begin == sum(MOST[:3]) + 3
     assert len(row) == sum(MOST) + 4
 
@@ -95,14 +95,14 @@ def test_an_embedder_with_an_adapter_has_none(tiny_embedder_folder, tiny_embedde
 def test_the_one_that_ships_prefers_what_answers_to_what_is_about_it():
     embedder = load_embedder(dataclasses.replace(ModelSettings(), offline=True))
     chooser = load_chooser(embedder)
-    goats = Contender("Goats eat grass.")
-    cost = Contender("A reservation costs 0.80 EUR; for children it is free.")
+    goats = Offered("Goats eat grass.")
+    cost = Offered("A reservation costs 0.80 EUR; for children it is free.")
     kept = chooser.score(
         "How long is a reserved item kept?",
-        [cost, Contender("It is kept at the desk for seven days."), goats],
+        [cost, Offered("It is kept at the desk for seven days."), goats],
     )
-    time = Contender("A repair takes about two weeks.")
-    bears = Contender("The tenant bears the cost of it.", "Repairs", time.text)
+    time = Offered("A repair takes about two weeks.")
+    bears = Offered("The tenant bears the cost of it.", "Repairs", time.text)
     paid = chooser.score("Who pays for the repair?", [time, bears, goats])
     assert [int(scores.argmax()) for scores in (kept, paid)] == [1, 1]
     assert [int(scores.argmin()) for scores in (kept, paid)] == [2, 2]

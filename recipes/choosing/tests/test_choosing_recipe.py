@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from hybrid.models.choosing import Contender
+from hybrid.models.choosing import Offered
 from recipes.choosing.sets import Drill, _asked, _nearest
 from recipes.choosing.training import Learner, Run, train
 
@@ -41,7 +41,7 @@ def test_the_nearest_texts_are_of_others_and_share_words():
 @pytest.mark.slow
 def test_a_stage_teaches_and_leaves_the_embedder_alone(tiny_embedder_folder):
     learner = Learner(tiny_embedder_folder)
-    right, wrong = Contender("aaaa"), (Contender("bbbb"), Contender("cccc"))
+    right, wrong = Offered("aaaa"), (Offered("bbbb"), Offered("cccc"))
     lessons = [Drill("made", "which", (right,), wrong)] * 160
     frozen = {name: own.clone() for name, own in learner.named_parameters() if not own.requires_grad}
     losses = []
