@@ -494,8 +494,10 @@ def _with_heads(lines: list[Line], width: int, *, ruled: bool) -> Table:
     leading = next((n for n, is_bold in enumerate(bold) if not is_bold), 0)
     if 0 < data < leading < 4:
         data = max(data, leading)  # 10–99 and 100+ may be heads
-    start = next((n for n, line in enumerate(lines) if len(line) == width), 0)
-    named = start < 3 and len(lines[start]) == width and bold[start] and not all(bold[start:])
+    # nothing need stand above the labels
+    full = [len(line) == width or (len(line) == width - 1 > 1 and line[0].first > 0) for line in lines]
+    start = full.index(True) if any(full) else 0
+    named = start < 3 and full[start] and bold[start] and not all(bold[start:])
     # words alone in the first rows below bold heads are data too
     followed = named and start + 1 < data and len(lines[start + 1]) == width and not bold[start + 1]
     if data == len(lines) or followed:

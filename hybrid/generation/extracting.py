@@ -126,7 +126,10 @@ def extract(
         for rank, passage in zip(ranks(hits), passages, strict=True)
         for fact in facts_of(asked, passage, rank)
     ]
-    facts = distinct_facts(facts)
+    said = frozenset(content_words(asked.text))
+    # what only repeats the question answers none that asks for a kind of thing
+    told = [fact for fact in facts if not (asked.wanted and said.issuperset(content_words(fact.text)))]
+    facts = distinct_facts(told or facts)
     if not facts:
         return Extract((), 0.0)
     words = matcher(asked.words, [fact.wider for fact in facts])
