@@ -18,6 +18,7 @@ from hybrid.generation.facts import (
     facts_of,
     headings_of,
     lists_in,
+    repeats,
     section_of,
     telling_heading,
     title_of,
@@ -126,10 +127,7 @@ def extract(
         for rank, passage in zip(ranks(hits), passages, strict=True)
         for fact in facts_of(asked, passage, rank)
     ]
-    said = frozenset(content_words(asked.text))
-    # what only repeats the question answers none that asks for a kind of thing
-    told = [fact for fact in facts if not (asked.wanted and said.issuperset(content_words(fact.text)))]
-    facts = distinct_facts(told or facts)
+    facts = distinct_facts([fact for fact in facts if not repeats(asked, fact)] or facts)
     if not facts:
         return Extract((), 0.0)
     words = matcher(asked.words, [fact.wider for fact in facts])

@@ -273,14 +273,26 @@ def telling_heading(asked: Asked, passage: Passage) -> str:
 
 
 def _tells(asked: Asked, heading: str) -> bool:
-    bare = _NUMBERING.sub("", heading)
-    for code in asked.codes:  # that the question says itself
-        bare = re.sub(re.escape(code), "", bare, flags=re.IGNORECASE)
+    bare = _without_codes(asked, _NUMBERING.sub("", heading))
     if asked.thing and any(map(str.isdigit, bare)) and asked.thing in content_words(bare):
         return True
     if asked.wanted is None:
         return False
     return bool(asked.wanted.search(heading if asked.wanted.pattern.startswith("^") else bare))
+
+
+def repeats(asked: Asked, fact: Quotable) -> bool:
+    """Tell whether a fact only says again a name of the question, and has nothing of the kind asked for."""
+    bare = _without_codes(asked, fact.text)
+    if asked.wanted is None or bare == fact.text or asked.wanted.search(bare):
+        return False
+    return set(content_words(asked.text)).issuperset(content_words(f"{fact.term} {fact.text}"))
+
+
+def _without_codes(asked: Asked, text: str) -> str:
+    for code in asked.codes:
+        text = re.sub(re.escape(code), "", text, flags=re.IGNORECASE)
+    return text
 
 
 def title_of(passage: Passage) -> str:
