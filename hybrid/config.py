@@ -585,8 +585,8 @@ def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
             if not isinstance(inner, dict):
                 raise ConfigError(f"${_PREFIX}{section.upper()} is set, but `{section}` is a section of keys")
             text = environment[name]
-            # the only list among the settings; a variable spells it with commas
-            is_list = (section, key) == ("documents", "exclude")
+            # the only lists among the settings; a variable spells them with commas
+            is_list = (section, key) in (("documents", "exclude"), ("adaptation", "over"))
             inner[key] = [part for part in text.split(",") if part] if is_list else text
         else:
             values[section] = environment[name]

@@ -59,10 +59,12 @@ def test_variables_reach_every_kind_of_value():
         "HYBRID_RETRIEVAL__FUSION": "reciprocal_rank",
         "HYBRID_RETRIEVAL__DENSE_WEIGHT": "0.25",
         "HYBRID_DOCUMENTS__EXCLUDE": "a/*,b",
+        "HYBRID_ADAPTATION__OVER": "one,two",
     }
     found = load_settings(environment=variables)
     assert found.domain == "d"
     assert found.models.offline is True
+    assert found.adaptation.over == ("one", "two")
     assert found.retrieval.mode is RetrievalMode.LEXICAL
     assert found.retrieval.fusion is FusionMethod.RECIPROCAL_RANK
     assert found.retrieval.dense_weight == 0.25

@@ -117,8 +117,9 @@ class PlainEncoder:
 
     def _norm(self, name: str, states: Vectors) -> Vectors:
         weight, bias = (self._weights[f"{name}.LayerNorm.{part}"][:, None] for part in ("weight", "bias"))
-        states -= states.mean(0)
-        states /= np.sqrt((states**2).mean(0) + self._layout.shape.layer_norm_eps)
+        states -= np.add.reduce(states) / np.float32(len(states))
+        spread = np.add.reduce(states * states) / np.float32(len(states))
+        states /= np.sqrt(spread + self._layout.shape.layer_norm_eps)
         states *= weight
         states += bias
         return states
