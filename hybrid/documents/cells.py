@@ -493,7 +493,7 @@ def _with_heads(lines: list[Line], width: int, *, ruled: bool) -> Table:
     bold = [all(cell.bold for cell in line) for line in lines]
     leading = next((n for n, is_bold in enumerate(bold) if not is_bold), 0)
     if 0 < data < leading < 4:
-        data = max(data, leading)  # 10–99 and 100+ may be heads
+        data = leading  # 10–99 and 100+ may be heads
     # nothing need stand above the labels
     full = [len(line) == width or (len(line) == width - 1 > 1 and line[0].first > 0) for line in lines]
     start = full.index(True) if any(full) else 0
@@ -504,11 +504,10 @@ def _with_heads(lines: list[Line], width: int, *, ruled: bool) -> Table:
         count = start + 1 if named else 0
     else:
         count = max((n + 1 for n in range(data) if any(cell.first for cell in lines[n])), default=0)
-    full = [
-        line for line, is_bold in zip(lines[:count], bold, strict=False) if len(line) == width and not is_bold
-    ]
-    if len(full) > 1:  # rows of a list without heads, as of labels and what they hold
-        count = 0 if any(character.isdigit() for cell in full[0][1:] for character in cell.text) else 1
+    plain = [line for line, set_bold in zip(lines[:count], bold, strict=False) if not set_bold]
+    plain = [line for line in plain if len(line) == width]
+    if len(plain) > 1:  # rows of a list without heads, as of labels and what they hold
+        count = 0 if any(character.isdigit() for cell in plain[0][1:] for character in cell.text) else 1
     heads, body = lines[:count], lines[count:]
     caption = []
     while heads and len(heads[0]) == 1 and (ruled or heads[0][0].first == 0) and len(heads) > 1:
