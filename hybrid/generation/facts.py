@@ -283,10 +283,11 @@ def _tells(asked: Asked, heading: str) -> bool:
 
 def repeats(asked: Asked, fact: Quotable) -> bool:
     """Tell whether a fact only says again a name of the question, and has nothing of the kind asked for."""
-    bare = _without_codes(asked, fact.text)
-    if asked.wanted is None or bare == fact.text or asked.wanted.search(bare):
+    text = fact.row.sentence() if fact.row else fact.text
+    bare = _without_codes(asked, text)
+    if asked.wanted is None or bare == text or asked.wanted.search(bare):
         return False
-    return set(content_words(asked.text)).issuperset(content_words(f"{fact.term} {fact.text}"))
+    return set(content_words(asked.text)).issuperset(content_words(f"{fact.term} {text}"))
 
 
 def _without_codes(asked: Asked, text: str) -> str:
