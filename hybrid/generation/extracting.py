@@ -36,6 +36,7 @@ from hybrid.generation.weighing import (
     gives_cause,
     is_of,
     is_of_another,
+    reread,
     weigh,
 )
 from hybrid.models import Embedder
@@ -133,8 +134,10 @@ def extract(
     words = matcher(asked.words, [fact.wider for fact in facts])
     facts = conditioned(asked, facts, words)
     scores, relevances = weigh(asked, facts, words, sources, embedder)
-    order = [int(place) for place in np.argsort(-scores, kind="stable")]
     table = reckoned(asked, facts, scores.tolist(), words)
+    if not table:
+        scores = reread(asked, facts, scores, embedder)
+    order = [int(place) for place in np.argsort(-scores, kind="stable")]
     both = [] if table else _compared(asked, facts, order, words)
     if table:
         chosen = _cells(table)

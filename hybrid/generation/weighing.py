@@ -13,6 +13,7 @@ from hybrid.generation.editions import outdated
 from hybrid.generation.facts import Quotable, section_of, telling_heading
 from hybrid.generation.matching import Matcher, names_held
 from hybrid.models import Embedder
+from hybrid.models.choosing import Offered, load_chooser
 from hybrid.text.dates import dates
 from hybrid.text.numbers import SMALL_NUMBERS
 from hybrid.text.words import content_words, stem, tokens
@@ -24,8 +25,12 @@ Scores = NDArray[np.float64]
 # Weights that were fitted on all but one of tables, reports, a manual and an encyclopaedia were no better on
 # the one left out.
 _WEIGHTS = np.array([1.4, 0.4, 0.4, 0.5, 0.7, 0.5, 1.0, 1.0, 1.0, 0.5, 1.0, 1.0, 0.9])
-# So many facts, the best by words and rank, are compared with the question by the embedder.
-_COMPARED = 24
+# So many facts, the best by words and rank, are compared with the question by the embedder; fewer where the
+# best of them are then read together with it, which takes the time of the rest.
+_COMPARED, _COMPARED_FIRST = 24, 16
+# So many are read, and what that counts for. Causes, yes and no, and steps have rules of their own.
+_REREAD, _READ = 6, 0.3
+_BY_RULE = (Form.CAUSE, Form.POLAR, Form.PROCEDURE)
 # What the heading has, a fact below it has less surely.
 BELOW_HEADING = 0.9
 # A name that stands in the document but not with the fact counts for so much.
@@ -52,7 +57,8 @@ def weigh(
     held = [names_held(asked.names, f"{fact.text} {fact.around} {fact.passage.source}") for fact in facts]
     table = _features(asked, facts, words, sources, held)
     cheap = table @ _WEIGHTS[1:]
-    best = np.argsort(-cheap, kind="stable")[:_COMPARED]
+    most = _COMPARED if load_chooser(embedder) is None else _COMPARED_FIRST
+    best = np.argsort(-cheap, kind="stable")[:most]
     compared = embedder.embed_documents([facts[place].alone for place in best])
     found = compared @ embedder.embed_queries([asked.text])[0]
     cosines = np.full(len(facts), float(found.min()))
@@ -61,6 +67,29 @@ def weigh(
     total = sum(words.weights)
     covered = (table[:, 1] * total + _CODED * named) / ((total + _CODED * len(asked.codes)) or 1.0)
     return cheap + _WEIGHTS[0] * cosines, (_of_document(facts, cosines) + _of_document(facts, covered)) / 2
+
+
+def reread(asked: Asked, facts: Sequence[Quotable], scores: Scores, embedder: Embedder) -> Scores:
+    """Return scores in which the best facts were read together with the question, where a model for it is."""
+    chooser = load_chooser(embedder)
+    if chooser is None or asked.form in _BY_RULE:
+        return scores
+    best = np.argsort(-scores, kind="stable")[:_REREAD]
+    found = _READ * chooser.score(
+        asked.text,
+        [
+            Offered(
+                fact.row.sentence() if fact.row else fact.text,
+                fact.passage.title,
+                f"{fact.term} {fact.above}".strip(),
+            )
+            for fact in (facts[place] for place in best)
+        ],
+    )
+    again = scores + float(found.min())
+    again[best] = scores[best] + found
+    # on the old scale: what is nearly as good as the best is told by shares of it
+    return again + float(scores.max() - again.max())
 
 
 def _features(

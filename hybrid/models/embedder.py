@@ -9,7 +9,7 @@ import json
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,6 +30,7 @@ from hybrid.types import Span
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
+    from torch import Tensor
     from torch.nn import Module
 
     from hybrid.models.encoder import Encoder
@@ -163,6 +164,18 @@ class SentenceTransformerEmbedder:
         first, *_, last = self._tokenizer.encode("").ids
         marked = [[first, *row, last] for row in rows]
         return [found[1:-1] for found in encoder.states(marked, layers)]
+
+    def tuned(self, change: Mapping[str, tuple[Tensor, Tensor]]) -> Encoder | None:
+        """Return its encoder for another task; None where it is no BERT, or an adapter was merged into it.
+
+        Args:
+            change: for each weight two matrices, whose product is added to it.
+        """
+        encoder = self._encoder if self._adapter is None else None
+        if encoder is None:
+            return None
+        own = encoder.model.state_dict()
+        return encoder.changed({name: own[name] + (b @ a).to(own[name]) for name, (b, a) in change.items()})
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
         """Return unit vectors of the texts; similar lengths share a batch, so little is padding.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 from hypothesis import given
 
+from hybrid.generation import weighing
 from hybrid.generation.citations import join_cited, only_quoted, stretch_of
 from hybrid.generation.extracting import extract
 from hybrid.generation.prompts import passage_of
@@ -323,3 +325,28 @@ def test_what_the_reader_said_itself_is_no_quote(text, quoted):
     bare = only_quoted(Answer("?", text, Arm.RAG, "extractive", hits=hits))
     assert len(bare) == len(text)
     assert " ".join(bare.split()).replace(" [", "[").replace("[", " [").strip() == quoted
+
+
+class _Prefers:
+    """A chooser that likes what has a word."""
+
+    def __init__(self, word):
+        self.word = word
+
+    def score(self, question, choices):
+        return np.array([30.0 * (self.word in choice.text) for choice in choices], dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("What is the default port of the server?", "Cats sleep all day."),
+        ("Why is 5432 the default port of the server?", "The default port of the server is 5432."),
+    ],
+)
+def test_a_chooser_has_its_say_but_not_where_rules_decide(question, said, monkeypatch):
+    before = run(question, hits_of(PORTS))
+    monkeypatch.setattr(weighing, "load_chooser", lambda embedder: _Prefers("Cats"))
+    found = run(question, hits_of(PORTS))
+    assert found.cited[0].sentence == said
+    assert before.cited[0].sentence == "The default port of the server is 5432."
