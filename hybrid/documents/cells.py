@@ -28,6 +28,8 @@ _ONE_LINE = 6
 _CELL_WORDS = 7
 # In sizes of the text: lines of one cell are no further apart.
 _CELL_STEP = 1.6
+# In sizes of the text: closer lines stand beside one another.
+_OVERLAP = 0.85
 
 
 class Stroke(NamedTuple):
@@ -57,7 +59,7 @@ class Stroke(NamedTuple):
 
 
 class TextRun(NamedTuple):
-    """A stretch of text without a wide gap: from where to where, on which height, and how it looks."""
+    """A stretch of text: from where to where, on which height, how it looks, and if a wide gap parts it."""
 
     text: str
     x: float
@@ -67,6 +69,7 @@ class TextRun(NamedTuple):
     bold: bool = False
     monospaced: bool = False
     table: Table | None = None
+    parted: bool = False
 
     @property
     def is_value(self) -> bool:
@@ -212,7 +215,11 @@ def join_row(row: Row) -> TextRun:
         texts.reverse()
     large = max(row, key=lambda piece: len(piece.text))
     return large._replace(
-        text=" ".join(texts), x=row[0].x, end=max(piece.end for piece in row), bold=all(p.bold for p in row)
+        text=" ".join(texts),
+        x=row[0].x,
+        end=max(piece.end for piece in row),
+        bold=all(p.bold for p in row),
+        parted=True,
     )
 
 
@@ -386,6 +393,10 @@ def _lines(rows: list[Row], columns: list[tuple[float, float]], area: Area | Non
         if not area and end_below_heads(rows) == len(rows) and max(every) > 1.2 * min(every)
         else 0.0
     )
+    # where lines overlap, cells of one row are centred beside one of several lines
+    overlaps = [
+        not area and step < _OVERLAP * below[0].size for step, below in zip(every, rows[1:], strict=True)
+    ]
     lines: list[Line] = []
     has_data, label = False, math.inf
     for number, (row, cells) in enumerate(zip(rows, all_cells, strict=True)):
@@ -393,7 +404,9 @@ def _lines(rows: list[Row], columns: list[tuple[float, float]], area: Area | Non
         if number and bands[number] == bands[number - 1]:
             step = (rows[number - 1][0].y - row[0].y) / row[0].size
             above = lines[-1]
-            if tight:
+            if overlaps[number - 1] or (number < len(overlaps) and overlaps[number]):
+                joins = overlaps[number - 1]
+            elif tight:
                 joins = every[number - 1] < tight
             elif bands[number] in single:
                 # the lines of a label follow one another
