@@ -386,17 +386,7 @@ def _lines(rows: list[Row], columns: list[tuple[float, float]], area: Area | Non
     single = _single_bands(bands, all_cells)
     steps = sorted(above[0].y - row[0].y for above, row in pairwise(rows) if len(above) > 1 and len(row) > 1)
     usual = steps[len(steps) // 2] if steps else math.inf
-    every = [above[0].y - row[0].y for above, row in pairwise(rows)]
-    # cells of several lines, whose rows stand further apart
-    tight = (
-        1.1 * min(every)
-        if not area and end_below_heads(rows) == len(rows) and max(every) > 1.2 * min(every)
-        else 0.0
-    )
-    # where lines overlap, cells of one row are centred beside one of several lines
-    overlaps = [
-        not area and step < _OVERLAP * below[0].size for step, below in zip(every, rows[1:], strict=True)
-    ]
+    joined_by_step = _joined_by_step(rows) if not area else [None] * len(rows)
     lines: list[Line] = []
     has_data, label = False, math.inf
     for number, (row, cells) in enumerate(zip(rows, all_cells, strict=True)):
@@ -404,10 +394,8 @@ def _lines(rows: list[Row], columns: list[tuple[float, float]], area: Area | Non
         if number and bands[number] == bands[number - 1]:
             step = (rows[number - 1][0].y - row[0].y) / row[0].size
             above = lines[-1]
-            if overlaps[number - 1] or (number < len(overlaps) and overlaps[number]):
-                joins = overlaps[number - 1]
-            elif tight:
-                joins = every[number - 1] < tight
+            if (told := joined_by_step[number]) is not None:
+                joins = told
             elif bands[number] in single:
                 # the lines of a label follow one another
                 joins = cells[0].first > 0 or math.isinf(label) or label - row[0].y < _CELL_STEP * row[0].size
@@ -426,6 +414,20 @@ def _lines(rows: list[Row], columns: list[tuple[float, float]], area: Area | Non
             label = row[0].y
         has_data |= _is_data(cells)
     return lines
+
+
+def _joined_by_step(rows: list[Row]) -> list[bool | None]:
+    """Return of each row whether it goes on with the one above, None where the steps between them do not tell."""
+    steps = [math.inf, *(above[0].y - row[0].y for above, row in pairwise(rows)), math.inf]
+    # where lines overlap, cells of one row are centred beside one of several lines
+    near = [step < _OVERLAP * row[0].size for step, row in zip(steps, rows, strict=False)] + [False]
+    if any(near):
+        return [near[n] if near[n] or near[n + 1] else None for n in range(len(rows))]
+    inner = steps[1:-1]
+    # cells of several lines, whose rows stand further apart
+    if end_below_heads(rows) == len(rows) and max(inner) > 1.2 * min(inner):
+        return [step < 1.1 * min(inner) for step in steps[:-1]]
+    return [None] * len(rows)
 
 
 def _single_bands(bands: list[int], all_cells: list[Line]) -> set[int]:
