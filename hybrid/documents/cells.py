@@ -417,7 +417,7 @@ def _lines(rows: list[Row], columns: list[tuple[float, float]], area: Area | Non
 
 
 def _joined_by_step(rows: list[Row]) -> list[bool | None]:
-    """Return of each row whether it goes on with the one above, None where the steps between them do not tell."""
+    """Return of each row whether it goes on with the one above, None where their step does not tell."""
     steps = [math.inf, *(above[0].y - row[0].y for above, row in pairwise(rows)), math.inf]
     # where lines overlap, cells of one row are centred beside one of several lines
     near = [step < _OVERLAP * row[0].size for step, row in zip(steps, rows, strict=False)] + [False]
