@@ -28,6 +28,8 @@ _ONE_LINE = 6
 _CELL_WORDS = 7
 # In sizes of the text: lines of one cell are no further apart.
 _CELL_STEP = 1.6
+# In sizes of the text: closer lines stand beside one another.
+_OVERLAP = 0.85
 
 
 class Stroke(NamedTuple):
@@ -57,7 +59,7 @@ class Stroke(NamedTuple):
 
 
 class TextRun(NamedTuple):
-    """A stretch of text without a wide gap: from where to where, on which height, and how it looks."""
+    """A stretch of text: from where to where, on which height, how it looks, and if a wide gap parts it."""
 
     text: str
     x: float
@@ -67,6 +69,7 @@ class TextRun(NamedTuple):
     bold: bool = False
     monospaced: bool = False
     table: Table | None = None
+    parted: bool = False
 
     @property
     def is_value(self) -> bool:
@@ -212,7 +215,11 @@ def join_row(row: Row) -> TextRun:
         texts.reverse()
     large = max(row, key=lambda piece: len(piece.text))
     return large._replace(
-        text=" ".join(texts), x=row[0].x, end=max(piece.end for piece in row), bold=all(p.bold for p in row)
+        text=" ".join(texts),
+        x=row[0].x,
+        end=max(piece.end for piece in row),
+        bold=all(p.bold for p in row),
+        parted=True,
     )
 
 
@@ -379,13 +386,7 @@ def _lines(rows: list[Row], columns: list[tuple[float, float]], area: Area | Non
     single = _single_bands(bands, all_cells)
     steps = sorted(above[0].y - row[0].y for above, row in pairwise(rows) if len(above) > 1 and len(row) > 1)
     usual = steps[len(steps) // 2] if steps else math.inf
-    every = [above[0].y - row[0].y for above, row in pairwise(rows)]
-    # cells of several lines, whose rows stand further apart
-    tight = (
-        1.1 * min(every)
-        if not area and end_below_heads(rows) == len(rows) and max(every) > 1.2 * min(every)
-        else 0.0
-    )
+    joined_by_step = _joined_by_step(rows) if not area else [None] * len(rows)
     lines: list[Line] = []
     has_data, label = False, math.inf
     for number, (row, cells) in enumerate(zip(rows, all_cells, strict=True)):
@@ -393,8 +394,8 @@ def _lines(rows: list[Row], columns: list[tuple[float, float]], area: Area | Non
         if number and bands[number] == bands[number - 1]:
             step = (rows[number - 1][0].y - row[0].y) / row[0].size
             above = lines[-1]
-            if tight:
-                joins = every[number - 1] < tight
+            if (told := joined_by_step[number]) is not None:
+                joins = told
             elif bands[number] in single:
                 # the lines of a label follow one another
                 joins = cells[0].first > 0 or math.isinf(label) or label - row[0].y < _CELL_STEP * row[0].size
@@ -413,6 +414,20 @@ def _lines(rows: list[Row], columns: list[tuple[float, float]], area: Area | Non
             label = row[0].y
         has_data |= _is_data(cells)
     return lines
+
+
+def _joined_by_step(rows: list[Row]) -> list[bool | None]:
+    """Return of each row whether it goes on with the one above, None where their step does not tell."""
+    steps = [math.inf, *(above[0].y - row[0].y for above, row in pairwise(rows)), math.inf]
+    # where lines overlap, cells of one row are centred beside one of several lines
+    near = [step < _OVERLAP * row[0].size for step, row in zip(steps, rows, strict=False)] + [False]
+    if any(near):
+        return [near[n] if near[n] or near[n + 1] else None for n in range(len(rows))]
+    inner = steps[1:-1]
+    # cells of several lines, whose rows stand further apart
+    if end_below_heads(rows) == len(rows) and max(inner) > 1.2 * min(inner):
+        return [step < 1.1 * min(inner) for step in steps[:-1]]
+    return [None] * len(rows)
 
 
 def _single_bands(bands: list[int], all_cells: list[Line]) -> set[int]:
@@ -493,20 +508,21 @@ def _with_heads(lines: list[Line], width: int, *, ruled: bool) -> Table:
     bold = [all(cell.bold for cell in line) for line in lines]
     leading = next((n for n, is_bold in enumerate(bold) if not is_bold), 0)
     if 0 < data < leading < 4:
-        data = max(data, leading)  # 10–99 and 100+ may be heads
-    start = next((n for n, line in enumerate(lines) if len(line) == width), 0)
-    named = start < 3 and len(lines[start]) == width and bold[start] and not all(bold[start:])
+        data = leading  # 10–99 and 100+ may be heads
+    # nothing need stand above the labels
+    full = [len(line) == width or (len(line) == width - 1 > 1 and line[0].first > 0) for line in lines]
+    start = full.index(True) if any(full) else 0
+    named = start < 3 and full[start] and bold[start] and not all(bold[start:])
     # words alone in the first rows below bold heads are data too
     followed = named and start + 1 < data and len(lines[start + 1]) == width and not bold[start + 1]
     if data == len(lines) or followed:
         count = start + 1 if named else 0
     else:
         count = max((n + 1 for n in range(data) if any(cell.first for cell in lines[n])), default=0)
-    full = [
-        line for line, is_bold in zip(lines[:count], bold, strict=False) if len(line) == width and not is_bold
-    ]
-    if len(full) > 1:  # rows of a list without heads, as of labels and what they hold
-        count = 0 if any(character.isdigit() for cell in full[0][1:] for character in cell.text) else 1
+    plain = [line for line, set_bold in zip(lines[:count], bold, strict=False) if not set_bold]
+    plain = [line for line in plain if len(line) == width]
+    if len(plain) > 1:  # rows of a list without heads, as of labels and what they hold
+        count = 0 if any(character.isdigit() for cell in plain[0][1:] for character in cell.text) else 1
     heads, body = lines[:count], lines[count:]
     caption = []
     while heads and len(heads[0]) == 1 and (ruled or heads[0][0].first == 0) and len(heads) > 1:

@@ -181,6 +181,10 @@ class _Layout:
             return True
         if (line.bold, line.monospaced) != (last.bold, last.monospaced):
             return True
+        if (
+            line.parted and last.parted and not line.monospaced
+        ):  # rows of a form, or of what is no table otherwise
+            return True
         has_leader, follows_one = _has_leader(line.text), _has_leader(last.text)
         if line.monospaced or has_leader or follows_one:
             return new_page or has_leader != follows_one

@@ -413,6 +413,11 @@ def _zones(rows: list[Row], gutters: list[_Gutter]) -> Iterator[tuple[int, int]]
         for number, (above, row) in enumerate(pairwise(rows), start=1)
         if above[0].y - row[0].y > _FAR * max(row[0].size, above[0].size) or _parts_tables(rows, number)
     }
+    for number in range(1, len(rows) - 1):
+        if len(rows[number]) == 1 and rows[number][0].size > 1.08 * max(
+            piece.size for row in (rows[number - 1], rows[number + 1]) for piece in row
+        ):
+            edges |= {number, number + 1}  # a heading
     zones: list[list[int]] = []
     for gutter in sorted((g for g in gutters if g.both > 1), key=lambda gutter: gutter.first):
         inner = [

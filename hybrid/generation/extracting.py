@@ -18,6 +18,7 @@ from hybrid.generation.facts import (
     facts_of,
     headings_of,
     lists_in,
+    repeats,
     section_of,
     telling_heading,
     title_of,
@@ -127,7 +128,7 @@ def extract(
         for rank, passage in zip(ranks(hits), passages, strict=True)
         for fact in facts_of(asked, passage, rank)
     ]
-    facts = distinct_facts(facts)
+    facts = distinct_facts([fact for fact in facts if not repeats(asked, fact)] or facts)
     if not facts:
         return Extract((), 0.0)
     words = matcher(asked.words, [fact.wider for fact in facts])

@@ -17,7 +17,12 @@ from hybrid.types import CELLS, Span
 
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
 _FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
-_NUMBERING = re.compile(r"^(?:\d{1,2}[.)]|§ ?\d+|[A-Z][.)]|\d{1,2}(?:\.\d{1,2})+)\s+(?=[^\W\d])")
+# a number before a month is of a date
+_MONTHS = "jan|feb|mar|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz]|mär"
+_NUMBERING = re.compile(
+    r"^(?:\d{1,2}[.)]|§ ?\d+|[A-Z][.)]|\d{1,2}(?:\.\d{1,2})+"
+    rf"|\d{{1,2}}(?=\s+(?!(?i:{_MONTHS}))[A-ZÄÖÜ]))\s+(?=[^\W\d])"
+)
 _CODE = re.compile(r"\n[ \t]*[^\W\d_A-Z]|^#", re.ASCII)
 _ENDS = re.compile(r"[.:;,!?]\s*$")
 # "20 m³": what is counted in a unit that is not known is no amount of a known one.
@@ -110,6 +115,9 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         if row:
             text = closed(row.asked(asked.with_columns))
             above = f"{row.caption} {row.group}".strip()
+            if not any(row.columns):  # pairs are about what the first one names
+                first = first or text
+                above = f"{above} {first if first != text else ''}".strip()
             yield Quotable(passage, passage.placed(saying.span), text, above, rank, row)
         else:
             term = _term(saying.text) or term
@@ -265,12 +273,27 @@ def telling_heading(asked: Asked, passage: Passage) -> str:
 
 
 def _tells(asked: Asked, heading: str) -> bool:
-    if asked.thing and any(map(str.isdigit, heading)) and asked.thing in content_words(heading):
+    bare = _without_codes(asked, _NUMBERING.sub("", heading))
+    if asked.thing and any(map(str.isdigit, bare)) and asked.thing in content_words(bare):
         return True
     if asked.wanted is None:
         return False
-    numbered = asked.wanted.pattern.startswith("^")
-    return bool(asked.wanted.search(heading if numbered else _NUMBERING.sub("", heading)))
+    return bool(asked.wanted.search(heading if asked.wanted.pattern.startswith("^") else bare))
+
+
+def repeats(asked: Asked, fact: Quotable) -> bool:
+    """Tell whether a fact only says again a name of the question, and has nothing of the kind asked for."""
+    text = fact.row.sentence() if fact.row else fact.text
+    bare = _without_codes(asked, text)
+    if asked.wanted is None or bare == text or asked.wanted.search(bare):
+        return False
+    return set(content_words(asked.text)).issuperset(content_words(f"{fact.term} {text}"))
+
+
+def _without_codes(asked: Asked, text: str) -> str:
+    for code in asked.codes:
+        text = re.sub(re.escape(code), "", text, flags=re.IGNORECASE)
+    return text
 
 
 def title_of(passage: Passage) -> str:

@@ -10,7 +10,11 @@ from hybrid.text.folding import fold, typed
 from hybrid.types import Chunk
 
 # AB/12-34.6, P-017, a UUID, K300, NGINX_1, 2.4.1, v2.4: letters and figures, or figures in three parts
-_CODE = r"(?=[\w./-]*\d)(?=[\w./-]*[^\W\d_])\w+(?:[./-]\w+)*|\d+(?:[./-]\d+){2,}"
+# and 2026-0417, but not 2019-2020
+_CODE = (
+    r"(?=[\w./-]*\d)(?=[\w./-]*[^\W\d_])\w+(?:[./-]\w+)*|\d+(?:[./-]\d+){2,}"
+    r"|(?:19|20)\d\d[-/](?!(?:19|20)\d\d(?!\d))\d{3,}"
+)
 _VERSION = r"(?:(?<=version )|(?<=release )|(?<=firmware ))\d+(?:\.\d+)*"
 _YEAR = r"(?:19|20)\d\d"
 _NAMED = re.compile(

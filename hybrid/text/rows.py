@@ -31,6 +31,7 @@ _MONEY_ALONE = re.compile(r"\b(?:money|monetary|amounts of money)\b", re.IGNOREC
 _PERIODS = frozenset(content_words("years ended months quarter fiscal period date"))
 _MONEY = re.compile(r"[$€£¥]")
 # Where a group of rows ends.
+_LABEL_WORDS = 6
 _TOTAL = re.compile(r"(?:sub)?totals?\b|net\b", re.IGNORECASE)
 
 
@@ -141,8 +142,9 @@ def sayings(text: str, caption: str = "", columns: Sequence[str] = ()) -> list[S
     """Return the sentences of a text, the rows of its table among them, in their order.
 
     Lines of cells are apart by `` | ``; ``caption`` names their table, ``columns`` name the cells, and
-    without them a row is said as it stands.
+    without them a row is said as it stands, but for pairs of a label and what it holds.
     """
+    columns = columns or _pairs(text)
     found: list[Saying] = []
     start, group = 0, ""
     for begin, end, cells in _table_lines(text, tuple(columns)):
@@ -157,6 +159,14 @@ def sayings(text: str, caption: str = "", columns: Sequence[str] = ()) -> list[S
             row = TableRow(Span(begin, end), cells, tuple(columns), caption, group)
             found.append(Saying(row.span, row.sentence(), row))
     return [*found, *_prose(text, start, len(text))]
+
+
+def _pairs(text: str) -> tuple[str, ...]:
+    """Return two columns without names where all rows of a text have a short label and one cell more."""
+    rows = [line.split(CELLS) for line in text.split("\n") if CELLS in line]
+    paired = len(rows) > 1 and all(len(row) == 2 and all(row) for row in rows)
+    named = paired and all(row[0][0].isalpha() and len(row[0].split()) <= _LABEL_WORDS for row in rows)
+    return ("", "") if named else ()
 
 
 def _table_lines(text: str, columns: tuple[str, ...]) -> Iterator[tuple[int, int, tuple[str, ...]]]:

@@ -131,7 +131,7 @@ FILES = [
         [],
     ),
     ("form.pdf", ["Jane Example", "1987", "Agreed: yes", "blue", "Approved on 4 May by the office"], []),
-    # the next five were printed by a browser, from the pages in ``cases/printed``
+    # the next seven were printed by a browser, from the pages in ``cases/printed``
     (
         "handbook.pdf",
         [
@@ -182,6 +182,27 @@ FILES = [
             "Orders above 250 euros",
         ],
         ["No. | Article | 1–9"],
+    ),
+    (
+        "forms.pdf",
+        [
+            "Soup of the day | 4.80\nPike with potatoes | 16.50\nApple cake | 3.90\nApplication for leave",
+            "Name: Jane Example\nDepartment: Sales\nFrom: 3 August 2026",
+            "03.06. | Rent Marktplatz 3 REF 88-120 | 850.00 |  | 354.10\n15.06. | Wages",
+            "1 | 2 Council 18:30 | 3 | 4 Fire drill | 5",
+            "\nA: Yes, on a lead, but not into the kitchen.",
+            "Mon–Fri | 9–12 and 14–18\nSat | 10–13\nSun | closed",
+        ],
+        [],
+    ),
+    (
+        "paper.pdf",
+        [
+            "those of fluorocarbon 0.17 mm. Dry running doubled the loss.",
+            "Material | Wet | Dry\nNitrile | 0.41 | 0.83\nFluorocarbon | 0.17 | 0.32\n3. Results",
+            "new pumps only [3]; here we follow",
+        ],
+        [],
     ),
     ("sup.html", ["10^6 cells", "5^3 units", "note [12]", "H2O"], []),
     (

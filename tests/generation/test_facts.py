@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hybrid.generation.asking import read_question
-from hybrid.generation.facts import facts_of, lists_in
+from hybrid.generation.facts import facts_of, lists_in, repeats, telling_heading
 from hybrid.generation.matching import matcher
 from hybrid.generation.prompts import passage_of
 from hybrid.generation.reckoning import conditioned
@@ -72,3 +72,31 @@ def test_a_list_can_be_quoted_whole_beside_its_items():
     chunk = Chunk("a.md", 0, 0, len(text), text, ("Stay", "What to bring"))
     found = facts_of(read_question("What to bring?"), passage_of(1, Hit(chunk, 1.0)), 1.0)
     assert [(fact.term, fact.above) for fact in found if fact.whole] == [("What to bring", "Bring these:")]
+
+
+_INVOICE = "Invoice no. | 2026-0417\nDate | 12 May 2026\nDue | 11 June 2026"
+
+
+def test_what_only_repeats_a_name_of_the_question_is_no_answer_and_pairs_are_about_their_first():
+    chunk = Chunk("a.pdf", 0, 0, len(_INVOICE), _INVOICE)
+    asked = read_question("When is the invoice 2026-0417 due?")
+    facts = list(facts_of(asked, passage_of(1, Hit(chunk, 1.0)), 1.0))
+    assert [fact.text for fact in facts if not repeats(asked, fact)] == [
+        "Date: 12 May 2026.",
+        "Due: 11 June 2026.",
+    ]
+    assert "2026-0417" in facts[-1].above
+
+
+@pytest.mark.parametrize(
+    ("question", "heading", "telling"),
+    [
+        ("Where can I complain?", "3 Complaints", ""),
+        ("Where are bicycles kept?", "4 In the Shed", "4 In the Shed"),
+        ("When is the invoice 2026-0417 due?", "Invoice 2026-0417", ""),
+        ("When was it released?", "12 March 2026", "12 March 2026"),
+    ],
+)
+def test_a_heading_answers_by_more_than_its_number_and_what_the_question_says(question, heading, telling):
+    chunk = Chunk("a.md", 0, 0, 5, "Text.", ("Handbook", heading))
+    assert telling_heading(read_question(question), passage_of(1, Hit(chunk, 1.0))) == telling

@@ -15,6 +15,7 @@ from hybrid.types import Chunk
         ("What is new in version 2.4.1?", ("2.4.1",)),
         ("What is new in v2.4?", ("2.4",)),
         ("How heavy is the K300?", ("k300",)),
+        ("When is invoice 2026-0417 of 2019-2020 due?", ("2026-0417", "2019")),
         ("What was earned in the second quarter of 2019?", ("q2", "2019")),
         ("A 40mm pipe, 3rd in 20-year terms of the 1990s at 10:30, 5kg, 12V, 1,000.5 and 24/7?", ()),
         ("", ()),

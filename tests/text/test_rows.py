@@ -112,8 +112,12 @@ def test_the_scale_is_what_the_table_says(caption, scale):
     assert row.sentence() == f"Sales, 2019: 5,000{scale}"
 
 
-def test_without_columns_a_table_is_said_line_by_line():
-    assert [one.text for one in sayings("a | 1\nb | 2\nc | 3")] == ["a | 1", "b | 2", "c | 3"]
+def test_without_columns_a_table_is_said_line_by_line_and_pairs_by_their_labels():
+    assert [one.text for one in sayings("a | 1 | x\nb | 2 | y")] == ["a | 1 | x", "b | 2 | y"]
+    assert [one.text for one in sayings("Dear you,\n\nDate | 12 May\nDue | 11 June")][1:] == [
+        "Date: 12 May",
+        "Due: 11 June",
+    ]
 
 
 def test_a_table_is_shown_with_its_head():
