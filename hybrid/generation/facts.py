@@ -113,7 +113,9 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         ended = saying.span.end
         row = saying.row
         if row:
-            text = closed(row.asked(asked.with_columns))
+            text = closed(
+                row.sentence(column) if (column := _in_ranges(asked, row)) else row.asked(asked.with_columns)
+            )
             above = f"{row.caption} {row.group}".strip()
             if not any(row.columns):  # pairs are about what the first one names
                 first = first or text
@@ -199,6 +201,14 @@ def falls(asked: Asked, cell: str, ends: tuple[float, float, tuple[bool, bool]])
         if (low < value or (with_low and low == value)) and (value < high or (with_high and value == high)):
             return True
     return False
+
+
+def _in_ranges(asked: Asked, row: TableRow) -> list[int]:
+    """Return the place of the cell whose column is called by a range that holds an amount of the question."""
+    named = [(place, name.rpartition(", ")[2]) for place, name in enumerate(row.columns) if row.cells[place]]
+    ranges = [(place, name, ends) for place, name in named if (ends := range_of(name))]
+    held = [place for place, name, ends in ranges if falls(asked, name, ends)]
+    return held if len(held) == 1 < len(ranges) else []
 
 
 def range_of(label: str) -> tuple[float, float, tuple[bool, bool]] | None:

@@ -100,3 +100,21 @@ def test_what_only_repeats_a_name_of_the_question_is_no_answer_and_pairs_are_abo
 def test_a_heading_answers_by_more_than_its_number_and_what_the_question_says(question, heading, telling):
     chunk = Chunk("a.md", 0, 0, 5, "Text.", ("Handbook", heading))
     assert telling_heading(read_question(question), passage_of(1, Hit(chunk, 1.0))) == telling
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("What does the bolt M12 cost for 150 pieces?", "M12, Quantity, 100+: 2.05."),
+        ("What does the bolt M12 cost for 10 pieces?", "M12, Quantity, 10–99: 2.20."),
+        (
+            "What does the bolt M12 cost?",
+            "M12: Quantity, 1–9 2.50; Quantity, 10–99 2.20; Quantity, 100+ 2.05.",
+        ),
+    ],
+)
+def test_an_amount_falls_into_the_range_that_a_column_is_called_by(question, said):
+    columns = ("Bolt", "Quantity, 1–9", "Quantity, 10–99", "Quantity, 100+")
+    text = "M12 | 2.50 | 2.20 | 2.05\nM14 | 3.50 | 3.20 | 3.05"
+    passage = passage_of(1, Hit(Chunk("a.pdf", 0, 0, len(text), text, ("Prices",), columns=columns), 1.0))
+    assert next(facts_of(read_question(question), passage, 1.0)).text == said
