@@ -75,7 +75,7 @@ def read_with_pdfium(arguments: Values) -> Values:
             for page in document:
                 with closing(page), closing(page.get_textpage()) as text:
                     handle = pdf._address(ctypes.cast(text.raw, ctypes.c_void_p).value)
-                    count = len(pdf._codes(text, handle))
+                    count = len(pdf._codes(text))
                     pdf._written(pdf._box_of, handle, list(range(count)), 2, 0)
     return {"seconds": time.process_time() - start}
 
