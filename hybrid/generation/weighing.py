@@ -30,6 +30,8 @@ _WEIGHTS = np.array([1.4, 0.4, 0.4, 0.5, 0.7, 0.5, 1.0, 1.0, 1.0, 0.5, 1.0, 1.0,
 _COMPARED, _COMPARED_FIRST = 24, 16
 # So many are read, and what that counts for. Causes, yes and no, and steps have rules of their own.
 _REREAD, _READ = 6, 0.3
+# In scores of the rules, from about 0 to 4: what is further behind the best is not read again.
+_IN_DOUBT = 0.5
 _BY_RULE = (Form.CAUSE, Form.POLAR, Form.PROCEDURE)
 # What the heading has, a fact below it has less surely.
 BELOW_HEADING = 0.9
@@ -70,11 +72,17 @@ def weigh(
 
 
 def reread(asked: Asked, facts: Sequence[Quotable], scores: Scores, embedder: Embedder) -> Scores:
-    """Return scores in which the best facts were read together with the question, where a model for it is."""
+    """Return scores in which the best facts were read together with the question, where a model for it is.
+
+    Only sentences that are nearly as good as the best one: rows of tables were not among what it learned from.
+    """
     chooser = load_chooser(embedder)
     if chooser is None or asked.form in _BY_RULE:
         return scores
     best = np.argsort(-scores, kind="stable")[:_REREAD]
+    best = best[scores[best] > scores[best[0]] - _IN_DOUBT]
+    if facts[best[0]].row or len(best) < 2:
+        return scores
     found = _READ * chooser.score(
         asked.text,
         [
