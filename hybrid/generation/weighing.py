@@ -74,7 +74,7 @@ def weigh(
 def reread(asked: Asked, facts: Sequence[Quotable], scores: Scores, embedder: Embedder) -> Scores:
     """Return scores in which the best facts were read together with the question, where a model for it is.
 
-    Only sentences that are nearly as good as the best one: rows of tables were not among what it learned from.
+    Only sentences nearly as good as the best one: rows of tables were not among what it learned from.
     """
     chooser = load_chooser(embedder)
     if chooser is None or asked.form in _BY_RULE:
