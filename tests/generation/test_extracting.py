@@ -337,16 +337,21 @@ class _Prefers:
         return np.array([30.0 * (self.word in choice.text) for choice in choices], dtype=np.float32)
 
 
+_TWO = "The port of the north server is 5432. The port of the south server is 5433. Cats sleep all day."
+
+
 @pytest.mark.parametrize(
-    ("question", "said"),
+    ("question", "word", "said"),
     [
-        ("What is the default port of the server?", "Cats sleep all day."),
-        ("Why is 5432 the default port of the server?", "The default port of the server is 5432."),
+        ("What is the port of the server?", "south", "The port of the south server is 5433."),
+        ("What is the port of the server?", "Cats", "The port of the north server is 5432."),
+        ("Why is the port of the server 5432?", "south", "The port of the north server is 5432."),
     ],
+    ids=["in doubt", "far behind", "by rule"],
 )
-def test_a_chooser_has_its_say_but_not_where_rules_decide(question, said, monkeypatch):
-    before = run(question, hits_of(PORTS))
-    monkeypatch.setattr(weighing, "load_chooser", lambda embedder: _Prefers("Cats"))
-    found = run(question, hits_of(PORTS))
+def test_a_chooser_has_its_say_in_doubt_but_not_where_rules_decide(question, word, said, monkeypatch):
+    before = run(question, hits_of(_TWO))
+    monkeypatch.setattr(weighing, "load_chooser", lambda embedder: _Prefers(word))
+    found = run(question, hits_of(_TWO))
     assert found.cited[0].sentence == said
-    assert before.cited[0].sentence == "The default port of the server is 5432."
+    assert before.cited[0].sentence == "The port of the north server is 5432."
