@@ -21,6 +21,8 @@ WEIGHTS, CARD = "chooser.safetensors", "card.json"
 # Tokens of the question, of the titles above a sentence, of what stands before it, and of itself.
 MOST = (32, 14, 14, 44)
 _BEFORE_WORDS = 10
+# questions, each with what may answer it
+_KNOWN = 1 << 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,18 @@ class Chooser:
     ) -> None:
         self._encoder, self._embedder, self._head, self._marks = encoder, embedder, head, marks
         self._last = (encoder.model.config.num_hidden_layers,)
+        self._known = lru_cache(maxsize=_KNOWN)(self._read)
 
     def score(self, question: str, choices: Sequence[Offered]) -> NDArray[np.float32]:
-        """Return how well each answers, shape (len(choices),); only differences mean something."""
+        """Return how well each answers, shape (len(choices),); only differences mean something.
+
+        What was read is remembered, for a question that is asked again.
+        """
+        return np.array(self._known(question, tuple(choices)), dtype=np.float32)
+
+    def _read(self, question: str, choices: tuple[Offered, ...]) -> list[float]:
         if not choices:
-            return np.zeros(0, dtype=np.float32)
+            return []
         rows, begins = zip(*rows_of(question, choices, self._embedder, self._marks), strict=True)
         found = self._encoder.states(rows, self._last)
         means = [
@@ -80,7 +89,7 @@ class Chooser:
             for states, begin in zip(found, begins, strict=True)
         ]
         # one by one: a product with them all would be rounded otherwise than with some
-        return np.array([self._above(own) for own in means], dtype=np.float32)
+        return [self._above(own) for own in means]
 
     def _above(self, mean: NDArray[np.float32]) -> float:
         inner = self._head["h1.weight"] @ mean + self._head["h1.bias"]
