@@ -47,6 +47,10 @@ for _first, _last in ((0, 1), (3, 0x20), (0x7F, 0xA0), (0xAD, 0xAD), (0x2000, 0x
 _TRACKED = re.compile(r"\S \S \S \S\b")  # letters that are set apart
 # Below this share of letters and digits, a font has no mapping to characters and the text is noise.
 _MIN_LEGIBLE = 0.3
+_NO_TITLE = re.compile(
+    r"untitled|.*\.(?:docx?|xlsx?|pptx?|od[tsp]|rtf|txt|md|html?|tex|dvi|pdf|indd|qxd)|Microsoft \w+ - .*",
+    re.I,
+)
 _OCR = "run OCR first, or set documents.ocr"
 _LOCKED = "encrypted: it opens only with a password; save it without one"
 
@@ -121,6 +125,8 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
             builder.leave_out(kind, lost=lost)
     counts = {"pages": len(pages), "pages_without_text": without_text, "pages_unreadable": len(errors)}
     metadata = {name: str(count) for name, count in (counts | {"pages_by_ocr": by_ocr}).items() if count}
+    # what the file was called that it was printed from says nothing that a heading would not say better
+    title = "" if _NO_TITLE.fullmatch(title.strip()) else title
     yield builder.document(file.source, title=title, metadata={"author": author, **metadata})
 
 

@@ -241,6 +241,10 @@ def test_what_is_drawn_or_wrapped_twice_is_said_once(read_one, name, once):
     assert f"{document.text}\n".count(once) == 1
 
 
+def test_the_name_of_the_file_that_was_printed_is_no_title(read_one):
+    assert read_one("handbook.pdf", CASES / "handbook.pdf").title == "Staff handbook 2026"
+
+
 def test_a_sign_that_a_font_does_not_name_is_told(read_one):
     # the browser that printed this page had no font for the first sign of its Japanese line
     (left_out,) = read_one("news.pdf", CASES / "news.pdf").left_out
