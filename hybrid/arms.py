@@ -198,7 +198,7 @@ class DomainArm:
         tell(self._told)
         (hits,) = self._hits([question], where, principals)
         parts = self.answerer.stream(valid_utf8(question.text), hits, arm=self.spec.arm)
-        return (self._placed(part) if isinstance(part, Answer) else part for part in parts)
+        return map(lambda part: self._placed(part) if isinstance(part, Answer) else part, parts)
 
     def _hits(
         self, questions: Sequence[Question], where: Where, principals: Sequence[str] | None
