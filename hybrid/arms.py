@@ -197,8 +197,7 @@ class DomainArm:
         """Return the answer to an open question in pieces of text, and at last as an ``Answer``."""
         tell(self._told)
         (hits,) = self._hits([question], where, principals)
-        parts = self.answerer.stream(valid_utf8(question.text), hits, arm=self.spec.arm)
-        return map(lambda part: self._placed(part) if isinstance(part, Answer) else part, parts)
+        return map(self._ended, self.answerer.stream(valid_utf8(question.text), hits, arm=self.spec.arm))
 
     def _hits(
         self, questions: Sequence[Question], where: Where, principals: Sequence[str] | None
@@ -217,6 +216,9 @@ class DomainArm:
         prompts = version_of(generation.language, generation.prompt)
         index = "" if self.retriever is None else self.retriever.index.manifest.generation
         return {names.ARM: self.name, names.PROMPT_DIGEST: prompts, names.INDEX_GENERATION: index}
+
+    def _ended(self, part: str | Answer) -> str | Answer:
+        return self._placed(part) if isinstance(part, Answer) else part
 
     def _placed(self, answer: Answer) -> Answer:
         """Return an answer named, with each citation on its own page: a chunk may go on over the next."""
