@@ -9,10 +9,10 @@ import json
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     from hybrid.models.encoder import Encoder
     from hybrid.models.plain import PlainEncoder
-
-_Model = TypeVar("_Model")
 
 # Of the library, measured on two cores in bf16 on chunks of 200 tokens: 4: 73, 16: 82, 32: 97 chunks/s.
 _BATCH = 32
@@ -342,7 +340,14 @@ class CrossEncoderReranker:
         from sentence_transformers import CrossEncoder
 
         with LOADING:
-            self._model = _loaded(CrossEncoder, folder, placement, "cross-encoder")
+            with _told(folder, "cross-encoder"):
+                self._model = CrossEncoder(
+                    str(folder),
+                    device=placement.device,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    model_kwargs=_options(placement),
+                )
             require_whole_module(self._model.model, folder, "cross-encoder")
         if self._model.num_labels != 1:
             raise ModelMissing(
@@ -375,7 +380,14 @@ def load_sentence_transformer(folder: Path, placement: Placement) -> SentenceTra
     from sentence_transformers import SentenceTransformer
 
     with LOADING:
-        model = _loaded(SentenceTransformer, folder, placement, "sentence-transformers model")
+        with _told(folder, "sentence-transformers model"):
+            model = SentenceTransformer(
+                str(folder),
+                device=placement.device,
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs=_options(placement),
+            )
         transformer: Any = getattr(model[0], "auto_model", None)
         if transformer is not None:
             require_whole_module(transformer, Path(transformer.config.name_or_path or folder), "embedder")
@@ -397,12 +409,15 @@ def transformer_of(model: SentenceTransformer) -> Module:
     return transformer
 
 
-def _loaded(kind: Callable[..., _Model], folder: Path, placement: Placement, what: str) -> _Model:
+def _options(placement: Placement) -> dict[str, Any]:
     # other sizes are refused afterwards, by the names of the tensors
-    options = {"dtype": placement.torch_dtype(), "use_safetensors": True, "ignore_mismatched_sizes": True}
-    safe = {"local_files_only": True, "trust_remote_code": False, "model_kwargs": options}
+    return {"dtype": placement.torch_dtype(), "use_safetensors": True, "ignore_mismatched_sizes": True}
+
+
+@contextlib.contextmanager
+def _told(folder: Path, what: str) -> Iterator[None]:
     try:
-        return kind(str(folder), device=placement.device, **safe)
+        yield
     except unloadable() as error:
         raise refusal(folder, what, error) from error
 

@@ -16,7 +16,7 @@ from hybrid.testing import HashEmbedder
 
 _CHILD = Path(__file__).with_name("killed_child.py")
 _FILES = 200
-_KILLS = 30
+_KILLS = 50
 _STAGES = ("start", "reading", "embedding", "building", "switch", "_clean")
 
 
@@ -76,7 +76,7 @@ def _content(domain):
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_indexing_killed_again_and_again_keeps_the_old_generation_and_ends_the_same(tmp_path):
+def test_indexing_killed_fifty_times_keeps_the_old_generation_and_ends_the_same(tmp_path):
     chance = random.Random(11)
     domain, folder, stages = tmp_path / "indexes" / "manual", tmp_path / "docs", tmp_path / "stages"
     version = 1

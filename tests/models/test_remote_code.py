@@ -29,7 +29,7 @@ def _loads(called):
 @pytest.mark.slow
 def test_every_call_that_loads_a_model_is_found():
     found = {path.name for path, _ in _calls()}
-    assert {"pretrained.py", "adapters.py", "classifier.py"} <= found
+    assert {"pretrained.py", "embedder.py", "adapters.py", "classifier.py"} <= found
 
 
 @pytest.mark.parametrize(
