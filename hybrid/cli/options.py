@@ -133,7 +133,9 @@ def shared(*names: str) -> Callable[[Callable[..., _Result]], Callable[..., _Res
 
     def with_context(command: Callable[..., _Result]) -> Callable[..., _Result]:
         told = _parameters(command)
-        kinds = {one.name: one.annotation for one in told if dataclasses.is_dataclass(one.annotation)}
+        kinds: dict[str, type[Any]] = {
+            one.name: one.annotation for one in told if dataclasses.is_dataclass(one.annotation)
+        }
         options = {
             name: [one for one in _parameters(kind) if kind is not Context or not names or one.name in names]
             for name, kind in kinds.items()
