@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -133,9 +132,7 @@ def shared(*names: str) -> Callable[[Callable[..., _Result]], Callable[..., _Res
 
     def with_context(command: Callable[..., _Result]) -> Callable[..., _Result]:
         told = _parameters(command)
-        kinds: dict[str, type[Any]] = {
-            one.name: one.annotation for one in told if dataclasses.is_dataclass(one.annotation)
-        }
+        kinds = {one.name: one.annotation for one in told if hasattr(one.annotation, "__dataclass_fields__")}
         options = {
             name: [one for one in _parameters(kind) if kind is not Context or not names or one.name in names]
             for name, kind in kinds.items()
