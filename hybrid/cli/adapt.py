@@ -57,7 +57,7 @@ _TOLD_EVERY_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Taught:
     """What a model is to learn from; the fields are options."""
 
     learn: Learn = None
@@ -130,7 +130,7 @@ class Tuned:
 @shared()
 def examples(
     context: Context,
-    given: Given,
+    taught: Taught,
     out: Annotated[Path | None, Option("--out", help="Write the training examples, JSON lines.")] = None,
     dry_run: Annotated[
         bool, Option("--dry-run", help="Show ten as the model sees them, with memory and time.")
@@ -140,7 +140,7 @@ def examples(
 ) -> None:
     """Make the examples that a generator would be tuned on, and say what was left out."""
     assistant = context.assistant(context.settings({"adaptation": {"seed": seed, "passages": passages}}))
-    material = given.material(assistant)
+    material = taught.material(assistant)
     document: dict[str, Any] = {
         "train": len(material.examples.train),
         "validation": len(material.examples.validation),
@@ -164,7 +164,7 @@ def examples(
 @shared()
 def generator(
     context: Context,
-    given: Given,
+    taught: Taught,
     tuned: Tuned,
     name: Name = "",
     start: Annotated[str, Option("--start", help="The adapter to begin with.")] = "",
@@ -178,7 +178,7 @@ def generator(
     own["over"] = None if tuned.over is None else tuned.over.split(",")
     own["rank"] = None if tuned.rank == "auto" else tuned.rank
     assistant = context.assistant(context.settings({"adaptation": own}))
-    material = given.material(assistant, licence, start)
+    material = taught.material(assistant, licence, start)
     service = assistant.adaptation
     if tuned.rank == "auto":
         service = service.with_best_rank(material, note=console.note)
