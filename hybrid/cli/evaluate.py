@@ -64,7 +64,7 @@ def compare(
     named = Path(questions).is_file() or questions.endswith(".jsonl")
     if not named and (len(questions.split()) > 1 or "?" in questions):
         text = questions.strip()
-        outcomes = assistant.side_by_side(text, arms=arms)
+        outcomes = assistant.asked.side_by_side(text, arms)
         if context.as_json:
             console.json_document({"question": text, "arms": outcomes})
         else:

@@ -74,13 +74,14 @@ def calibrate(
     limit: Limit = None,
 ) -> int:
     """Fit a scorer's probabilities to your labels; ends with 7, and keeps nothing, if that gains nothing."""
-    from hybrid.grounding.service import card_values
+    from hybrid.grounding.calibration import card_path
+    from hybrid.grounding.service import calibrate_scorer, card_values
 
+    settings = context.settings()
     # before the work, which takes its time: with --out no domain is needed
-    assistant = context.assistant(indexed=out is None)
-    found = assistant.calibrate(
-        data, scorer=scorer, out=out, limit=limit, progress=console.counting(5, "claims")
-    )
+    kept = out or card_path(context.assistant(settings).folder, scorer)
+    progress = console.counting(5, "claims")
+    found = calibrate_scorer(data, kept, settings.models, scorer=scorer, limit=limit, progress=progress)
     card, stored = found.card, str(found.path) if found.path is not None else None
     if context.as_json:
         console.json_document(

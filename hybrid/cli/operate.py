@@ -277,10 +277,12 @@ def rollback(
     to: Annotated[str, Option("--to", help="The beginning of its digest; default: the one before.")] = "",
 ) -> None:
     """Answer by an earlier version again, at once and until the settings name another prompt."""
+    from hybrid.operations.switches import restore_prompts
+
     own = context.assistant()
     before = own.prompts_in_force
-    after = own.restore_prompts(to)
-    decided = own.decided
+    after = restore_prompts(own, to)
+    decided = own.asked.decided
     if decided is not None and "prompt=" in decided.name:
         console.note(f"note: the arm that was decided on names its own prompt: {decided.name}")
     told = {"domain": own.domain, "before": before, "after": after}

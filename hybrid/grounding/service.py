@@ -14,7 +14,7 @@ import numpy as np
 from hybrid.confidence import CalibrationError, calibration_error
 from hybrid.config import ModelSettings
 from hybrid.errors import UsageError
-from hybrid.files import hash_text, write_json
+from hybrid.files import write_json
 from hybrid.grounding.calibration import (
     SCHEMA_VERSION,
     UNCALIBRATED,
@@ -48,7 +48,7 @@ class CalibrationCard:
     are from 0 to 1, lower is better; those ``after`` are cross-fitted: no claim is judged by a curve that saw
     its source.
     ``gain`` is how much lower the Brier score is, with its interval by source. ``data`` is the name of the
-    set and ``data_hash`` that of its claims and labels; ``created`` a time in ISO 8601.
+    set, ``created`` a time in ISO 8601.
     """
 
     scorer: str
@@ -63,7 +63,6 @@ class CalibrationCard:
     error_before: CalibrationError
     error_after: CalibrationError
     data: str = ""
-    data_hash: str = ""
     created: str = ""
     before: Calibration = UNCALIBRATED
 
@@ -113,7 +112,6 @@ def calibrated(
         error_before=errors[0],
         error_after=errors[1],
         data=data,
-        data_hash=hash_text(*(part for claim in claims for part in _parts(claim))),
         created=created,
         before=before,
     )
@@ -128,10 +126,6 @@ def write_card(path: Path, card: CalibrationCard) -> None:
 def card_values(card: CalibrationCard) -> dict[str, Any]:
     """Return the card as plain JSON values."""
     return {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(card) | {"gain": card.gain.flat()}
-
-
-def _parts(claim: LabelledClaim) -> tuple[str, ...]:
-    return (claim.id, claim.claim, *claim.evidence, str(claim.supported), claim.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +199,14 @@ def calibrate_scorer(
     limit: int | None = None,
     progress: Progress = lambda scorer, done, total: None,
 ) -> ScorerCalibrated:
-    """Fit a scorer to labelled claims, and keep what that gained in ``out``: ``Assistant.calibrate``."""
+    """Fit a scorer to labelled claims, and keep it in ``out`` only if that gains something.
+
+    ``card_path`` is where a domain looks for it. ``limit`` takes so many claims at most, whole documents.
+
+    Raises:
+        UsageError: too few labels, all alike, or all of one source; or there is no such scorer.
+        ModelMissing: its weights are nowhere.
+    """
     # what ships, not what these or other labels made of it
     shipped = fitted_for(scorer)
     name, claims = _claims(data, limit)
