@@ -211,10 +211,20 @@ def _compose(
     chosen = _sentences(asked, ranked, sorted_scores, words, most)
     if len(chosen) == 1 and (other := _otherwise(asked, ranked, sorted_scores)):
         return _versions(asked, best, other, words)
-    cited = [_cite(asked, fact, words) for fact in chosen]
+    cited = _once([_cite(asked, fact, words) for fact in chosen])
     if asked.form is Form.POLAR and (verdict := _verdict(asked, best, words)):
         cited[0] = replace(cited[0], sentence=f"{verdict}: “{cited[0].sentence.rstrip()}”")
     return cited
+
+
+def _once(cited: Sequence[Cited]) -> list[Cited]:
+    """Return quotes without those that another one has in it, with what it leans on."""
+    said = [one.sentence for one in cited]
+    return [
+        one
+        for place, one in enumerate(cited)
+        if one.sentence not in said[:place] and not any(one.sentence in own != one.sentence for own in said)
+    ]
 
 
 def _sentences(
@@ -291,7 +301,11 @@ def _cite(asked: Asked, fact: Quotable, words: Matcher) -> Cited:
         shown = whole if asked.several and len(whole.split()) <= 30 else text
         return Cited(shown, Support(passage, span, 1.0))
     first = re.sub(r"\W", "", text.split()[0]).lower() if text.split() else ""
-    if (first in _LEANS or is_bare(text)) and fact.above and len(f"{fact.above} {text}".split()) <= _LONGEST_PART:
+    if (
+        (first in _LEANS or is_bare(text))
+        and fact.above
+        and len(f"{fact.above} {text}".split()) <= _LONGEST_PART
+    ):
         begin = passage.text.find(fact.above)
         if 0 <= begin <= span.start - passage.span.start:
             span = Span(passage.span.start + begin, span.end)

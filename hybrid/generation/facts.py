@@ -23,7 +23,7 @@ _NUMBERING = re.compile(
     r"^(?:\d{1,2}[.)]|§ ?\d+|[A-Z][.)]|\d{1,2}(?:\.\d{1,2})+"
     rf"|\d{{1,2}}(?=\s+(?!(?i:{_MONTHS}))[A-ZÄÖÜ]))\s+(?=[^\W\d])"
 )
-# A question of the document itself, as those of a list of frequent ones, and an answer that says nothing alone.
+# A question of the document itself, and an answer that says nothing alone.
 _ASKS = re.compile(r"\?[\"”’')\]]*\s*\Z")
 _BARE = re.compile(r"(?:(?:answer|antwort):\s*)?(?:yes|no|ja|nein)\W*", re.IGNORECASE)
 _CODE = re.compile(r"\n[ \t]*[^\W\d_A-Z]|^#", re.ASCII)

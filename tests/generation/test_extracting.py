@@ -367,7 +367,8 @@ def test_a_chooser_has_its_say_in_doubt_but_not_where_rules_decide(question, wor
         ),
         (
             "What does the lamp weigh?",
-            "How long does the lamp last?\n\nAbout two years.\n\nWhat does the lamp weigh?\n\nIt weighs 2 kg.",
+            "How long does the lamp last?\n\nAbout two years.\n\nWhat does the lamp weigh?\n\nIt weighs 2"
+            " kg.",
             "What does the lamp weigh? It weighs 2 kg. [1]",
         ),
         (
@@ -381,7 +382,11 @@ def test_a_chooser_has_its_say_in_doubt_but_not_where_rules_decide(question, wor
             "contract? Answer: Yes",
             "Clause: Neither party may assign the contract. [1]",
         ),
-        ("Which questions does the form have on sleep?", "How long do you sleep?", "How long do you sleep? [1]"),
+        (
+            "Which questions does the form have on sleep?",
+            "How long do you sleep?",
+            "How long do you sleep? [1]",
+        ),
     ],
 )
 def test_a_question_of_the_document_is_answered_by_what_stands_behind_it(question, text, answer):

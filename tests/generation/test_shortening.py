@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
@@ -43,8 +45,8 @@ def stretches(shown):
         ),
         (
             "How high is the tower of Sankt Olai?",
-            "The bells were cast in Lund and hung by the guild in the same year in which the choir was painted;"
-            " the tower of Sankt Olai is 84 m high and was for long the highest in the land.",
+            "The bells were cast in Lund and hung by the guild in the same year in which the choir was"
+            " painted; the tower of Sankt Olai is 84 m high and was for long the highest in the land.",
             "… the tower of Sankt Olai is 84 m high and was for long the highest in the land.",
         ),
     ],
@@ -74,18 +76,18 @@ def test_a_long_sentence_is_cut_to_the_stretch_that_answers(question, text, show
         ),
         (
             "Why did sales fall last year?",
-            "Sales fell last year by a tenth in all of the countries in which we have shops of our own, due to"
-            " the long strike at the port and the price of sugar that rose in the spring.",
+            "Sales fell last year by a tenth in all of the countries in which we have shops of our own, due"
+            " to the long strike at the port and the price of sugar that rose in the spring.",
         ),
         (
             "What are the duties of the warden?",
-            "The warden opens the hall and keeps the list of those who want to use it on one of the days of the"
-            " week, and cleans the kitchen, and winds the clock, and pays the bills.",
+            "The warden opens the hall and keeps the list of those who want to use it on one of the days of"
+            " the week, and cleans the kitchen, and winds the clock, and pays the bills.",
         ),
         (
             "What may be sold at the market?",
-            "Food may be sold at the market in the square by those who live in the parish only if the stall is"
-            " covered, or is of wood, and has been looked at by the warden in the same month.",
+            "Food may be sold at the market in the square by those who live in the parish only if the stall"
+            " is covered, or is of wood, and has been looked at by the warden in the same month.",
         ),
     ],
 )
@@ -96,8 +98,8 @@ def test_what_would_change_the_meaning_is_never_cut(question, text):
 
 def test_an_aside_is_kept_where_another_name_is_asked_for():
     text = (
-        "The rotors (rotating discs of forged steel that the makers balance by hand) are mounted on a drive shaft"
-        " of one piece in the casing of the turbine that stands in the hall."
+        "The rotors (rotating discs of forged steel that the makers balance by hand) are mounted on a drive"
+        " shaft of one piece in the casing of the turbine that stands in the hall."
     )
     assert short("What is another term for rotors?", text) == text
     assert short("What are rotors mounted on?", text) == text
@@ -114,7 +116,9 @@ def test_a_name_of_the_question_is_kept_unless_it_stands_above():
 
 
 _WORDS = st.sampled_from(
-    "the pump a valve is was opened closed , which and not unless (small) ; – 12 bar in Holm by Anna who of".split()
+    re.split(
+        r"\s*/\s*", "the pump/a valve/is/opened/,/which/and/not/unless/(small)/;/12 bar/in Holm/by/who/of"
+    )
 )
 
 
