@@ -32,10 +32,6 @@ def evaluate(
     context: Context,
     data: Annotated[list[Path], Argument(help="Labelled claims: files or folders.")],
     scorer: Annotated[list[str] | None, Option("--scorer", help="A scorer by name; may be repeated.")] = None,
-    threshold_from: Annotated[
-        Path | None,
-        Option("--threshold-from", help="Fit calibration and threshold on these labelled claims."),
-    ] = None,
     calibration: Annotated[
         Path | None, Option("--calibration", help="A file of `hybrid grounding calibrate`.")
     ] = None,
@@ -48,10 +44,8 @@ def evaluate(
         data,
         context.settings().models,
         scorers=scorer or COMPARED,
-        threshold_from=threshold_from,
         calibration=calibration,
         limit=limit,
-        note=console.note,
         progress=console.counting(5, "claims"),
     )
     if context.as_json:
