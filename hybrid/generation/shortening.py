@@ -51,7 +51,8 @@ _AUX = (
 _DOES = rf"(?:{_AUX}|\w{{2,}}ed|\w{{3,}}[^\Ws]s)"
 # A stretch does not end with these.
 _HANGS = re.compile(
-    r"(?:\b(?:of|to|in|on|at|by|for|from|with|as|and|or|the|an?|than|that|which|into|upon|over|under|such|through"
+    r"(?:\b(?:of|to|in|on|at|by|for|from|with|as|and|or|the|an?|than|that|which|into|upon|over"
+    r"|under|such|through"
     r"|about|within|against|during|among|after|before"
     r"|e\.g\.|i\.e\.|for (?:example|instance)|primarily|mainly|partly|largely|is|are|was|were)|follow\w*"
     r"|below)[\s,:]*$",
