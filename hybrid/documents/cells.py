@@ -138,21 +138,22 @@ def words_in(text: str) -> float:
     return words if text.isascii() else max(words, sum(character > "\u2e80" for character in text) / 2)
 
 
-def tables_of(rows: list[Row], area: Area | None = None) -> list[Table]:
-    """Return the rows as tables, one below the other; none where they are no table."""
+def tables_of(rows: list[Row], area: Area | None = None, *, headed: bool = False) -> list[Table]:
+    """Return the rows as tables, one below the other; none where they are no table.
+
+    ``headed`` ones begin below bold heads, and their cells may be prose of several lines.
+    """
     if not rows or any(piece.table or piece.monospaced for row in rows for piece in row):
         return []
     columns = columns_of(rows)
     if len(columns) < 2:
         return []
-    lines = _lines(rows, columns, area)
+    lines = _lines(rows, columns, area, headed=headed)
     if sum(len(line) > 1 for line in lines) < 2:
         return []
     body = [cell for line in lines for cell in line if cell.first]
     short = sum(cell.is_value or words_in(cell.text) <= _CELL_WORDS for cell in body)
-    if not area and (
-        (short < 0.7 * len(body) and not end_below_heads(rows)) or not _has_aligned_column(rows, columns)
-    ):
+    if not area and ((short < 0.7 * len(body) and not headed) or not _has_aligned_column(rows, columns)):
         return []
     labels = [line[0].text for line in lines if not line[0].first]
     if sum(text.endswith(":") for text in labels) > 0.6 * len(labels) and len(columns) % 2 == 0:
@@ -162,30 +163,6 @@ def tables_of(rows: list[Row], area: Area | None = None) -> list[Table]:
         _with_heads(lines[start:stop], len(columns), ruled=area is not None)
         for start, stop in pairwise([*heads, len(lines)])
     ]
-
-
-def end_below_heads(rows: list[Row], first: int = 0) -> int:
-    """Return where the rows end whose cells begin below three or more bold heads; 0 where none begin so.
-
-    So large is a table whose cells are prose of several lines, which else would be read as columns of prose.
-    """
-    heads = rows[first]
-    if len(heads) < 3 or not all(head.bold and words_in(head.text) <= _CELL_WORDS for head in heads):
-        return 0
-    stop, last = first + 1, 0
-    while stop < len(rows) and all(
-        not piece.bold and any(abs(piece.x - head.x) < 2 for head in heads) for piece in rows[stop]
-    ):
-        stop += 1
-        last = stop if len(rows[stop - 1]) > 1 else last
-    begun = {
-        n
-        for row in rows[first + 1 : stop]
-        for n, head in enumerate(heads)
-        for piece in row
-        if abs(piece.x - head.x) < 2
-    }
-    return stop if last and len(begun) == len(heads) else 0
 
 
 def rows_of(pieces: list[TextRun]) -> list[Row]:
@@ -379,14 +356,16 @@ def _cells(row: Row, columns: list[tuple[float, float]]) -> Line:
     return cells
 
 
-def _lines(rows: list[Row], columns: list[tuple[float, float]], area: Area | None) -> list[Line]:
+def _lines(
+    rows: list[Row], columns: list[tuple[float, float]], area: Area | None, *, headed: bool
+) -> list[Line]:
     """Return the rows of cells; a cell of several lines is one."""
     all_cells = [_cells(row, columns) for row in rows]
     bands = [area.band(row[0]) if area else -1 for row in rows]
     single = _single_bands(bands, all_cells)
     steps = sorted(above[0].y - row[0].y for above, row in pairwise(rows) if len(above) > 1 and len(row) > 1)
     usual = steps[len(steps) // 2] if steps else math.inf
-    joined_by_step = _joined_by_step(rows) if not area else [None] * len(rows)
+    joined_by_step = _joined_by_step(rows, headed=headed) if not area else [None] * len(rows)
     lines: list[Line] = []
     has_data, label = False, math.inf
     for number, (row, cells) in enumerate(zip(rows, all_cells, strict=True)):
@@ -416,7 +395,7 @@ def _lines(rows: list[Row], columns: list[tuple[float, float]], area: Area | Non
     return lines
 
 
-def _joined_by_step(rows: list[Row]) -> list[bool | None]:
+def _joined_by_step(rows: list[Row], *, headed: bool) -> list[bool | None]:
     """Return of each row whether it goes on with the one above, None where their step does not tell."""
     steps = [math.inf, *(above[0].y - row[0].y for above, row in pairwise(rows)), math.inf]
     # where lines overlap, cells of one row are centred beside one of several lines
@@ -425,7 +404,7 @@ def _joined_by_step(rows: list[Row]) -> list[bool | None]:
         return [near[n] if near[n] or near[n + 1] else None for n in range(len(rows))]
     inner = steps[1:-1]
     # cells of several lines, whose rows stand further apart
-    if end_below_heads(rows) == len(rows) and max(inner) > 1.2 * min(inner):
+    if headed and max(inner) > 1.2 * min(inner):
         return [step < 1.1 * min(inner) for step in steps[:-1]]
     return [None] * len(rows)
 
