@@ -15,9 +15,6 @@ _VALUE = re.compile(
     r"(?:US|C|A)?\W{0,4}\d[\d.,’' ]*(?:%|x|bps|pts|[a-zA-Z]{1,2})?\W{0,4}|[-–—−*]+|N/?[AM]\*?|n\.?[am]\.?|nil"
 )
 _YEAR = re.compile(r"(?:FY\s?)?(?:19|20)\d\d[A-Z*]?")
-_OPEN_END = re.compile(
-    r"(?:\b(?:and|or|of|the|to|for|in|on|by|from|with|at|per|as|net|than|und|der|die|von)|[,&/(-])$", re.I
-)
 CAPTION = re.compile(r"(?:table|exhibit|schedule|figure|chart|tabelle|tableau)\s+[\w.-]+", re.IGNORECASE)
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 # In sizes of the text: how far pieces of one line may stand off.
@@ -146,8 +143,6 @@ def tables_of(rows: list[Row], area: Area | None = None, *, headed: bool = False
     if not rows or any(piece.table or piece.monospaced for row in rows for piece in row):
         return []
     columns = columns_of(rows)
-    if len(columns) < 2:
-        return []
     lines = _lines(rows, columns, area, headed=headed)
     if sum(len(line) > 1 for line in lines) < 2:
         return []
@@ -309,7 +304,7 @@ def _is_several(rows: list[Row]) -> bool:
         return False
     values = [len(row) == 1 and row[0].is_value for row in rows]
     # a number before a word may be one cell, such as 24 months
-    return values[-1] or sum(values) > 1 or all(row[-1].text[-1] == ":" for row in rows)
+    return values[-1]
 
 
 def columns_of(rows: list[Row]) -> list[tuple[float, float]]:
@@ -381,7 +376,8 @@ def _lines(
             elif step > _CELL_STEP:
                 joins = False
             elif len(above) == 1 and not above[0].first and not cells[0].first:
-                joins = _wraps(above[0], rows[number - 1 : number + 2], columns[0][1], usual)
+                near = rows[number - 1][0].y - row[0].y < 0.93 * usual
+                joins = near or row[0].text[:1].islower()
             elif has_data or cells[0].first:
                 joins = _continues(above, cells)
         if joins:
@@ -420,32 +416,12 @@ def _single_bands(bands: list[int], all_cells: list[Line]) -> set[int]:
     return set(bands) - {-1} - {band for (band, _), count in values.items() if count > 1}
 
 
-def _wraps(above: Cell, rows: list[Row], right: float, usual: float) -> bool:
-    """Return whether a label goes on in the next row; ``rows`` are its own, the next and the one below."""
-    row, below = rows[1], rows[2] if len(rows) > 2 else []
-    if above.text[-1] == ":":
-        return False
-    if _runs_on(above.text, row[0].text):
-        return True
-    word = row[0].text.split(" ", 1)[0]
-    if above.end + 0.5 * row[0].size * (len(word) + 1) < right:
-        return False  # there was room for the next word
-    # what is set off is the rest of a label, or the first of several rows below their head
-    rest = len(below) < 2 or len(row) < 2 or abs(below[0].x - row[0].x) > 1
-    hangs = row[0].x > rows[0][0].x + 3 and rest
-    return hangs or rows[0][0].y - row[0].y < 0.93 * usual
-
-
-def _runs_on(above: str, below: str) -> bool:
-    return below[:1].islower() or bool(_OPEN_END.search(above))
-
-
 def _continues(line: Line, cells: Line) -> bool:
     """Return whether a row goes on with the cells of the row above it."""
     if any(cell.is_value for cell in cells):
         return False
     if not cells[0].first:
-        return len(cells) == 1 and _runs_on(line[0].text, cells[0].text)
+        return len(cells) == 1 and cells[0].text[:1].islower()
     spans = {(cell.first, cell.last): cell.is_value for cell in line}
     return all(not spans.get((cell.first, cell.last), True) for cell in cells)
 
@@ -492,9 +468,7 @@ def _with_heads(lines: list[Line], width: int, *, ruled: bool) -> Table:
     full = [len(line) == width or (len(line) == width - 1 > 1 and line[0].first > 0) for line in lines]
     start = full.index(True) if any(full) else 0
     named = start < 3 and full[start] and bold[start] and not all(bold[start:])
-    # words alone in the first rows below bold heads are data too
-    followed = named and start + 1 < data and len(lines[start + 1]) == width and not bold[start + 1]
-    if data == len(lines) or followed:
+    if data == len(lines):
         count = start + 1 if named else 0
     else:
         count = max((n + 1 for n in range(data) if any(cell.first for cell in lines[n])), default=0)
