@@ -28,8 +28,7 @@ Suites = Annotated[
 ]
 Items = Annotated[int | None, Option("--items", help="At most so many of each kind.")]
 GivenData = Annotated[
-    list[Path] | None,
-    Option("--data", help="Your own examples, as they were given to `hybrid adapt`."),
+    list[Path] | None, Option("--data", help="Your own examples, as they were given to `hybrid adapt`.")
 ]
 _Kind = Argument(help="generator or embedder.", case_sensitive=False)
 
@@ -115,8 +114,7 @@ def check(
     suite: Suites = None,
     items: Items = None,
     task: Annotated[
-        list[str] | None,
-        Option("--task", help="A task of lm-eval, measured as well; may be repeated."),
+        list[str] | None, Option("--task", help="A task of lm-eval, measured as well; may be repeated.")
     ] = None,
 ) -> int:
     """Measure what an adapter made the model forget, and write it into its card; ends with 7 if too much."""
@@ -190,8 +188,7 @@ def combine(
     names: Annotated[list[str], Argument(help="The names of two or more adapters.")],
     by: Annotated[Merging, Option("--by", help="How changes become one.")] = Merging.TIES,
     weight: Annotated[
-        list[float] | None,
-        Option("--weight", help="One for each, in order; default: tried on validation."),
+        list[float] | None, Option("--weight", help="One for each, in order; default: tried on validation.")
     ] = None,
     density: Annotated[float, Option("--density", help="Share of entries that TIES and DARE keep.")] = 0.5,
     rank: Annotated[int, Option("--rank", min=0, help="Of the new one; default: by the way.")] = 0,

@@ -34,8 +34,7 @@ AsUser = Annotated[
 Count = Annotated[int | None, Option("-k", help="How many hits.")]
 Reranker = Annotated[str | None, Option("--reranker", help="A cross-encoder, by name or folder.")]
 ExecutorName = Annotated[
-    str,
-    Option("--executor", help="Who works: serial, threads[:N], processes[:N], ray, ray://HOST:PORT."),
+    str, Option("--executor", help="Who works: serial, threads[:N], processes[:N], ray, ray://HOST:PORT.")
 ]
 
 
