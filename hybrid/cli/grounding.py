@@ -6,36 +6,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from typer import Argument, Option
 
 from hybrid.cli import console
-from hybrid.cli.options import Context, shared
+from hybrid.cli.options import Context, group, verb
 from hybrid.errors import EXIT_GATE_FAILED
 
 if TYPE_CHECKING:
     from hybrid.grounding.measure import MeanResult, MetaEvaluation
     from hybrid.grounding.service import CalibrationCard
 
-app = typer.Typer(
-    help="What judges whether an answer is carried by its passages: measure it, fit it to your data.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = group("What judges whether an answer is carried by its passages: measure it, fit it to your data.")
 
 Limit = Annotated[int | None, Option("--limit", min=1, help="At most so many claims, whole documents.")]
 
 
-@app.command("evaluate")
-@shared("as_json", "config", "offline")
+@verb(app, "evaluate", "as_json", "config", "offline")
 def evaluate(
     context: Context,
     data: Annotated[list[Path], Argument(help="Labelled claims: files or folders.")],
     scorer: Annotated[list[str] | None, Option("--scorer", help="A scorer by name; may be repeated.")] = None,
-    threshold_from: Annotated[
-        Path | None,
-        Option("--threshold-from", help="Fit calibration and threshold on these labelled claims."),
-    ] = None,
     calibration: Annotated[
         Path | None, Option("--calibration", help="A file of `hybrid grounding calibrate`.")
     ] = None,
@@ -48,10 +38,8 @@ def evaluate(
         data,
         context.settings().models,
         scorers=scorer or COMPARED,
-        threshold_from=threshold_from,
         calibration=calibration,
         limit=limit,
-        note=console.note,
         progress=console.counting(5, "claims"),
     )
     if context.as_json:
@@ -62,8 +50,7 @@ def evaluate(
         _show(found.sets, found.means)
 
 
-@app.command("calibrate")
-@shared()
+@verb(app, "calibrate")
 def calibrate(
     context: Context,
     data: Annotated[Path, Argument(help="Labelled claims: a file or a folder.")],

@@ -7,16 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from hybrid.confidence import (
-    CalibrationError,
-    CurvePoint,
-    aurc,
-    brier,
-    calibration_error,
-    risk_coverage,
-)
+from hybrid.confidence import CalibrationError, CurvePoint, aurc, brier, calibration_error, risk_coverage
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import (
     LEAST_LABELS,
@@ -140,15 +132,6 @@ class MeanResult:
     floor: bool
     auroc: Estimate
     gain: Estimate
-
-
-def fit(logits: ArrayLike, supported: ArrayLike) -> Fitted:
-    """Return the calibration and the threshold of the best balanced accuracy on these claims.
-
-    Raises:
-        UsageError: fewer than 10 labels, all labels are alike, or a logit is not finite.
-    """
-    return Fitted(fit_calibration(logits, supported), choose_threshold(logits, supported))
 
 
 def evaluate(

@@ -311,12 +311,7 @@ class Feedback:
         return kept if mine else None
 
     def vote(
-        self,
-        id: str,
-        value: int,
-        *,
-        comment: str = "",
-        as_user: str | Sequence[str] | None = None,
+        self, id: str, value: int, *, comment: str = "", as_user: str | Sequence[str] | None = None
     ) -> None:
         """Say that an answer was good (1) or bad (−1), and why; the last word of a voter counts.
 

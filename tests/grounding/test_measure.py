@@ -8,7 +8,7 @@ from sklearn import metrics as reference
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import UNCALIBRATED, Calibration, CurveKind, Fitted, Knot
 from hybrid.grounding.examples import Label, LabelledClaim
-from hybrid.grounding.measure import Dimension, FittedOn, evaluate, fit, mean_over_sets
+from hybrid.grounding.measure import Dimension, FittedOn, evaluate, mean_over_sets
 from hybrid.grounding.metrics import WORD_OVERLAP, ScorerLogits
 
 FEW = 60
@@ -194,12 +194,3 @@ def test_scores_that_do_not_fit_are_an_error(labelled, scores, message):
 def test_no_claims_are_an_error():
     with pytest.raises(UsageError, match="no labelled claims"):
         evaluate([], [])
-
-
-def test_fitting_gives_a_curve_and_the_best_threshold(labelled, scored):
-    claims = labelled(200)
-    scores = scored(claims, "good", 3.0)
-    labels = [claim.supported for claim in claims]
-    fitted = fit(scores.logits, labels)
-    assert fitted.calibration.method is CurveKind.PLATT
-    assert reference.balanced_accuracy_score(labels, scores.logits >= fitted.threshold) > 0.9

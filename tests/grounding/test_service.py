@@ -76,17 +76,6 @@ def test_scorers_are_measured_on_each_set_and_on_their_mean(claims, asked):
 
 
 @pytest.mark.slow
-def test_what_is_judged_is_not_fitted_on(claims):
-    said = []
-    measure_scorers(
-        [claims("one")], MODELS, scorers=["loud"], threshold_from=claims("half", first=10), note=said.append
-    )
-    assert said == ["half: 60 claims of documents that are judged are left out of the fitting"]
-    with pytest.raises(UsageError, match="are judged too"):
-        measure_scorers([claims("one")], MODELS, scorers=["loud"], threshold_from=claims("same"))
-
-
-@pytest.mark.slow
 def test_a_calibration_that_gains_is_kept_and_can_be_judged_by(claims, tmp_path):
     kept = tmp_path / "kept" / "loud.json"
     found = calibrate_scorer(claims("one"), kept, MODELS, scorer="loud")
