@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from hybrid.decision.values import Gate
     from hybrid.domains import Assistants
     from hybrid.grounding.judge import Grounder, Grounding
-    from hybrid.grounding.sampling import Uncertainty
     from hybrid.questions.sets import QuestionSets
     from hybrid.routing.arms import ArmRouterCard
     from hybrid.tuning import Adaptation
@@ -288,32 +287,6 @@ class Assistant:
             return None
         with resumed(answer.trace):
             return self.grounder.check(answer)
-
-    def uncertainty(
-        self, answer: Answer, *, samples: int = 5, temperature: float = 0.5, seed: int = 0
-    ) -> Uncertainty | None:
-        """Tell how sure the generator is of an answer that has no passages, by what else it would say.
-
-        The answer is of the arm ``base`` or ``adapter``; ``samples`` others are drawn, at a ``temperature``
-        of which 1 takes the generator as it is and less makes the likely likelier.
-
-        Returns:
-            None for an answer that declined.
-
-        Raises:
-            UsageError: the answer was read from passages, which ``check`` holds it against.
-        """
-        from hybrid.grounding.sampling import sampled
-
-        (found,) = sampled(
-            [answer],
-            lambda: self.grounder.scorer,
-            lambda arm: self.asked.serving(arm).answerer,
-            samples=samples,
-            temperature=temperature,
-            seed=seed,
-        )
-        return found
 
     @property
     def grounder(self) -> Grounder:
