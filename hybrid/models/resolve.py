@@ -1,4 +1,4 @@
-"""Where a name becomes weights: a path, a package, the hub's cache, a folder here, or the hub, in this order."""
+"""Where a name becomes weights: a path, a package, the hub's cache, a folder here, the hub, in this order."""
 
 from __future__ import annotations
 

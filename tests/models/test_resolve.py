@@ -68,7 +68,7 @@ def test_a_package_beats_the_hub_cache_beats_the_hub_and_a_namesake_beats_none(
     assert locate("org/model", offline=True).origin is Origin.NOWHERE
 
 
-def test_a_folder_here_that_holds_a_model_is_taken_where_no_package_has_its_name(tmp_path, package, hub_cache):
+def test_a_folder_that_holds_a_model_is_taken_where_no_package_has_its_name(tmp_path, package, hub_cache):
     (hub_cache / "model.safetensors").unlink()
     for name in ("org/model", "models/own", "own"):
         (tmp_path / name).mkdir(parents=True)
