@@ -106,21 +106,6 @@ def excess_aurc(confidences: Sequence[float], losses: Sequence[float]) -> float 
     return max(area - _area(np.sort(np.asarray(losses, dtype=np.float64))), 0.0)
 
 
-def augrc(confidences: Sequence[float], losses: Sequence[float]) -> float | None:
-    """Return the area under the generalised risk–coverage curve; None of nothing.
-
-    The generalised risk is the share of all answers that are kept and wrong, so that a mistake among the
-    first answers does not count again at every coverage (Traub et al. 2024, arXiv:2407.01032). From 0 to
-    1/2, lower is better: it is (1 − AUROC)·a·e + e²/2 for accuracy a and error e = 1 − a, where the AUROC
-    is that of telling right from wrong.
-    """
-    _, lost = _sorted(confidences, losses)
-    if not len(lost):
-        return None
-    missed = np.concatenate([[0.0], np.cumsum(lost) / len(lost)])
-    return float(np.mean((missed[1:] + missed[:-1]) / 2))
-
-
 def brier(confidences: Sequence[float], scores: Sequence[float]) -> float | None:
     """Return the mean squared difference of confidence and score; None of nothing.
 

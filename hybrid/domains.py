@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from hybrid.assistant import Assistant, principals_of
+from hybrid.assistant import Assistant
 from hybrid.config import Settings, load_settings
 from hybrid.errors import HybridError, IndexMissing, UsageError
 from hybrid.generation.talk import hear, reply
@@ -19,6 +19,7 @@ from hybrid.index.generations import domains as indexed_domains
 from hybrid.models import Embedder, Generator, Reranker, Vectors
 from hybrid.questions.files import load_questions
 from hybrid.retrieval import Retriever
+from hybrid.routing.asking import in_batches
 from hybrid.routing.domains import (
     ROUTER_FILE,
     UNFITTED,
@@ -37,14 +38,7 @@ from hybrid.routing.followups import Conversation, understood
 from hybrid.tracing.asking import answered
 from hybrid.tracing.names import DECISION_MODEL, ROUTE_DOMAIN, ROUTE_PROBABILITY, ROUTED, SpanKind
 from hybrid.tracing.spans import asking, only, span
-from hybrid.types import (
-    Answer,
-    Arm,
-    Asker,
-    Message,
-    Route,
-    Where,
-)
+from hybrid.types import Answer, Arm, Asker, Message, Route, Where, principals_of
 
 if TYPE_CHECKING:
     from hybrid.grounding.judge import Grounding
@@ -196,7 +190,7 @@ class Assistants:
     def _routed(self, question: str, as_user: Asker) -> Route:
         retrievers = self._retrievers()
         for name in retrievers:
-            self._assistant(name).require_user(as_user)
+            self._assistant(name).asked.require_user(as_user)
         fitted = self._fitted(retrievers)
         indexes: dict[str, Routable] = {name: one.index for name, one in retrievers.items()}
         labelled = fitted.labelled if fitted else {}
@@ -291,20 +285,20 @@ class Assistants:
             else:
                 with only([place], of=len(questions)):
                     routes[place] = self._placed(text, domain, (), as_user)[1]
-        chosen = {place: domain or (route.domain if route else "") for place, route in routes.items()}
-        for name in dict.fromkeys(chosen.values()):
-            places = [place for place, own in chosen.items() if own == name]
+
+        def answer(name: str, places: Sequence[int]) -> list[Answer]:
+            asked = [questions[place] for place in places]
             if not name:
-                found = [self._declined(questions[place], routes[place]) for place in places]
-            else:
-                asked = [questions[place] for place in places]
-                with only(places, of=len(questions)):
-                    own = self[name].ask_all(asked, arm=_arm_of(arm, name), where=where, as_user=as_user)
-                found = [
-                    replace(answer, domain=name, route=routes[place])
-                    for place, answer in zip(places, own, strict=True)
+                return [
+                    self._declined(text, routes[place]) for place, text in zip(places, asked, strict=True)
                 ]
-            answers.update(zip(places, found, strict=True))
+            own = self[name].ask_all(asked, arm=_arm_of(arm, name), where=where, as_user=as_user)
+            return [
+                replace(one, domain=name, route=routes[place]) for place, one in zip(places, own, strict=True)
+            ]
+
+        chosen = {place: domain or (route.domain if route else "") for place, route in routes.items()}
+        answers |= in_batches(chosen, answer, of=len(questions))
         return [answers[place] for place in range(len(questions))]
 
     def stream(
@@ -471,7 +465,7 @@ class Assistants:
         meant = hear(question).question
         if history:
             self._require_some(there := self.domains)
-            meant = self[domain or there[0]].standalone(question, history)
+            meant = self[domain or there[0]].asked.standalone(question, history)
         route = None if domain is not None else self.route(meant, as_user=as_user)
         return meant, route, domain or (route.domain if route else "")
 
@@ -481,7 +475,7 @@ class Assistants:
         if heard.act is None:
             return None
         there = self._retrievers()
-        shelves = [self[name].shelf(as_user) for name in there]
+        shelves = [self[name].asked.shelf(as_user) for name in there]
         # a greeting with a slip may be a word of the documents
         slips = " ".join(heard.slips)
         known = any(share for one in there.values() for share in one.index.word_shares(slips).values())

@@ -15,7 +15,7 @@ from hybrid.chunking import CHUNKING_VERSION, chunk_document, token_limit
 from hybrid.config import ChunkSettings, DocumentSettings
 from hybrid.distributed.executors import SERIAL, Executor
 from hybrid.documents import READERS_VERSION, ReaderPool, Scan, SourceFile, by_suffix, scan
-from hybrid.documents.folder import drop_upload, is_upload, uploads
+from hybrid.documents.folder import drop_upload, is_upload, keep_upload, uploads
 from hybrid.documents.source import Principals, printable, rule_for
 from hybrid.errors import IndexError_, IndexMismatch, IndexMissing, UsageError
 from hybrid.files import hash_file, hash_text
@@ -37,18 +37,17 @@ _BYTES_A_CHUNK_BESIDE_VECTORS = 2_600
 class IndexStatus:
     """What a domain holds: the manifest in force, whole generations oldest first, and what was rejected.
 
-    ``verified`` says that every file was checked against its checksum. ``left_out`` is by file what the
-    documents lack of it, ``unread`` how many files of which suffix no reader exists for. ``stale`` says how
-    the folder differs from what was indexed of it. ``store`` is the address, without its login, of what
-    searches the vectors, empty for files of the index. ``sources`` of all documents, ``characters``, how many
-    of each file are in the index, and ``glossary``, what words stand for, are None unless asked for.
+    ``left_out`` is by file what the documents lack of it, ``unread`` how many files of which suffix no reader
+    exists for. ``stale`` says how the folder differs from what was indexed of it. ``store`` is the address,
+    without its login, of what searches the vectors, empty for files of the index. ``sources`` of all
+    documents, ``characters``, how many of each file are in the index, and ``glossary``, what words stand for,
+    are None unless asked for.
     """
 
     domain: str
     manifest: Manifest
     generations: tuple[str, ...]
     rejected: tuple[Rejected, ...]
-    verified: bool
     left_out: Mapping[str, tuple[LeftOut, ...]]
     unread: Mapping[str, int]
     stale: Drift | None
@@ -71,7 +70,6 @@ def index_status(
             manifest=index.manifest,
             generations=tuple(finished(folder)),
             rejected=(*(seen.rejected if seen else ()), *index.rejected()),
-            verified=verify,
             left_out=index.left_out(),
             unread=seen.unread if seen else {},
             stale=drift_of(seen) if seen else None,
@@ -174,37 +172,52 @@ class Ingestor:
         remember(self.domain, folder, found, self.documents)
         return self._report(found, update, begun)
 
-    def take_uploads(self, required: str = "", *, progress: Progress | None = None) -> IngestReport:
-        """Make the index hold the uploaded files as they are now, and leave those of the folder alone.
+    def upload(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        readers: Sequence[str] | None = None,
+        progress: Progress | None = None,
+    ) -> IngestReport:
+        """Keep a file beside the index and take it in: ``Assistant.upload``; those of the folder stay.
 
-        ``required`` is the source of one without which the index stays as it is.
+        ``readers`` alone may read it; None says nothing of that.
 
         Raises:
-            UsageError: that one cannot be read.
             IndexMissing: nothing was indexed yet.
             IndexMismatch: the index was built with another embedder.
         """
         begun = time.perf_counter()
+        kept = keep_upload(self.domain, name, data, most=self.documents.max_megabytes, readers=readers)
         state = read_state(self.domain)
         require_embedder(state.manifest, self.embedder.fingerprint)
         own = replace(self, chunks=state.manifest.chunks)
-        found, uploaded = own._survey(uploads(self.domain))
-        kept = {source: known for source, known in state.files.items() if not is_upload(source)}
-        wanted = kept | uploaded
-        update = apply_update(
-            self.domain,
-            wanted,
-            own._loader(found.files, wanted),
-            self.embedder,
-            folder=state.manifest.folder,
-            chunks=own.chunks,
-            over=state.manifest.generation,
-            required=required,
-            external=self.external,
-            executor=self.executor,
-            progress=progress,
-        )
-        return self._report(found, update, begun)
+        others = {source: known for source, known in state.files.items() if not is_upload(source)}
+        try:
+            found, uploaded = own._survey(uploads(self.domain))
+            wanted = others | uploaded
+            update = apply_update(
+                self.domain,
+                wanted,
+                own._loader(found.files, wanted),
+                self.embedder,
+                folder=state.manifest.folder,
+                chunks=own.chunks,
+                over=state.manifest.generation,
+                required=kept.source,
+                external=self.external,
+                executor=self.executor,
+                progress=progress,
+            )
+        except UsageError:
+            if kept.source not in state.files:
+                drop_upload(self.domain, kept.source)
+            raise
+        report = self._report(found, update, begun)
+        if kept.source not in report.characters:  # taken in before, while another process wrote
+            raise UsageError(f"{name} could not be read before", hint="`hybrid status` says why; mend it")
+        return report
 
     def _report(self, found: Scan, update: Update, begun: float) -> IngestReport:
         kept = read_kept(self.domain)

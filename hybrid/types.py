@@ -416,6 +416,11 @@ def plain(value: object) -> Any:
     return value
 
 
+def principals_of(as_user: Asker) -> tuple[str, ...] | None:
+    """Return a user, or a user and the groups of that user, as principals; None where no user asks."""
+    return (as_user,) if isinstance(as_user, str) else None if as_user is None else tuple(as_user)
+
+
 class MessageRole(StrEnum):
     """Who speaks in a conversation."""
 

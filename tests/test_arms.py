@@ -139,7 +139,7 @@ def test_an_arm_whose_reader_is_the_writer_has_room_for_its_form(settings):
 
 
 def _identity(assistant, arm, *questions):
-    (contender,) = assistant.contenders(arm, questions or [_ASKED])
+    (contender,) = assistant.asked.contenders(arm, questions or [_ASKED])
     return dict(contender.identity)
 
 
@@ -221,28 +221,28 @@ def test_the_extractive_arm_loads_no_generator(domain, settings):
     alone = Assistant(
         "manual", settings=dataclasses.replace(settings, models=broken), embedder=HashEmbedder(64)
     )
-    (rag,) = alone.contenders("rag", [_ASKED])
+    (rag,) = alone.asked.contenders("rag", [_ASKED])
     rag.prepare([_ASKED])
     assert "5432" in rag.answer_all([_ASKED])[0].text
     for arm, questions in (("base", [_ASKED]), ("rag:reader=generator", [_ASKED]), ("rag", [_LABELLED])):
         with pytest.raises(ModelMissing):
-            alone.contenders(arm, questions)
-    assert assistant.contenders("base", [_ASKED])
+            alone.asked.contenders(arm, questions)
+    assert assistant.asked.contenders("base", [_ASKED])
 
 
 def test_base_needs_no_index_and_rag_does(settings):
     assistant = Assistant(
         "none", settings=settings, embedder=HashEmbedder(64), generator=ScriptedGenerator(["5432"])
     )
-    (base,) = assistant.contenders("base", [_ASKED])
+    (base,) = assistant.asked.contenders("base", [_ASKED])
     assert base.answer_all([_ASKED])[0].text == "5432"
     with pytest.raises(IndexMissing):
-        assistant.contenders("rag", [_ASKED])
+        assistant.asked.contenders("rag", [_ASKED])
 
 
 @pytest.mark.slow
 def test_questions_of_both_kinds_keep_their_order(domain):
-    (rag,) = domain().contenders("rag", [_ASKED, _LABELLED])
+    (rag,) = domain().asked.contenders("rag", [_ASKED, _LABELLED])
     answers = rag.answer_all([_LABELLED, _ASKED, _LABELLED])
     assert answers[0].text == answers[2].text in _LABELLED.options
     assert "5432" in answers[1].text
@@ -251,7 +251,7 @@ def test_questions_of_both_kinds_keep_their_order(domain):
 
 @pytest.mark.slow
 def test_withheld_sources_are_not_seen(domain):
-    (rag,) = domain().contenders("rag:k=2", [_ASKED])
+    (rag,) = domain().asked.contenders("rag:k=2", [_ASKED])
     withheld = dataclasses.replace(_ASKED, withheld=("port.txt",))
     free, kept = rag.answer_all([_ASKED, withheld])
     assert "port.txt" in {hit.chunk.source for hit in free.hits}
@@ -262,10 +262,10 @@ def test_withheld_sources_are_not_seen(domain):
 def test_models_of_ones_own_serve_unless_an_arm_names_another(domain, tmp_path):
     own = ScriptedGenerator(["mine"])
     assistant = domain(own)
-    (base,) = assistant.contenders("base:max_new_tokens=9", [_ASKED])
+    (base,) = assistant.asked.contenders("base:max_new_tokens=9", [_ASKED])
     assert base.answer_all([_ASKED])[0].text == "mine"
     with pytest.raises(ModelMissing):
-        assistant.contenders(f"base:generator={tmp_path / 'nowhere'}", [_ASKED])
+        assistant.asked.contenders(f"base:generator={tmp_path / 'nowhere'}", [_ASKED])
 
 
 # --- adapters --------------------------------------------------------------------------------------
@@ -286,10 +286,10 @@ def adapted(domain, keep_adapter):
 def test_an_arm_that_needs_an_adapter_says_that_there_is_none(domain):
     for arm in ("adapter", "both"):
         with pytest.raises(AdapterError, match="need a generator adapter, and none is in use") as caught:
-            domain().contenders(arm, [_ASKED])
+            domain().asked.contenders(arm, [_ASKED])
         assert "hybrid adapt generator" in caught.value.hint
     with pytest.raises(AdapterError, match="there is no adapter 'x'"):
-        domain().contenders("both:generator_adapter=x", [_ASKED])
+        domain().asked.contenders("both:generator_adapter=x", [_ASKED])
 
 
 @pytest.mark.slow
@@ -297,7 +297,7 @@ def test_an_adapter_that_is_there_and_not_in_use_is_named(domain, keep_adapter):
     assistant = domain()
     keep_adapter(assistant.folder, "generator-001", promote=False)
     with pytest.raises(AdapterError, match="there are: generator-001") as caught:
-        assistant.contenders("adapter", [_ASKED])
+        assistant.asked.contenders("adapter", [_ASKED])
     assert "hybrid adapters promote generator-001" in caught.value.hint
 
 
@@ -306,11 +306,13 @@ def test_an_adapter_of_the_embedder_is_none_of_the_generator(domain, keep_adapte
     assistant = domain()
     keep_adapter(assistant.folder, "embedder-001", kind="embedder", promote=False)
     with pytest.raises(AdapterError, match="cannot serve the generator"):
-        assistant.contenders("adapter:generator_adapter=embedder-001", [_ASKED])
+        assistant.asked.contenders("adapter:generator_adapter=embedder-001", [_ASKED])
 
 
 def test_the_arm_adapter_answers_by_the_adapted_generator_alone(adapted):
-    base, one, other = adapted.contenders("base,adapter,adapter:generator_adapter=generator-002", [_ASKED])
+    base, one, other = adapted.asked.contenders(
+        "base,adapter,adapter:generator_adapter=generator-002", [_ASKED]
+    )
     assert [arm.answer_all([_ASKED])[0].text for arm in (base, one, other)] == [
         "It is the untuned 5432.",
         "It is the tuned 5432.",
@@ -349,7 +351,7 @@ def test_an_adapter_is_measured_as_it_serves_in_the_layers_of_the_base(
 @pytest.mark.slow
 def test_both_reads_as_its_adapter_was_trained_to_unless_told(adapted):
     arms = "both,both:reader=generator,both:generator_adapter=generator-002,rag,rag:reader=quoting"
-    readers = [arm.answerer.settings.reader for arm in adapted.contenders(arms, [_ASKED])]
+    readers = [arm.answerer.settings.reader for arm in adapted.asked.contenders(arms, [_ASKED])]
     assert readers == [
         Reader.QUOTING,
         Reader.GENERATOR,
@@ -361,7 +363,7 @@ def test_both_reads_as_its_adapter_was_trained_to_unless_told(adapted):
 
 @pytest.mark.slow
 def test_both_has_passages_and_the_adapted_generator(adapted):
-    (both,) = adapted.contenders("both:reader=generator", [_ASKED])
+    (both,) = adapted.asked.contenders("both:reader=generator", [_ASKED])
     both.prepare([_ASKED])
     (answer,) = both.answer_all([_ASKED])
     assert answer.arm is Arm.BOTH
@@ -399,4 +401,4 @@ def test_a_generator_that_takes_no_adapter_is_named(adapted):
 
     other = Assistant("manual", settings=adapted.settings, embedder=HashEmbedder(64), generator=Fixed())
     with pytest.raises(AdapterError, match="'elsewhere' takes no adapter"):
-        other.contenders("adapter", [_ASKED])
+        other.asked.contenders("adapter", [_ASKED])

@@ -14,6 +14,7 @@ from hybrid.adaptation.values import AdapterKind
 from hybrid.errors import AdapterError, IndexMismatch, IndexMissing, LikelihoodMissing, UsageError
 from hybrid.grounding import judge
 from hybrid.grounding.judge import load_grounder
+from hybrid.grounding.sampling import sampled
 from hybrid.grounding.values import Status
 from hybrid.index.sync import put_in_force, reembed
 from hybrid.models.loading import load_embedder
@@ -48,13 +49,13 @@ def assistant(docs):
 @pytest.mark.slow
 def test_an_answer_has_the_digest_of_all_that_decided_it(assistant, docs):
     answer = assistant.ask("What is the default port of the server?")
-    digest = assistant.identity(answer)
-    assert assistant.identity(assistant.ask("When does it restart?")) == digest
-    assert assistant.identity(assistant.ask("When does it restart?", arm="rag:k=2")) != digest
+    digest = assistant.asked.identity(answer)
+    assert assistant.asked.identity(assistant.ask("When does it restart?")) == digest
+    assert assistant.asked.identity(assistant.ask("When does it restart?", arm="rag:k=2")) != digest
     (docs / "more.txt").write_text("The log is kept for a week.")
     assistant.index(docs)
-    assert assistant.identity(assistant.ask("When does it restart?")) != digest
-    assert assistant.identity(assistant.ask("Hello!")) == ""
+    assert assistant.asked.identity(assistant.ask("When does it restart?")) != digest
+    assert assistant.asked.identity(assistant.ask("Hello!")) == ""
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "a\0b", ".hidden"])
@@ -107,7 +108,12 @@ def test_samples_of_many_answers_are_those_of_each_and_what_declined_has_none(ad
     asked = ["What is the default port?", "And at night?"]
     base, adapter = (adapted.ask(asked[0], arm=arm) for arm in (Arm.BASE, Arm.ADAPTER))
     declined = dataclasses.replace(base, abstained=True)
-    together = adapted.uncertainty_all([adapter, declined, base], samples=2)
+    together = sampled(
+        [adapter, declined, base],
+        lambda: adapted.grounder.scorer,
+        lambda arm: adapted.asked.contenders(arm, [])[0].answerer,
+        samples=2,
+    )
     assert together == [adapted.uncertainty(adapter, samples=2), None, adapted.uncertainty(base, samples=2)]
     assert [together[place].samples[0] for place in (0, 2)] == ["The first.", "It is 5432 [1]."]
 
@@ -208,14 +214,14 @@ def _all_ways(assistant, **given):
 
 @pytest.mark.slow
 def test_without_a_decision_rag_answers(assistant):
-    assert assistant.decided is None
+    assert assistant.asked.decided is None
     assert [answer.variant for answer in _all_ways(assistant)] == ["rag"] * 3
 
 
 @pytest.mark.slow
 def test_a_question_without_an_arm_is_answered_by_the_decision(assistant):
     _decide(assistant, "rag:reader=generator:k=2")
-    assert assistant.decided.name == "rag:reader=generator:k=2"
+    assert assistant.asked.decided.name == "rag:reader=generator:k=2"
     for answer in _all_ways(assistant):
         assert (answer.variant, answer.arm, answer.reader) == (
             "rag:reader=generator:k=2", Arm.RAG, "generator",
@@ -245,7 +251,7 @@ def test_what_a_comparison_chose_is_adopted_and_an_undecided_one_changes_nothing
     assert assistant.ask(_PORT).variant == "rag:k=2"
     undecided = dataclasses.replace(chosen, decision=dataclasses.replace(chosen.decision, arm=None))
     assert assistant.adopt(undecided) is assistant.adopt(dataclasses.replace(chosen, decision=None)) is None
-    assert assistant.decided.name == "rag:k=2"
+    assert assistant.asked.decided.name == "rag:k=2"
 
 
 _OPEN = Question("1", "Which port?", ("5432",))
@@ -268,17 +274,17 @@ def _adopted(assistant, arm, asked=(_OPEN,)):
 def test_an_arm_that_was_chosen_for_labels_does_not_answer_open_questions(assistant):
     label = Question("1", "May it be assigned?", ("Yes",), options=("Yes", "No"))
     assert _adopted(assistant, "base", [label]) == "base"
-    assert (assistant.decided.name, assistant.usual.name) == ("base", "rag")
+    assert (assistant.asked.decided.name, assistant.asked.usual.name) == ("base", "rag")
     assert assistant.ask(_PORT).variant == "rag"
     mixed = [label, dataclasses.replace(_OPEN, id="2")]
-    assert _adopted(assistant, "base", mixed) == assistant.usual.name == "base"
+    assert _adopted(assistant, "base", mixed) == assistant.asked.usual.name == "base"
 
 
 def test_an_arm_of_labels_answers_where_there_are_no_documents(tmp_path):
     alone = Assistant("alone", settings=load_settings({"indexes": str(tmp_path)}))
     label = Question("1", "May it be assigned?", ("Yes",), options=("Yes", "No"))
     alone.folder.mkdir(parents=True)
-    assert _adopted(alone, "base", [label]) == alone.usual.name == "base"
+    assert _adopted(alone, "base", [label]) == alone.asked.usual.name == "base"
 
 
 @pytest.mark.slow
@@ -292,7 +298,7 @@ def test_an_adopted_arm_stays_what_it_was(adapted):
 
 @pytest.mark.slow
 def test_one_question_is_asked_of_several_arms_and_nothing_is_written_down(assistant):
-    base, rag = assistant.side_by_side(_PORT, arms="base,rag:k=1")
+    base, rag = assistant.asked.side_by_side(_PORT, "base,rag:k=1")
     assert (base.arm, base.passages, base.answer) == ("base", (), "It is 5432 [1].")
     assert (rag.arm, len(rag.passages)) == ("rag:k=1", 1)
     assert not (assistant.folder / "experiments").exists()
@@ -474,7 +480,7 @@ def test_the_readme_in_five_lines_with_the_settings_of_the_folder(docs, tmp_path
 @pytest.mark.slow
 def test_contenders_answer_by_their_arms_and_share_the_models(assistant):
     question = Question("q", "What is the default port of the server?", ("5432",))
-    base, rag, written = assistant.contenders("base,rag:k=1,rag:reader=generator", [question])
+    base, rag, written = assistant.asked.contenders("base,rag:k=1,rag:reader=generator", [question])
     assert [one.name for one in (base, rag, written)] == ["base", "rag:k=1", "rag:reader=generator"]
     assert [len(one.answer_all([question])[0].hits) for one in (base, rag)] == [0, 1]
     assert base.answerer.generator() is written.answerer.generator() is assistant.generator
@@ -504,7 +510,7 @@ def _tuned(assistant):
 
 def _found(assistant, arm):
     question = Question("q", "What is the default port of the server?", ("5432",))
-    (contender,) = assistant.contenders(arm, [question])
+    (contender,) = assistant.asked.contenders(arm, [question])
     return contender
 
 

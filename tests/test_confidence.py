@@ -6,13 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from sklearn.metrics import brier_score_loss, roc_auc_score
+from sklearn.metrics import brier_score_loss
 
 from hybrid.confidence import (
     AbstentionScores,
     CurvePoint,
     abstention,
-    augrc,
     aurc,
     brier,
     calibration_error,
@@ -47,20 +46,6 @@ def test_a_curve_by_hand():
     assert excess_aurc(sure, lost) == pytest.approx(area - (0 + 0 + 1 / 3 + 2 / 4 + 3 / 5) / 5)
 
 
-def test_the_generalised_area_by_hand():
-    # cumulated losses over 4: 0, 0, 1/4, 1/4, 2/4 at coverages 0, 1/4, … 1, joined by straight lines
-    assert augrc([0.9, 0.8, 0.7, 0.6], [0, 1, 0, 1]) == pytest.approx((0 + 0.125 + 0.25 + 0.375) / 4)
-
-
-@pytest.mark.slow
-@given(st.lists(st.tuples(levels, st.integers(0, 1)), min_size=2, max_size=12))
-def test_the_generalised_area_is_that_of_the_auroc(rows):
-    sure, lost = split(rows)
-    error = sum(lost) / len(lost)
-    ranked = 0.5 if error in (0, 1) else roc_auc_score([1 - loss for loss in lost], sure)
-    assert augrc(sure, lost) == pytest.approx((1 - ranked) * error * (1 - error) + error**2 / 2)
-
-
 def test_a_right_order_beats_a_wrong_one():
     assert aurc([0.9, 0.8, 0.2], [0, 0, 1]) < aurc([0.2, 0.8, 0.9], [0, 0, 1])
     assert excess_aurc([0.9, 0.8, 0.2], [0, 0, 1]) == 0.0
@@ -72,7 +57,7 @@ def test_minus_infinity_comes_last():
 
 
 def test_nothing_is_none():
-    assert aurc([], []) is None and augrc([], []) is None and excess_aurc([], []) is None
+    assert aurc([], []) is None and excess_aurc([], []) is None
     assert brier([], []) is None and calibration_error([], []) is None
     assert risk_coverage([], []) == []
 
@@ -191,7 +176,7 @@ def test_the_area_is_the_mean_over_all_orders_of_ties(rows):
 @given(answers, st.data())
 def test_no_figure_depends_on_the_order_and_all_stay_in_range(rows, data):
     other = data.draw(st.permutations(rows))
-    for metric in (aurc, augrc, excess_aurc, brier):
+    for metric in (aurc, excess_aurc, brier):
         value = metric(*split(rows))
         assert 0.0 <= value <= 1.0
         assert metric(*split(other)) == pytest.approx(value)
@@ -223,7 +208,7 @@ def test_a_confidence_out_of_range_is_an_error_and_not_dropped(metric, bad):
         metric([0.5, bad], [1, 1])
 
 
-@pytest.mark.parametrize("metric", [brier, calibration_error, aurc, augrc, excess_aurc, risk_coverage])
+@pytest.mark.parametrize("metric", [brier, calibration_error, aurc, excess_aurc, risk_coverage])
 def test_lists_of_different_lengths_are_an_error(metric):
     with pytest.raises(UsageError):
         metric([0.5], [])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,15 +56,81 @@ _WIDTH = 600
 _TOLD_EVERY_SECONDS = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What a model is to learn from; the fields are options."""
+
+    learn: Learn = None
+    data: DataFiles = None
+    mix: Mix = False
+    against: Against = None
+    apart: Apart = None
+
+    def material(self, assistant: Assistant, licence: str = "not stated", start: str = "") -> Material:
+        """Return the examples, and say how many there are."""
+        service, begun = assistant.adaptation, time.perf_counter()
+        material = service.material(
+            [part.strip() for text in self.learn or () for part in text.split(",")],
+            against=_questions(self.against),
+            apart=_questions(self.apart),
+            given=service.given(self.data or ()),
+            mix=self.mix,
+            licence=licence,
+            start=start,
+            note=console.note,
+        )
+        counts = ", ".join(f"{count} {kind}" for kind, count in material.data.counts.items())
+        found = material.examples
+        console.note(
+            f"{len(found.train) + len(found.preferences)} examples to train on ({counts}), "
+            f"{len(found.validation) + len(found.checks)} to validate, "
+            f"{len(material.rehearsal)} of rehearsal; {time.perf_counter() - begun:.0f} s"
+        )
+        for left in found.left_out:
+            console.note(f"left out {left.count}, {left.reason}")
+        return material
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """How a generator is changed; the fields are options, under the names of the settings."""
+
+    method: Annotated[
+        Method | None, Option("--method", help="How it is changed; docs/how-to/adapt.md says when.")
+    ] = None
+    targets: Annotated[
+        Targets | None, Option("--targets", help="Modules: queries and values, feed-forward, all.")
+    ] = None
+    over: Annotated[str | None, Option("--over", help="Of a fusion: bottleneck adapters, one,two.")] = None
+    rank: Annotated[str | None, Option("--rank", help="A number, or auto: tried on validation.")] = None
+    epochs: Annotated[float | None, Option("--epochs", help="How often all examples are seen.")] = None
+    learning_rate: Annotated[
+        float | None, Option("--learning-rate", help="The highest one; default: by method.")
+    ] = None
+    rehearsal: Annotated[
+        float | None, Option("--rehearsal", help="Share of tokens that keep the model what it was.")
+    ] = None
+    divergence: Annotated[
+        float | None, Option("--divergence", help="Weight of the divergence from the base on them.")
+    ] = None
+    ewc: Annotated[float | None, Option("--ewc", help="Weight of what a change costs the base: EWC.")] = None
+    l2: Annotated[float | None, Option("--l2", help="Weight of the squared change.")] = None
+    stop_nats: Annotated[float | None, Option("--stop-nats", help="End when general loss rose by more.")] = (
+        None
+    )
+    upper_first: Annotated[
+        float | None, Option("--upper-first", help="Share of steps with the upper layers alone.")
+    ] = None
+    layers: Annotated[
+        float | None, Option("--layers", help="Share of the layers, from the top, that are tuned.")
+    ] = None
+
+
 @app.command("examples")
 @shared()
 def examples(
     context: Context,
-    learn: Learn = None,
-    data: DataFiles = None,
-    mix: Mix = False,
-    against: Against = None,
-    apart: Apart = None,
+    taught: Taught,
     out: Annotated[Path | None, Option("--out", help="Write the training examples, JSON lines.")] = None,
     dry_run: Annotated[
         bool, Option("--dry-run", help="Show ten as the model sees them, with memory and time.")
@@ -72,7 +140,7 @@ def examples(
 ) -> None:
     """Make the examples that a generator would be tuned on, and say what was left out."""
     assistant = context.assistant(context.settings({"adaptation": {"seed": seed, "passages": passages}}))
-    material = _material(assistant, learn, data, mix, against, apart)
+    material = taught.material(assistant)
     document: dict[str, Any] = {
         "train": len(material.examples.train),
         "validation": len(material.examples.validation),
@@ -96,41 +164,9 @@ def examples(
 @shared()
 def generator(
     context: Context,
-    learn: Learn = None,
-    data: DataFiles = None,
-    mix: Mix = False,
-    against: Against = None,
-    apart: Apart = None,
+    taught: Taught,
+    tuned: Tuned,
     name: Name = "",
-    method: Annotated[
-        Method | None, Option("--method", help="How it is changed; docs/how-to/adapt.md says when.")
-    ] = None,
-    targets: Annotated[
-        Targets | None, Option("--targets", help="Modules: queries and values, feed-forward, all.")
-    ] = None,
-    over: Annotated[str | None, Option("--over", help="Of a fusion: bottleneck adapters, one,two.")] = None,
-    rank: Annotated[str | None, Option("--rank", help="A number, or auto: tried on validation.")] = None,
-    epochs: Annotated[float | None, Option("--epochs", help="How often all examples are seen.")] = None,
-    rate: Annotated[
-        float | None, Option("--learning-rate", help="The highest one; default: by method.")
-    ] = None,
-    rehearsal: Annotated[
-        float | None, Option("--rehearsal", help="Share of tokens that keep the model what it was.")
-    ] = None,
-    divergence: Annotated[
-        float | None, Option("--divergence", help="Weight of the divergence from the base on them.")
-    ] = None,
-    ewc: Annotated[float | None, Option("--ewc", help="Weight of what a change costs the base: EWC.")] = None,
-    l2: Annotated[float | None, Option("--l2", help="Weight of the squared change.")] = None,
-    stop_nats: Annotated[
-        float | None, Option("--stop-nats", help="End when general loss rose by more.")
-    ] = None,
-    upper_first: Annotated[
-        float | None, Option("--upper-first", help="Share of steps with the upper layers alone.")
-    ] = None,
-    layers: Annotated[
-        float | None, Option("--layers", help="Share of the layers, from the top, that are tuned.")
-    ] = None,
     start: Annotated[str, Option("--start", help="The adapter to begin with.")] = "",
     passages: ShowPassages = None,
     licence: Licence = "not stated",
@@ -138,27 +174,13 @@ def generator(
     check: Check = True,
 ) -> int:
     """Tune the generator to a domain; the adapter is promoted only if it forgot no more than its budget."""
-    own = {
-        "method": method,
-        "targets": targets,
-        "over": None if over is None else over.split(","),
-        "rank": None if rank == "auto" else rank,
-        "epochs": epochs,
-        "learning_rate": rate,
-        "rehearsal": rehearsal,
-        "divergence": divergence,
-        "ewc": ewc,
-        "l2": l2,
-        "stop_nats": stop_nats,
-        "upper_first": upper_first,
-        "layers": layers,
-        "passages": passages,
-        "seed": seed,
-    }
+    own = dataclasses.asdict(tuned) | {"passages": passages, "seed": seed}
+    own["over"] = None if tuned.over is None else tuned.over.split(",")
+    own["rank"] = None if tuned.rank == "auto" else tuned.rank
     assistant = context.assistant(context.settings({"adaptation": own}))
-    material = _material(assistant, learn, data, mix, against, apart, licence, start=start)
+    material = taught.material(assistant, licence, start)
     service = assistant.adaptation
-    if rank == "auto":
+    if tuned.rank == "auto":
         service = service.with_best_rank(material, note=console.note)
     card = service.tune_generator(material, name=name, start=start, progress=_TrainingProgress())
     if not card.name:
@@ -291,39 +313,6 @@ def _finish(context: Context, assistant: Assistant, card: Card, *, check: bool) 
         return put_in_use(context, assistant, card.name)
     context.show({"adapter": card.name, "in_use": False, "card": card}, card.name)
     return 0
-
-
-def _material(
-    assistant: Assistant,
-    learn: list[str] | None,
-    data: list[Path] | None,
-    mix: bool,
-    against: list[Path] | None,
-    apart: list[Path] | None,
-    licence: str = "not stated",
-    start: str = "",
-) -> Material:
-    service, begun = assistant.adaptation, time.perf_counter()
-    material = service.material(
-        [part.strip() for text in learn or () for part in text.split(",")],
-        against=_questions(against),
-        apart=_questions(apart),
-        given=service.given(data or ()),
-        mix=mix,
-        licence=licence,
-        start=start,
-        note=console.note,
-    )
-    counts = ", ".join(f"{count} {kind}" for kind, count in material.data.counts.items())
-    found = material.examples
-    console.note(
-        f"{len(found.train) + len(found.preferences)} examples to train on ({counts}), "
-        f"{len(found.validation) + len(found.checks)} to validate, "
-        f"{len(material.rehearsal)} of rehearsal; {time.perf_counter() - begun:.0f} s"
-    )
-    for left in found.left_out:
-        console.note(f"left out {left.count}, {left.reason}")
-    return material
 
 
 def _questions(paths: list[Path] | None) -> list[Question]:

@@ -245,18 +245,19 @@ def ablate(
         progress=lambda worth: console.note(f"measured: {worth.group.name}"),
     )
     rows = [(one.group.name, one.brings, one.costs, one.pays) for one in (found.whole, *found.parts)]
-    if context.as_json:
-        keys = ("part", "brings", "costs", "pays")
-        parts = [dict(zip(keys, row, strict=True)) for row in rows]
-        console.json_document({"adapter": name, "parts": parts, "kept": card and card.name})
-    else:
-        console.table(
-            ("part", "brings, nats", "costs, nats", ""),
-            [
-                (part, f"{brings:+.4f}", f"{costs:+.4f}", "" if pays else "costs more than it brings")
-                for part, brings, costs, pays in rows
-            ],
-        )
+    keys = ("part", "brings", "costs", "pays")
+    context.show_table(
+        {
+            "adapter": name,
+            "parts": [dict(zip(keys, row, strict=True)) for row in rows],
+            "kept": card and card.name,
+        },
+        ("part", "brings, nats", "costs, nats", ""),
+        [
+            (part, f"{brings:+.4f}", f"{costs:+.4f}", "" if pays else "costs more than it brings")
+            for part, brings, costs, pays in rows
+        ],
+    )
     if card is None:
         return 0
     against = assistant.adapters.reasons(card.name)
@@ -281,10 +282,8 @@ def drift(
     if out is not None:
         write_atomic(out, drift_picture(found, f"{assistant.domain}: {name}"))
         console.note(f"picture: {out}")
-    if context.as_json:
-        console.json_document({"adapter": name, "blocks": found})
-        return
-    console.table(
+    context.show_table(
+        {"adapter": name, "blocks": found},
         ("block", "angle, domain", "angle, general", "change of the weights", "effective rank"),
         [
             (

@@ -152,14 +152,14 @@ def _explained(
         yield f"{_MARGIN}{one.probability:.3f}  {one.domain or 'none of these'}"
     own = _own(assistant, answer)
     if own is not None:
-        route, router = answer.arm_route, own.arm_router
-        because = route.reason if route else own.decided_because or "nothing was decided yet"
+        route, router = answer.arm_route, own.asked.router
+        because = route.reason if route else own.asked.because or "nothing was decided yet"
         yield f"{_MARGIN}arm {answer.variant or answer.arm}: {because}"
         for chance in route.chances if route else ():
             yield f"{_MARGIN}{chance.expected:.3f}  {chance.arm}"
         yield from [f"{_MARGIN}{router.routing.sentence}"] if router else []
         asked = answer.standalone or answer.question
-        for meaning in own.meanings(asked, arm=answer.variant, as_user=as_user) if answer.variant else ():
+        for meaning in own.asked.meanings(asked, answer.variant, as_user) if answer.variant else ():
             yield f"{_MARGIN}also searched: {console.one_line(meant(meaning), 200)}"
     for rank, hit in enumerate(answer.hits, start=1):
         yield f"{_MARGIN}{rank}. {hit.score:.3f}  {console.place(hit.chunk)}"
@@ -180,7 +180,7 @@ def meant(one: Meaning) -> str:
 def _costs(assistant: Assistant | Assistants, answer: Answer) -> dict[str, ArmCost]:
     """Return what an answer by each arm took when the arms were compared; nothing where they were not."""
     own = _own(assistant, answer)
-    return {} if own is None else own.arm_costs
+    return {} if own is None else own.asked.costs
 
 
 def _own(assistant: Assistant | Assistants, answer: Answer) -> Assistant | None:

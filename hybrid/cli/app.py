@@ -40,37 +40,29 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     rich_markup_mode=None,
 )
-app.command()(setup.init)
-app.command()(index.index)
-app.command()(ask.search)
-app.command()(ask.ask)
-app.command()(ask.chat)
-app.command()(evaluate.evaluate)
-app.command()(evaluate.compare)
-app.command()(decide.decide)
-app.command()(serve.serve)
-app.command()(decide.abstain)
-app.command()(monitor.monitor)
-app.command()(index.status)
-app.command("promote")(operate.switch)
-app.command("rollback")(operate.take_back)
-app.command()(operate.history)
-app.command()(operate.gather)
-app.command()(index.remove)
-app.command()(setup.doctor)
-app.command()(setup.completion)
-app.add_typer(documents.app, name="documents")
-app.add_typer(adapt.app, name="adapt")
-app.add_typer(adapters.app, name="adapters")
-app.add_typer(grounding.app, name="grounding")
-app.add_typer(setup.models_app, name="models")
-app.add_typer(setup.config_app, name="config")
-app.add_typer(evaluate.bench_app, name="bench")
-app.add_typer(questions.app, name="questions")
-app.add_typer(operate.prompts_app, name="prompts")
-app.add_typer(router.app, name="router")
-app.add_typer(operate.traffic_app, name="traffic")
-app.add_typer(traces.app, name="traces")
+_COMMANDS = (
+    *(setup.init, index.index, ask.search, ask.ask, ask.chat, evaluate.evaluate, evaluate.compare),
+    *(decide.decide, serve.serve, decide.abstain, monitor.monitor, index.status, operate.promote),
+    *(operate.rollback, operate.history, operate.gather, index.remove, setup.doctor, setup.completion),
+)
+_GROUPS = {
+    "documents": documents.app,
+    "adapt": adapt.app,
+    "adapters": adapters.app,
+    "grounding": grounding.app,
+    "models": setup.models_app,
+    "config": setup.config_app,
+    "bench": evaluate.bench_app,
+    "questions": questions.app,
+    "prompts": operate.prompts_app,
+    "router": router.app,
+    "traffic": operate.traffic_app,
+    "traces": traces.app,
+}
+for _command in _COMMANDS:
+    app.command()(_command)
+for _name, _group in _GROUPS.items():
+    app.add_typer(_group, name=_name)
 
 
 def _version(value: bool) -> None:

@@ -223,10 +223,10 @@ def _assistant(
     # the generator alone needs no index
     assistant = context.assistant(settings, indexed=arm != Arm.BASE or context.domain is not None)
     # what is named on the command line wins over what was decided
-    router = None if named else assistant.arm_router
+    router = None if named else assistant.asked.router
     if router is not None and router.routing.shipped:
         return assistant, None
-    return assistant, arm or Arm.RAG if named else assistant.usual.name
+    return assistant, arm or Arm.RAG if named else assistant.asked.usual.name
 
 
 def _conditions(where: list[str] | None) -> dict[str, str]:

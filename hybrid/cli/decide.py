@@ -153,7 +153,7 @@ def _tell_adopted(assistant: Assistant, adopted: str) -> None:
 
     if (ended := end_where_usual(assistant)) is not None:
         console.note(f"the trial of {ended.arm} ended: it is what answers now")
-    usual = assistant.usual.name
+    usual = assistant.asked.usual.name
     of_labels = "" if usual == adopted else f"labels are chosen by {adopted}; "
     console.note(f"{of_labels}`hybrid ask` uses {usual} from now on; another with --arm")
 

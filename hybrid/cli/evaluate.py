@@ -64,7 +64,7 @@ def compare(
     named = Path(questions).is_file() or questions.endswith(".jsonl")
     if not named and (len(questions.split()) > 1 or "?" in questions):
         text = questions.strip()
-        outcomes = assistant.side_by_side(text, arms=arms)
+        outcomes = assistant.asked.side_by_side(text, arms)
         if context.as_json:
             console.json_document({"question": text, "arms": outcomes})
         else:
@@ -96,10 +96,8 @@ def retrieval(
     settings = context.settings({"models": {"reranker": reranker}})
     with console.progress() as progress:
         rows = bench_folder(folder, settings, split=split, keep=keep, progress=progress)
-    if context.as_json:
-        console.json_document({"folder": str(folder), "split": split, "rows": rows})
-        return
-    console.table(
+    context.show_table(
+        {"folder": str(folder), "split": split, "rows": rows},
         ("mode", "queries", "nDCG@10", "recall@10", "recall@100", "MRR"),
         [
             (

@@ -32,10 +32,6 @@ def evaluate(
     context: Context,
     data: Annotated[list[Path], Argument(help="Labelled claims: files or folders.")],
     scorer: Annotated[list[str] | None, Option("--scorer", help="A scorer by name; may be repeated.")] = None,
-    threshold_from: Annotated[
-        Path | None,
-        Option("--threshold-from", help="Fit calibration and threshold on these labelled claims."),
-    ] = None,
     calibration: Annotated[
         Path | None, Option("--calibration", help="A file of `hybrid grounding calibrate`.")
     ] = None,
@@ -48,10 +44,8 @@ def evaluate(
         data,
         context.settings().models,
         scorers=scorer or COMPARED,
-        threshold_from=threshold_from,
         calibration=calibration,
         limit=limit,
-        note=console.note,
         progress=console.counting(5, "claims"),
     )
     if context.as_json:
@@ -74,13 +68,14 @@ def calibrate(
     limit: Limit = None,
 ) -> int:
     """Fit a scorer's probabilities to your labels; ends with 7, and keeps nothing, if that gains nothing."""
-    from hybrid.grounding.service import card_values
+    from hybrid.grounding.calibration import card_path
+    from hybrid.grounding.service import calibrate_scorer, card_values
 
+    settings = context.settings()
     # before the work, which takes its time: with --out no domain is needed
-    assistant = context.assistant(indexed=out is None)
-    found = assistant.calibrate(
-        data, scorer=scorer, out=out, limit=limit, progress=console.counting(5, "claims")
-    )
+    kept = out or card_path(context.assistant(settings).folder, scorer)
+    progress = console.counting(5, "claims")
+    found = calibrate_scorer(data, kept, settings.models, scorer=scorer, limit=limit, progress=progress)
     card, stored = found.card, str(found.path) if found.path is not None else None
     if context.as_json:
         console.json_document(

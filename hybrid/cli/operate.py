@@ -35,7 +35,7 @@ _Why = Option("--why", help="In words, for the log.")
 
 
 @shared()
-def switch(
+def promote(
     context: Context,
     arm: Annotated[str, Option("--arm", help="That answers where none is named.")] = "",
     adapter: Annotated[list[str] | None, Option("--adapter", help="To be in use; repeat it.")] = None,
@@ -45,10 +45,10 @@ def switch(
     why: Annotated[str, _Why] = "",
 ) -> None:
     """Switch arm, adapters, prompts and index generation of a domain at once."""
-    from hybrid.operations.switches import promote
+    from hybrid.operations import switches
 
     with console.progress() as progress:
-        changes = promote(
+        changes = switches.promote(
             context.assistant(),
             arm=arm,
             adapters=adapter or (),
@@ -63,7 +63,7 @@ def switch(
 
 
 @shared()
-def take_back(
+def rollback(
     context: Context,
     what: Annotated[
         Switched | None, Argument(help="The last switch of this alone; default: the last of all.")
@@ -71,9 +71,9 @@ def take_back(
     why: Annotated[str, _Why] = "",
 ) -> None:
     """Take back the last switch of a domain, with all that was switched together."""
-    from hybrid.operations.switches import rollback
+    from hybrid.operations import switches
 
-    _show(context, rollback(context.assistant(), what, why=why))
+    _show(context, switches.rollback(context.assistant(), what, why=why))
 
 
 @shared()
@@ -236,9 +236,6 @@ def list_prompts(context: Context) -> None:
             said = {"digest": now, "language": given.language, "prompt": given.prompt, "since": ""}
             found.append({"domain": name, **said, "in_force": False})
         found[-1]["in_force"] = True
-    if context.as_json:
-        console.json_document(found)
-        return
     rows = [
         (
             console.name(str(one["domain"])),
@@ -249,7 +246,7 @@ def list_prompts(context: Context) -> None:
         )
         for one in found
     ]
-    console.table(("domain", "digest", "prompt", "since", ""), rows)
+    context.show_table(found, ("domain", "digest", "prompt", "since", ""), rows)
 
 
 @prompts_app.command("diff")
@@ -272,15 +269,17 @@ def diff(context: Context, old: Version = "", new: Version = "") -> None:
 
 @prompts_app.command("rollback")
 @shared()
-def rollback(
+def rollback_prompts(
     context: Context,
     to: Annotated[str, Option("--to", help="The beginning of its digest; default: the one before.")] = "",
 ) -> None:
     """Answer by an earlier version again, at once and until the settings name another prompt."""
+    from hybrid.operations.switches import restore_prompts
+
     own = context.assistant()
     before = own.prompts_in_force
-    after = own.restore_prompts(to)
-    decided = own.decided
+    after = restore_prompts(own, to)
+    decided = own.asked.decided
     if decided is not None and "prompt=" in decided.name:
         console.note(f"note: the arm that was decided on names its own prompt: {decided.name}")
     told = {"domain": own.domain, "before": before, "after": after}

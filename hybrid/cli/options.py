@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -74,10 +74,14 @@ class Context:
     def assistants(self, settings: Settings | None = None) -> Assistants | None:
         """Return what answers over several domains; None where one is named, set or alone."""
         settings = settings or self.settings()
-        named = [name.strip() for name in (self.domain or settings.domain).split(",") if name.strip()]
+        named = self.named(settings)
         if len(named) == 1 or (not named and len(list(domains(Path(settings.indexes)))) < 2):
             return None
         return Assistants(domains=named or None, settings=settings)
+
+    def named(self, settings: Settings) -> list[str]:
+        """Return the domains that are named, with commas; none where all are meant."""
+        return [name.strip() for name in (self.domain or settings.domain).split(",") if name.strip()]
 
     def existing_domain(self, settings: Settings) -> str:
         """Return the domain that is meant: the one named, the one in the settings, or the only one.
@@ -106,10 +110,18 @@ class Context:
         for line in lines:
             console.data(line)
 
+    def show_table(self, document: object, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Write the result: with --json as one JSON document, else as a table."""
+        if self.as_json:
+            console.json_document(document)
+        else:
+            console.table(header, rows)
+
 
 def shared(*names: str) -> Callable[[Callable[..., _Result]], Callable[..., _Result]]:
-    """Give a command the shared options, and hand it their values as its parameter ``context``.
+    """Give a command the options that are fields of a parameter, as those of ``Context`` are.
 
+    Every parameter that is a dataclass becomes the options that its fields are, and is handed over as one.
     ``names`` are those of the fields of ``Context`` that are options here; all without one.
 
     Example:
@@ -117,28 +129,31 @@ def shared(*names: str) -> Callable[[Callable[..., _Result]], Callable[..., _Res
         ... @shared()
         ... def rollback(context: Context) -> None: ...
     """
-    fields = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in inspect.signature(Context, eval_str=True).parameters.values()
-        if not names or parameter.name in names
-    ]
 
     def with_context(command: Callable[..., _Result]) -> Callable[..., _Result]:
-        own = [
-            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            for parameter in inspect.signature(command, eval_str=True).parameters.values()
-            if parameter.name != "context"
-        ]
+        told = _parameters(command)
+        kinds = {one.name: one.annotation for one in told if hasattr(one.annotation, "__dataclass_fields__")}
+        options = {
+            name: [one for one in _parameters(kind) if kind is not Context or not names or one.name in names]
+            for name, kind in kinds.items()
+        }
 
         @functools.wraps(command)
         def call(**given: Any) -> _Result:
-            told = {field.name: given.pop(field.name) for field in fields}
-            return command(context=Context(**told), **given)
+            for name, kind in kinds.items():
+                given[name] = kind(**{one.name: given.pop(one.name) for one in options[name]})
+            return command(**given)
 
-        # typer reads the options of a command off its signature
-        parameters = [*own, *fields]
+        # typer reads the options of a command off its signature; those of all commands come last
+        told = [*(one for one in told if one.annotation is not Context), *told[:1]]
+        parameters = [option for one in told for option in options.get(one.name, [one])]
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         return call
 
     return with_context
+
+
+def _parameters(called: Callable[..., Any]) -> list[inspect.Parameter]:
+    parameters = inspect.signature(called, eval_str=True).parameters.values()
+    return [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]

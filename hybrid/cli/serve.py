@@ -38,7 +38,7 @@ def serve(
 
     settings = context.settings({"serve": {"host": host, "port": port, "workers": workers}})
     access = Access.of(os.environ, settings.serve.host)
-    named = [name.strip() for name in (context.domain or settings.domain).split(",") if name.strip()]
+    named = context.named(settings)
 
     def say(about: Ready, where: str) -> None:
         for lost in about.left_out:

@@ -47,10 +47,7 @@ def list_traces(
                 since=_since(hours), domain=context.domain or "", arm=arm, outcome=outcome or "", limit=count
             )
         )
-    if context.as_json:
-        console.json_document(found)
-        return
-    if not found:
+    if not found and not context.as_json:
         console.note("no question was traced, or none that fits")
         return
     rows = [
@@ -63,7 +60,7 @@ def list_traces(
         )
         for one in found
     ]
-    console.table(("when", "trace", "took", "domain", "arm", "outcome", "error"), rows)
+    context.show_table(found, ("when", "trace", "took", "domain", "arm", "outcome", "error"), rows)
 
 
 @app.command("show")

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from hybrid.confidence import (
     CalibrationError,
     CurvePoint,
-    augrc,
     aurc,
     brier,
     calibration_error,
@@ -43,9 +41,6 @@ from hybrid.grounding.metrics import (
 from hybrid.statistics import Estimate
 
 _COVERAGES = tuple(place / 10 for place in range(1, 11))
-# A probability nearer to 0 or 1 counts as this one, or a single mistake would be an infinite loss.
-_NEAREST = 1e-6
-_FALSE_RATE = 0.05
 
 
 class FittedOn(StrEnum):
@@ -61,10 +56,8 @@ class Figures:
     """One scorer on some claims; each figure None where it cannot be measured.
 
     ``auroc`` is the same for either label. What is found is a claim that is not supported: of
-    ``average_precision``, ``f1`` and ``tpr_at_fpr`` (at a false positive rate of 5 %) that is the positive
-    class; those that end in ``_supported`` are of the other one. ``log_loss_skill`` is 1 − log-loss /
-    log-loss of the share of supported claims: 1 is perfect, 0 as good as knowing only the share. ``risks``
-    are the shares of wrong decisions among the surest 10 %, 20 % … of them.
+    ``average_precision`` and ``f1`` that is the positive class. ``risks`` are the shares of wrong decisions
+    among the surest 10 %, 20 % … of them.
     """
 
     n: int
@@ -73,15 +66,10 @@ class Figures:
     auroc: Estimate | None
     balanced_accuracy: float | None
     average_precision: float | None
-    average_precision_supported: float | None
     f1: float | None
-    f1_supported: float | None
-    tpr_at_fpr: float | None
     brier: float | None
-    log_loss_skill: float | None
     calibration: CalibrationError | None
     aurc: float | None
-    augrc: float | None
     risks: tuple[CurvePoint, ...]
 
 
@@ -151,15 +139,6 @@ class MeanResult:
     floor: bool
     auroc: Estimate
     gain: Estimate
-
-
-def fit(logits: ArrayLike, supported: ArrayLike) -> Fitted:
-    """Return the calibration and the threshold of the best balanced accuracy on these claims.
-
-    Raises:
-        UsageError: fewer than 10 labels, all labels are alike, or a logit is not finite.
-    """
-    return Fitted(fit_calibration(logits, supported), choose_threshold(logits, supported))
 
 
 def evaluate(
@@ -337,32 +316,12 @@ class _Readings:
             auroc=_contrast(drawn, place),
             balanced_accuracy=float(balanced_accuracy_score(labels, decided)) if good and bad else None,
             average_precision=float(average_precision_score(~labels, -logits)) if bad else None,
-            average_precision_supported=float(average_precision_score(labels, logits)) if good else None,
             f1=float(f1_score(~labels, ~decided)) if bad or not decided.all() else None,
-            f1_supported=float(f1_score(labels, decided)) if good or decided.any() else None,
-            tpr_at_fpr=_found_at(_FALSE_RATE, -logits, ~labels) if good and bad else None,
             brier=brier(chances.tolist(), labels.astype(np.float64).tolist()),
-            log_loss_skill=_skill(chances, labels) if good and bad else None,
             calibration=calibration_error(chances, labels, seed=self.seed),
             aurc=aurc(*listed),
-            augrc=augrc(*listed),
             risks=tuple(risks),
         )
-
-
-def _found_at(rate: float, scores: Array, positive: Flags) -> float:
-    """Return the greatest share of positives found while at most ``rate`` of the negatives is taken."""
-    from sklearn.metrics import roc_curve
-
-    false, true, _ = roc_curve(positive, scores, drop_intermediate=False)
-    return float(true[false <= rate + 1e-9].max())
-
-
-def _skill(chances: Array, labels: Flags) -> float:
-    from sklearn.metrics import log_loss
-
-    loss = log_loss(labels, np.clip(chances, _NEAREST, 1 - _NEAREST))
-    return 1.0 - float(loss / log_loss(labels, np.full(len(labels), labels.mean())))
 
 
 def _contrast(drawn: Replicates | None, place: int, minus: int | None = None) -> Estimate | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from hybrid.confidence import CalibrationError, calibration_error
 from hybrid.config import ModelSettings
 from hybrid.errors import UsageError
-from hybrid.files import hash_text, write_json
+from hybrid.files import write_json
 from hybrid.grounding.calibration import (
     SCHEMA_VERSION,
     UNCALIBRATED,
@@ -27,7 +27,7 @@ from hybrid.grounding.calibration import (
 )
 from hybrid.grounding.examples import LabelledClaim, labels_of, limited, load_labelled, sources_of
 from hybrid.grounding.judge import fitted_for
-from hybrid.grounding.measure import MeanResult, MetaEvaluation, evaluate, fit, mean_over_sets
+from hybrid.grounding.measure import MeanResult, MetaEvaluation, evaluate, mean_over_sets
 from hybrid.grounding.metrics import LEVEL, REPLICATES, ScorerLogits, choose_threshold, measured
 from hybrid.grounding.scorers.names import scorer_for
 from hybrid.statistics import Estimate, resample
@@ -48,7 +48,7 @@ class CalibrationCard:
     are from 0 to 1, lower is better; those ``after`` are cross-fitted: no claim is judged by a curve that saw
     its source.
     ``gain`` is how much lower the Brier score is, with its interval by source. ``data`` is the name of the
-    set and ``data_hash`` that of its claims and labels; ``created`` a time in ISO 8601.
+    set, ``created`` a time in ISO 8601.
     """
 
     scorer: str
@@ -63,7 +63,6 @@ class CalibrationCard:
     error_before: CalibrationError
     error_after: CalibrationError
     data: str = ""
-    data_hash: str = ""
     created: str = ""
     before: Calibration = UNCALIBRATED
 
@@ -113,7 +112,6 @@ def calibrated(
         error_before=errors[0],
         error_after=errors[1],
         data=data,
-        data_hash=hash_text(*(part for claim in claims for part in _parts(claim))),
         created=created,
         before=before,
     )
@@ -130,10 +128,6 @@ def card_values(card: CalibrationCard) -> dict[str, Any]:
     return {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(card) | {"gain": card.gain.flat()}
 
 
-def _parts(claim: LabelledClaim) -> tuple[str, ...]:
-    return (claim.id, claim.claim, *claim.evidence, str(claim.supported), claim.source)
-
-
 @dataclass(frozen=True, slots=True)
 class ScorersMeasured:
     """The figures of scorers on each set, and their means if there are several sets."""
@@ -147,26 +141,21 @@ def measure_scorers(
     models: ModelSettings,
     *,
     scorers: Sequence[str] = COMPARED,
-    threshold_from: Path | None = None,
     calibration: Path | None = None,
     limit: int | None = None,
-    note: Callable[[str], None] = lambda said: None,
     progress: Progress = lambda scorer, done, total: None,
 ) -> ScorersMeasured:
     """Measure scorers on labelled claims, beside word overlap, which they have to beat.
 
     ``data`` are files or folders of labelled claims, each a set, of which ``limit`` takes so many at most,
-    whole documents. Each scorer is let go before the next one is loaded. Calibration and threshold are fitted
-    on ``threshold_from``, other labelled claims, or are those of ``calibration``, a file of
-    ``calibrate_scorer``; without either each fold of documents is judged by the others.
+    whole documents. Each scorer is let go before the next one is loaded. Calibration and threshold are those
+    of ``calibration``, a file of ``calibrate_scorer``; without it each fold of documents is judged by the
+    others.
 
     Raises:
-        UsageError: a file holds no labelled claims, two sets have one name, there is no such scorer, or
-            nothing is left to fit on.
+        UsageError: a file holds no labelled claims, two sets have one name, or there is no such scorer.
         ModelMissing: the weights of a scorer are nowhere.
     """
-    if threshold_from is not None and calibration is not None:
-        raise UsageError("--threshold-from and --calibration exclude each other")
     names = tuple(dict.fromkeys(scorers))
     sets: dict[str, list[LabelledClaim]] = {}
     for path in data:
@@ -176,11 +165,8 @@ def measure_scorers(
                 f"two sets are called {name!r}: {path} is the second", hint="name each of them once"
             )
         sets[name] = claims
-    others = [] if threshold_from is None else _apart(threshold_from, sets.values(), note)
     fitted = {} if calibration is None else _kept(calibration, names)
-    *judged, learned = _scores(names, [*sets.values(), others], models, progress)
-    if others:
-        fitted |= {each.name: fit(each.logits, labels_of(others)) for each in learned}
+    judged = _scores(names, [*sets.values()], models, progress)
     found = [
         evaluate(claims, scores, name=name, fitted=fitted, seed=place)
         for place, ((name, claims), scores) in enumerate(zip(sets.items(), judged, strict=True))
@@ -205,7 +191,14 @@ def calibrate_scorer(
     limit: int | None = None,
     progress: Progress = lambda scorer, done, total: None,
 ) -> ScorerCalibrated:
-    """Fit a scorer to labelled claims, and keep what that gained in ``out``: ``Assistant.calibrate``."""
+    """Fit a scorer to labelled claims, and keep it in ``out`` only if that gains something.
+
+    ``card_path`` is where a domain looks for it. ``limit`` takes so many claims at most, whole documents.
+
+    Raises:
+        UsageError: too few labels, all alike, or all of one source; or there is no such scorer.
+        ModelMissing: its weights are nowhere.
+    """
     # what ships, not what these or other labels made of it
     shipped = fitted_for(scorer)
     name, claims = _claims(data, limit)
@@ -245,23 +238,6 @@ def _scores(
         for own, claims in zip(found, sets, strict=True):
             own.append(measured(name, scorer, claims, progress=tell))
     return found
-
-
-def _apart(
-    path: Path, judged: Iterable[Sequence[LabelledClaim]], note: Callable[[str], None]
-) -> list[LabelledClaim]:
-    """Return the claims to fit on: those of documents that are not judged."""
-    name, claims = _claims(path, None)
-    sources = {claim.source for each in judged for claim in each if claim.source}
-    apart = [claim for claim in claims if claim.source not in sources]
-    if shared := len(claims) - len(apart):
-        note(f"{name}: {shared} claims of documents that are judged are left out of the fitting")
-    if not apart:
-        raise UsageError(
-            f"all documents of {path} are judged too: a threshold is fixed on other data",
-            hint="leave --threshold-from away: then each fold of documents is judged by the others",
-        )
-    return apart
 
 
 def _kept(path: Path, names: Sequence[str]) -> dict[str, Fitted]:

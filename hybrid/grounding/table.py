@@ -40,7 +40,7 @@ def _set_values(found: MetaEvaluation) -> dict[str, Any]:
         "n": found.n,
         "supported": found.supported,
         "sources": found.sources,
-        "positive": "unsupported, for average_precision, f1 and tpr_at_fpr",
+        "positive": "unsupported, for average_precision and f1",
         "scorers": {each.name: _result_values(each) for each in found.results if not each.floor},
         "floors": {each.name: _result_values(each) for each in found.results if each.floor},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from array import array
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -9,10 +10,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from hybrid.changes import Switched, record
 from hybrid.errors import IndexCorrupt, IndexMismatch, IndexMissing, UsageError
 from hybrid.files import REPAIR, folder_lock, verify_checksum
 from hybrid.index.dense import DenseIndex, Scored
-from hybrid.index.external import ExternalDense, ExternalStore, publish, require_store
+from hybrid.index.external import ExternalDense, ExternalStore, publish, require_store, withdraw
 from hybrid.index.generations import (
     Manifest,
     current,
@@ -44,6 +46,7 @@ __all__ = [
     "is_restricted",
     "read_kept",
     "read_state",
+    "remove_domain",
     "require_embedder",
     "require_store",
     "rollback",
@@ -306,3 +309,15 @@ def rollback(domain: Path, external: ExternalStore | None = None, *, to: str = "
             publish(domain, older.manifest, external)
         switch(domain, older.manifest.generation)
         return older.manifest
+
+
+def remove_domain(domain: Path, external: ExternalStore | None = None) -> None:
+    """Remove a domain with all that belongs to it, also from the vector store that it has."""
+    in_force = current(domain)
+    with folder_lock(domain):
+        if external is not None:
+            withdraw(domain, external, keep=())
+            external.drop()
+        record(domain, Switched.GENERATION, in_force, "", why="the domain was removed")
+        (domain / "CURRENT").unlink()
+    shutil.rmtree(domain)

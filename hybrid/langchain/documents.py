@@ -16,17 +16,11 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.vectorstores import VectorStore
 
-from hybrid.assistant import Assistant, principals_of
+from hybrid.assistant import Assistant
 from hybrid.errors import IndexMissing, UsageError
 from hybrid.index.external import answering
 from hybrid.models import Embedder, Vectors
-from hybrid.types import (
-    Arm,
-    Asker,
-    Document,
-    Hit,
-    Where,
-)
+from hybrid.types import Arm, Asker, Document, Hit, Where, principals_of
 
 _SOURCE = "langchain:"
 # An added document keeps its metadata whole under this key, and what can be filtered by as texts beside it.
@@ -213,7 +207,7 @@ class HybridVectorStore(VectorStore):
             index = self.assistant.retriever.index
         except IndexMissing:  # nothing was added yet
             return []
-        self.assistant.require_user(self.as_user)
+        self.assistant.asked.require_user(self.as_user)
         asking = principals_of(self.as_user)
         found = [index.document(_SOURCE + name) for name in ids]
         return [

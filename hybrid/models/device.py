@@ -33,6 +33,8 @@ _LIBRARIES = (
 _FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8", "asimd", "bf16", "sve")
 _CPU = Path("/proc/cpuinfo")
 _CARD_SHARE = 4 << 30
+# Tokens of a batch from which on a larger one is hardly faster on a processor.
+_WORTH = 1_024
 # NVIDIA, AMD, and either of them inside Windows.
 _DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
@@ -194,14 +196,19 @@ def batches(lengths: Sequence[int], *, rows: int, tokens: int) -> Iterator[list[
     """Yield places of similar length, so that little is padding, within the limits of a batch.
 
     Lengths are in tokens. A batch has so many ``rows`` and, with padding, so many ``tokens`` at the most; one
-    that is longer stands alone.
+    that is longer stands alone. A batch that is worth its call ends where the next row would make more than
+    an eighth of it padding.
     """
     batch: list[int] = []
+    filled = 0
     for place in sorted(range(len(lengths)), key=lengths.__getitem__):
         # sorted: the next one is the longest, to which all others are padded
-        if batch and (len(batch) == rows or (len(batch) + 1) * lengths[place] > tokens):
+        length, padded = lengths[place], (len(batch) + 1) * lengths[place]
+        wasteful = filled >= _WORTH and padded - filled - length > padded // 8
+        if batch and (len(batch) == rows or padded > tokens or wasteful):
             yield batch
-            batch = []
+            batch, filled = [], 0
         batch.append(place)
+        filled += length
     if batch:
         yield batch

@@ -66,7 +66,7 @@ def chosen_arm(assistant: Assistant, labels: Sequence[str]) -> ChosenLabel:
     Raises:
         UsageError: nothing was decided, or the decided arm is no label.
     """
-    decided, settings = assistant.decided, assistant.settings
+    decided, settings = assistant.asked.decided, assistant.settings
     if decided is None:
         raise UsageError(
             f"no arm was decided on for the domain {assistant.domain!r}",

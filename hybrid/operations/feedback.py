@@ -17,12 +17,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from hybrid.assistant import principals_of
 from hybrid.config import Settings
 from hybrid.errors import StorageError, UsageError
 from hybrid.files import json_text, storage_errors
 from hybrid.grounding.values import ClaimVerdict, share_supported
-from hybrid.types import Answer, Citation, plain
+from hybrid.types import Answer, Citation, plain, principals_of
 
 FEEDBACK_FILE = "feedback.sqlite"
 _VERSION = 1

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from hybrid.adaptation.values import AdapterKind
 from hybrid.arms import ArmSpec, parse_arm
 from hybrid.assistant import Assistant
-from hybrid.changes import LoggedChange, Switched, read_changes, together
+from hybrid.changes import LoggedChange, Switched, read_changes, record, together
 from hybrid.decision.adopted import adopt, restore_decision
 from hybrid.errors import HybridError, IndexError_, UsageError
 from hybrid.index.generations import current
@@ -71,7 +71,7 @@ def promote(
         if generation and generation != current(assistant.folder):
             assistant.rollback(to=generation)
         if prompt:
-            assistant.restore_prompts(prompt)
+            restore_prompts(assistant, prompt)
         if spec is not None:
             adopt(assistant.folder, spec.name, experiment="", sentence=why or "It was put in force by hand.")
 
@@ -117,6 +117,30 @@ def rollback(assistant: Assistant, what: Switched | None = None, *, why: str = "
     return _switched(assistant, switch, why=why or f"{batch or what} taken back", undoes=batch)
 
 
+def restore_prompts(assistant: Assistant, version: str = "", *, why: str = "") -> str:
+    """Answer by an earlier version of the prompts, until the settings name another prompt.
+
+    ``version`` is the beginning of its digest; default: the one that was in use before.
+
+    Returns:
+        Its whole digest.
+
+    Raises:
+        UsageError: it is not kept, or there is none before.
+    """
+    prompts, now = assistant.prompts, assistant.prompts_in_force
+    if not version:
+        before = [use.digest for use in prompts.uses() if use.digest != now]
+        if not before:
+            raise UsageError("no other prompts were in use", hint="hybrid prompts list shows all that were")
+        version = before[-1]
+    found = prompts.find(version)
+    with together(assistant.folder.parent):
+        record(assistant.folder, Switched.PROMPT, now, found, why=why)
+        prompts.put_back(found, assistant.settings.generation)
+    return found
+
+
 def disagreements(assistant: Assistant, changes: Sequence[LoggedChange]) -> Iterator[str]:
     """Yield where what is in force is not what the log says last, after a kill or a hand on the files."""
     for what in (Switched.ARM, *_ADAPTERS, Switched.GENERATION):
@@ -133,7 +157,7 @@ def _loaded(assistant: Assistant, arm: str, adapters: Sequence[str]) -> ArmSpec:
     generators = [card.name for card in cards if card.kind is AdapterKind.GENERATOR]
     if generators and spec.arm in (Arm.ADAPTER, Arm.BOTH) and ":generator_adapter=" not in arm:
         spec = parse_arm(f"{arm}:generator_adapter={generators[-1]}", assistant.settings)
-    (contender,) = assistant.contenders(spec.name, [])
+    (contender,) = assistant.asked.contenders(spec.name, [])
     return contender.spec
 
 
@@ -178,12 +202,12 @@ def _take_back(assistant: Assistant, change: LoggedChange, why: str) -> None:
     elif change.what is Switched.GENERATION:
         assistant.rollback(to=change.before)
     elif change.what is Switched.PROMPT:
-        assistant.restore_prompts(change.before, why=why)
+        restore_prompts(assistant, change.before, why=why)
 
 
 def _in_force(assistant: Assistant, what: Switched) -> str:
     if what is Switched.ARM:
-        decided = assistant.decided
+        decided = assistant.asked.decided
         return decided.name if decided is not None else ""
     if what in _ADAPTERS:
         return assistant.adapters.promoted(_ADAPTERS[what]) or ""

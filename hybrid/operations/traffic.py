@@ -123,7 +123,7 @@ def start_split(
             hint=f"{2 * MIN_SOURCES} or more: a larger --share (below 1), or more --conversations",
         )
     begun = datetime.now(UTC).isoformat(timespec="milliseconds")
-    (contender,) = assistant.contenders(arm, [])
+    (contender,) = assistant.asked.contenders(arm, [])
     if _is_usual(assistant, contender.name):
         raise UsageError(
             f"{contender.name} is what answers already: held against itself it would show nothing",
@@ -180,8 +180,8 @@ def end_where_usual(assistant: Assistant) -> TrafficSplit | None:
 
 def _is_usual(assistant: Assistant, arm: str) -> bool:
     """Tell whether an arm is what answers anyway: held against itself it would show nothing."""
-    same = _with_adapter(assistant, arm) == _with_adapter(assistant, assistant.usual.name)
-    return same and assistant.arm_router is None
+    same = _with_adapter(assistant, arm) == _with_adapter(assistant, assistant.asked.usual.name)
+    return same and assistant.asked.router is None
 
 
 def _with_adapter(assistant: Assistant, arm: str) -> str:
@@ -293,7 +293,7 @@ def _in_shadow(assistant: Assistant, kept: KeptAnswer, split: TrafficSplit) -> K
     try:
         with asking(1, aside=True):
             answer = assistant.ask(asked, arm=split.arm, as_user=kept.principals)
-        identity, found = assistant.identity(answer), assistant.check(answer)
+        identity, found = assistant.asked.identity(answer), assistant.check(answer)
         verdicts = found.verdicts if found is not None else None
     except HybridError as error:
         answer = Answer(asked, str(error), kept.answer.arm, "failed", abstained=True, variant=split.arm)

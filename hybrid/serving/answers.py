@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from hybrid.assistant import Assistant, principals_of
+from hybrid.assistant import Assistant
 from hybrid.errors import HybridError
 from hybrid.files import valid_utf8
 from hybrid.grounding.values import ClaimVerdict
@@ -24,7 +24,7 @@ from hybrid.serving.events import while_connected
 from hybrid.serving.protocol import Asking
 from hybrid.serving.scheduler import InTurn
 from hybrid.serving.service import Service
-from hybrid.types import Answer, Arm, Chunk, Hit, Message, MessageRole, plain
+from hybrid.types import Answer, Arm, Chunk, Hit, Message, MessageRole, plain, principals_of
 
 router = APIRouter()
 
@@ -120,7 +120,7 @@ async def compare(body: CompareBody, request: Request, as_user: AsUser, key: Cli
     """
     service: Service = request.app.state.service
     own = await run_in_threadpool(service.assistants.__getitem__, body.domain)
-    there = await run_in_threadpool(lambda: own.arms)
+    there = await run_in_threadpool(lambda: own.asked.able)
     asked = [
         _asking(service, body.question, body.domain, arm, as_user, key)
         for arm in dict.fromkeys(body.arms or there)
@@ -176,7 +176,7 @@ def show_answer(name: str, request: Request, as_user: AsUser) -> dict[str, Any]:
     closest = dataclasses.replace(answer, hits=_hits(own, kept, as_user)).closest if own is not None else ()
     values: dict[str, Any] = plain(kept)
     shown = answer.to_dict() | {"closest": plain(closest)}
-    return values | {"answer": shown, "because": own.decided_because if own is not None else ""}
+    return values | {"answer": shown, "because": own.asked.because if own is not None else ""}
 
 
 @router.get("/v1/answers/{name}/claims", dependencies=[InTurn])
@@ -238,7 +238,7 @@ def _domain(request: Request, kept: KeptAnswer) -> Assistant | None:
 
 def _hits(own: Assistant, kept: KeptAnswer, as_user: tuple[str, ...] | None) -> tuple[Hit, ...]:
     """Return the passages of an answer with their texts; not those that changed or may not be read now."""
-    own.require_user(as_user)
+    own.asked.require_user(as_user)
     index = own.retriever.index
     found: dict[tuple[str, int, int], Chunk] = {}
     for source in {place.source for place in kept.passages}:

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
 
 from hybrid import __version__
-from hybrid.serving import answers, chat, decisions, embeddings, metrics, models, page
+from hybrid.serving import answers, chat, decisions, metrics, models, page
 from hybrid.serving.doors import Doors
 from hybrid.serving.errors import handle_errors
 from hybrid.serving.scheduler import Turns
@@ -43,7 +43,7 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(Doors, service=service)
     app.add_middleware(metrics.CountedRequests, metrics=app.state.metrics)
     handle_errors(app)
-    for part in (models, chat, embeddings, decisions, answers, page, metrics):
+    for part in (models, chat, decisions, answers, page, metrics):
         app.include_router(part.router)
     app.mount("/page", StaticFiles(directory=page.FILES))
     app.add_api_route("/healthz", healthz, methods=["GET"])

@@ -17,7 +17,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from hybrid.assistant import Assistant, principals_of
+from hybrid.assistant import Assistant
 from hybrid.decision.adopted import experiment
 from hybrid.documents import supported_suffixes
 from hybrid.documents.folder import file_of
@@ -34,7 +34,7 @@ from hybrid.serving.protocol import Overloaded
 from hybrid.serving.scheduler import InTurn
 from hybrid.serving.service import Service
 from hybrid.tracing.store import TRACES_FILE, TraceStore
-from hybrid.types import Document, plain
+from hybrid.types import Document, plain, principals_of
 
 router = APIRouter()
 
@@ -66,9 +66,9 @@ def _listed(service: Service, name: str, as_user: tuple[str, ...] | None) -> dic
     listed: dict[str, Any] = {"name": name, "arms": [], "decided": None, "titles": [], "error": None}
     try:
         own = service.assistants[name]
-        arm = own.decided
+        arm = own.asked.decided
         titles = _titles(own, as_user)[:_SHELF]
-        return listed | {"arms": list(own.arms), "decided": arm.name if arm else None, "titles": titles}
+        return listed | {"arms": list(own.asked.able), "decided": arm.name if arm else None, "titles": titles}
     except HybridError as error:
         return listed | {"error": told(error)[1]["error"]["message"]}
 
@@ -98,8 +98,8 @@ def show_domain(domain: str, request: Request, as_user: AsUser) -> dict[str, Any
 def show_decision(domain: str, request: Request) -> dict[str, Any]:
     """Say which arm answers in a domain, and what each arm scored in the experiment that it rests on."""
     own = _assistant(request, domain)
-    arm, folder = own.decided, _experiment(own)
-    shown = {"arm": arm.name if arm else None, "sentence": own.decided_because, "metric": "", "questions": 0}
+    arm, folder = own.asked.decided, _experiment(own)
+    shown = {"arm": arm.name if arm else None, "sentence": own.asked.because, "metric": "", "questions": 0}
     if folder is None:
         return shown | {"arms": [], "report": False}
     try:
@@ -271,12 +271,12 @@ def _titles(own: Assistant, as_user: tuple[str, ...] | None) -> list[str]:
     """Return what the documents are called that somebody may read; none where nobody in particular asks."""
     if as_user is None and is_restricted(own.folder):
         return []
-    return list(own.shelf(as_user).titles)
+    return list(own.asked.shelf(as_user).titles)
 
 
 def _readable(own: Assistant, source: str, as_user: tuple[str, ...] | None) -> Document:
     """Return a document that somebody may read; of another it is not said that it is there."""
-    own.require_user(as_user)
+    own.asked.require_user(as_user)
     document, principals = own.retriever.index.document(source), principals_of(as_user)
     allowed = principals is None or bool(document and set(document.principals or ()) & set(principals))
     if document is None or not allowed:

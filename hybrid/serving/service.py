@@ -92,7 +92,7 @@ class Service:
 
     def _kept(self, feedback: Feedback, asked: Asking, answer: Answer, trial: TrialSide | None) -> None:
         try:
-            identity = self.assistants[answer.domain].identity(answer) if answer.domain else ""
+            identity = self.assistants[answer.domain].asked.identity(answer) if answer.domain else ""
             kept = kept_answer(
                 asked.id,
                 answer,

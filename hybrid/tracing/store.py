@@ -133,7 +133,6 @@ class TraceStore:
         self,
         *,
         since: int = 0,
-        until: int | None = None,
         domain: str = "",
         arm: str = "",
         outcome: str = "",
@@ -143,7 +142,6 @@ class TraceStore:
 
         Args:
             since: nanoseconds since 1970.
-            until: likewise, and no longer among them.
             domain: only of this one.
             arm: only of this one, as it was named.
             outcome: only those that ended so, see ``TraceOutcome``.
@@ -151,13 +149,8 @@ class TraceStore:
         """
         given = {"domain": domain, "arm": arm, "outcome": outcome}
         named = {key: value for key, value in given.items() if value}
-        clauses = ["name = 'ask'", "start >= ?", "start < ?", *(f"{key} = ?" for key in named)]
-        values: list[str | int] = [
-            since,
-            1 << 62 if until is None else until,
-            *named.values(),
-            -1 if limit is None else limit,
-        ]
+        clauses = ["name = 'ask'", "start >= ?", *(f"{key} = ?" for key in named)]
+        values: list[str | int] = [since, *named.values(), -1 if limit is None else limit]
         for span in self._read(f"{' AND '.join(clauses)} ORDER BY start DESC LIMIT ?", values):
             yield dataclasses.replace(span, attributes={**self._judged(span.trace), **span.attributes})
 

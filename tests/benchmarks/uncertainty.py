@@ -25,7 +25,7 @@ from hybrid import Assistant, load_settings
 from hybrid.adaptation.suites import shipped_suite
 from hybrid.evaluation.metrics import contains_gold
 from hybrid.grounding.metrics import resampled_aurocs
-from hybrid.grounding.sampling import Uncertainty
+from hybrid.grounding.sampling import Uncertainty, sampled
 from hybrid.models.device import cpu_has_bf16
 from hybrid.questions.files import load_questions
 from hybrid.questions.splits import unit_hash
@@ -96,7 +96,13 @@ def main() -> None:
     begun = time.perf_counter()
     answers = assistant.ask_all([one.text for one in questions], arm=Arm.BASE)
     answered = time.perf_counter()
-    found = assistant.uncertainty_all(answers, samples=options.samples, temperature=options.temperature)
+    found = sampled(
+        answers,
+        lambda: assistant.grounder.scorer,
+        lambda arm: assistant.asked.contenders(arm, [])[0].answerer,
+        samples=options.samples,
+        temperature=options.temperature,
+    )
     spent = time.perf_counter()
     rows = [
         (question, answer, sure)

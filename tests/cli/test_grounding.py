@@ -146,15 +146,6 @@ def test_without_a_name_those_that_ship_are_compared(fakes, capsys):
 
 
 @pytest.mark.slow
-def test_a_threshold_is_fixed_on_other_data(fakes, capsys):
-    found = document(capsys, "evaluate", "one.jsonl", "--scorer", "good", "--threshold-from", "other.jsonl")
-    assert found["fitted_on"] == "other data"
-    assert found["floors"]["word overlap"]["fitted_on"] == "other sources of the same data"
-    told = said(capsys, "evaluate", "one.jsonl", "--scorer", "good", "--threshold-from", "half.jsonl")
-    assert "half: 60 claims of documents that are judged are left out" in told.err
-
-
-@pytest.mark.slow
 def test_a_limit_takes_whole_documents(fakes, capsys):
     found = document(capsys, "evaluate", "one.jsonl", "--scorer", "good", "--limit", "80")
     assert (found["n"], found["sources"]) == (80, 10)
@@ -175,7 +166,6 @@ def test_the_mean_over_sets_is_a_table(fakes, capsys):
         (["empty.jsonl", "--scorer", "good"], "holds no labelled claims"),
         (["one.jsonl", "--scorer", "nobody"], "there is no scorer 'nobody'"),
         (["one.jsonl", "one.jsonl"], "two sets are called 'one'"),
-        (["one.jsonl", "--calibration", "a", "--threshold-from", "b"], "exclude each other"),
         (["one.jsonl", "--calibration", "none.json"], "cannot be read as a calibration"),
         ([], "Missing argument"),
     ],

@@ -11,8 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 _FOLDER = ROOT / "examples" / "notebooks"
 _NAMES = ("01_chatbot", "02_side_by_side", "03_jargon", "04_several_domains")
-# the dial that is run: quick in the suite, of the first one; NOTEBOOK=quick runs all of them so, each on what
-# those before it left, in eight minutes, and NOTEBOOK=full what is committed, which takes an hour
+# the dial that is run: quick in the suite; NOTEBOOK=full runs what is committed, which takes an hour
 _DIAL = os.environ.get("NOTEBOOK", "quick")
 _OF_A_MACHINE = re.compile(r"(?:^|[\s'\"(=])(?:/(?:home|root|tmp|Users|var|opt|mnt|private)/|[A-Z]:\\)")
 
@@ -83,8 +82,6 @@ def test_a_notebook_was_executed_whole_and_shows_no_error_and_no_machine(name):
 @pytest.mark.timeout(7_200 if _DIAL == "full" else 900)
 @pytest.mark.parametrize("name", _NAMES)
 def test_the_numbers_come_out_again(name, runner, work):
-    if name != _NAMES[0] and "NOTEBOOK" not in os.environ:
-        pytest.skip("takes minutes: set NOTEBOOK=quick")
     found = runner.numbers(runner.executed(_FOLDER / f"{name}.py", dial=_DIAL, work=work))
     expected = runner.committed_numbers(name, _DIAL)
     assert list(found) == list(expected)

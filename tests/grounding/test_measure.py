@@ -8,7 +8,7 @@ from sklearn import metrics as reference
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import UNCALIBRATED, Calibration, CurveKind, Fitted, Knot
 from hybrid.grounding.examples import Label, LabelledClaim
-from hybrid.grounding.measure import Dimension, FittedOn, evaluate, fit, mean_over_sets
+from hybrid.grounding.measure import Dimension, FittedOn, evaluate, mean_over_sets
 from hybrid.grounding.metrics import WORD_OVERLAP, ScorerLogits
 
 FEW = 60
@@ -34,8 +34,7 @@ def test_the_figures_are_those_of_the_metrics(labelled, scored):
     decided = scores.logits >= 0.8
     assert figures.balanced_accuracy == reference.balanced_accuracy_score(labels, decided)
     # what is found is what is not supported
-    assert figures.f1 == reference.f1_score(~labels, ~decided) != figures.f1_supported
-    assert figures.f1_supported == reference.f1_score(labels, decided)
+    assert figures.f1 == reference.f1_score(~labels, ~decided)
     assert figures.average_precision == reference.average_precision_score(~labels, -scores.logits)
     chances = fitted.calibration.probabilities(scores.logits)
     assert figures.brier == pytest.approx(np.mean((chances - labels) ** 2))
@@ -66,33 +65,11 @@ def test_the_figures_by_hand():
     found = figures(SCORES, FLAGS)
     # pairs won of 9: the first positive 3, the second 1 + a half, the third 0
     assert found.auroc.value == pytest.approx(4.5 / 9)
-    # recall gained 1/3 at precision 1, 1/3 at 2/4 (the tie is taken whole), 1/3 at 3/6
-    assert found.average_precision_supported == pytest.approx((1 + 2 / 4 + 3 / 6) / 3)
     # from below: 1/3 at 1/2, at 2/4 and at 3/5
     assert found.average_precision == pytest.approx((1 / 2 + 2 / 4 + 3 / 5) / 3)
-    # the lowest is a supported one, so none is found before one of three is taken wrongly
-    assert found.tpr_at_fpr == 0.0
     # taken for supported are four, two of them rightly
-    assert (found.f1_supported, found.f1) == pytest.approx((2 * 2 / (4 + 3), 2 * 1 / (2 + 3)))
+    assert found.f1 == pytest.approx(2 * 1 / (2 + 3))
     assert found.balanced_accuracy == pytest.approx((2 / 3 + 1 / 3) / 2)
-    loss = -np.mean(np.log([0.9, 0.2, 0.5, 0.5, 0.8, 0.1]))
-    assert found.log_loss_skill == pytest.approx(1 - loss / math.log(2))
-
-
-def test_what_an_unsupported_claim_alone_is_found_by():
-    # of three below all supported ones, and one among them
-    assert figures([0.1, 0.2, 0.3, 0.7, 0.6, 0.8], [False] * 4 + [True] * 2).tpr_at_fpr == pytest.approx(
-        3 / 4
-    )
-
-
-@pytest.mark.slow
-def test_a_certain_mistake_is_a_finite_loss_and_the_share_alone_no_skill():
-    assert figures([0.0, 1.0], [True, False]).log_loss_skill == pytest.approx(
-        1 + math.log(1e-6) / math.log(2)
-    )
-    assert figures([0.25] * 4, [True, False, False, False]).log_loss_skill == pytest.approx(0.0)
-    assert figures([1.0, 0.0], [True, False]).log_loss_skill == pytest.approx(1.0, abs=1e-4)
 
 
 @pytest.mark.slow
@@ -140,7 +117,6 @@ def test_without_other_data_no_source_is_judged_by_its_own_labels(labelled):
     result = of(evaluate(labelled_by_source, [ScorerLogits("source", places)], replicates=FEW), "source")
     assert result.fitted_on is FittedOn.OTHER_SOURCES
     assert result.overall.balanced_accuracy < 0.7
-    assert result.overall.log_loss_skill < 0.1
 
 
 @pytest.mark.slow
@@ -218,12 +194,3 @@ def test_scores_that_do_not_fit_are_an_error(labelled, scores, message):
 def test_no_claims_are_an_error():
     with pytest.raises(UsageError, match="no labelled claims"):
         evaluate([], [])
-
-
-def test_fitting_gives_a_curve_and_the_best_threshold(labelled, scored):
-    claims = labelled(200)
-    scores = scored(claims, "good", 3.0)
-    labels = [claim.supported for claim in claims]
-    fitted = fit(scores.logits, labels)
-    assert fitted.calibration.method is CurveKind.PLATT
-    assert reference.balanced_accuracy_score(labels, scores.logits >= fitted.threshold) > 0.9

@@ -76,17 +76,6 @@ def test_scorers_are_measured_on_each_set_and_on_their_mean(claims, asked):
 
 
 @pytest.mark.slow
-def test_what_is_judged_is_not_fitted_on(claims):
-    said = []
-    measure_scorers(
-        [claims("one")], MODELS, scorers=["loud"], threshold_from=claims("half", first=10), note=said.append
-    )
-    assert said == ["half: 60 claims of documents that are judged are left out of the fitting"]
-    with pytest.raises(UsageError, match="are judged too"):
-        measure_scorers([claims("one")], MODELS, scorers=["loud"], threshold_from=claims("same"))
-
-
-@pytest.mark.slow
 def test_a_calibration_that_gains_is_kept_and_can_be_judged_by(claims, tmp_path):
     kept = tmp_path / "kept" / "loud.json"
     found = calibrate_scorer(claims("one"), kept, MODELS, scorer="loud")
@@ -107,11 +96,9 @@ def test_a_calibration_that_gains_nothing_is_not(claims, tmp_path, monkeypatch):
 
 def test_the_judge_of_a_domain_is_calibrated_in_its_folder(claims):
     assistant = Assistant("manual")
-    before = assistant.grounder
-    found = assistant.calibrate(claims("one"), scorer="loud")
+    found = calibrate_scorer(claims("one"), card_path(assistant.folder, "loud"), MODELS, scorer="loud")
     assert found.path == assistant.folder / "grounding" / "loud.json"
     assert found.path.is_file()
-    assert assistant.grounder is not before
 
 
 def test_a_scorer_that_is_too_sure_is_calibrated_and_the_gain_is_cross_fitted(labelled, scored):

@@ -285,6 +285,9 @@ def test_batches_hold_every_place_once_within_their_limits(lengths):
         widest = max(lengths[place] for place in batch)
         assert len(batch) <= 64
         assert len(batch) == 1 or len(batch) * widest <= 12_288
+        # what is padding: little, but in a batch that would be hardly worth its call without its last row
+        padded, real = len(batch) * widest, sum(lengths[place] for place in batch)
+        assert padded - real <= padded // 8 or real - widest < 1_024
 
 
 # --- loops and stop strings ------------------------------------------------------------------------

@@ -35,7 +35,7 @@ def keep(assistant, keep_adapter):
 
 def state(assistant):
     in_use = assistant.adapters.promoted(AdapterKind.GENERATOR)
-    decided = assistant.decided
+    decided = assistant.asked.decided
     return decided and decided.name, in_use, current(assistant.folder)
 
 
@@ -69,7 +69,7 @@ def test_one_thing_alone_is_taken_back(assistant, keep):
     promote(assistant, arm="rag:k=3", adapters=["generator-002"], force=True, why="more")
     rollback(assistant, Switched.ARM)
     assert state(assistant) == ("rag:k=2", "generator-002", "000002")
-    assert assistant.decided_because == "It was put in force by hand. (experiment )"
+    assert assistant.asked.because == "It was put in force by hand. (experiment )"
     rollback(assistant, Switched.GENERATION)
     assert state(assistant) == ("rag:k=2", "generator-002", "000001")
     # what is left of the last switch, then all of the one before
@@ -101,7 +101,7 @@ def test_a_decision_comes_back_with_its_reason(assistant):
     adopted.adopt(assistant.folder, "rag:k=2", experiment="first", sentence="Run rag:k=2.")
     promote(assistant, arm="base")
     rollback(assistant, why="no good")
-    assert (assistant.decided_because, adopted.experiment(assistant.folder)) == (
+    assert (assistant.asked.because, adopted.experiment(assistant.folder)) == (
         "Run rag:k=2. (experiment first)",
         "first",
     )

@@ -73,7 +73,7 @@ def chosen(answer):
 
 
 def test_each_question_is_answered_by_its_arm(routed):
-    card = routed.arm_router
+    card = routed.asked.router
     assert card.routing.shipped and card.arms == ("rag", "adapter") and card.metric == "correct"
     asked = [clause(50), pump(3), clause(51), pump(4)]
     answers = routed.ask_all(asked)
@@ -104,7 +104,7 @@ def test_the_same_data_give_the_same_bytes(routed, tmp_path):
 
 def test_what_is_loaded_is_what_was_fitted(routed):
     router, origin = load_arm_router(routed.folder)
-    assert router.card == routed.arm_router
+    assert router.card == routed.asked.router
     assert set(origin.arms) == {"rag", "adapter"} and origin.index and origin.questions.endswith("set.jsonl")
     assert origin.experiment in [path.name for path in (routed.folder / "experiments").iterdir()]
 
@@ -112,7 +112,7 @@ def test_what_is_loaded_is_what_was_fitted(routed):
 def test_a_router_that_gains_nothing_is_told_and_not_used(assistant):
     card = assistant.fit_arm_router(questions(), arms="base,rag")
     assert not card.routing.shipped and card.routing.single == "rag"
-    assert assistant.arm_router == card
+    assert assistant.asked.router == card
     answer = assistant.ask(pump(3))
     assert (answer.arm, answer.arm_route) == (Arm.RAG, None)
 
@@ -232,7 +232,7 @@ def test_the_commands_say_what_it_is_worth_and_why_it_chose(assistant, monkeypat
     why = shown.out.partition("how:\n")[2].splitlines()
     assert why[0].startswith("  arm adapter: ") and "expected" in why[0]
     assert [line.split()[1] for line in why[1:3]] == ["adapter", "rag"]
-    assert why[3].strip() == assistant.arm_router.routing.sentence
+    assert why[3].strip() == assistant.asked.router.routing.sentence
     assert [line.split(":")[0] for line in why[-2:]] == ["  on average rag", "  on average adapter"]
     assert all("tokens read" in line and line.endswith(" s") for line in why[-2:])
     assert run(["ask", clause(50), "--explain", "--no-check", "--json"]) == 0
@@ -260,4 +260,4 @@ def test_a_router_of_small_real_models(tmp_path, write_files):
     assert card.routing.retrieval == 1.0
     answer = made.ask("How heavy is the otter?")
     assert "22 kg" in answer.text and answer.arm_route is None
-    assert made.arm_router == card
+    assert made.asked.router == card
