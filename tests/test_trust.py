@@ -74,7 +74,7 @@ def test_a_folder_does_not_bring_a_model_under_a_bare_name(tmp_path):
     assert load_settings(environment={}).models.generator == "org/model"
     (tmp_path / "org" / "model").mkdir(parents=True)
     (tmp_path / "org" / "model" / "config.json").write_text("{}")
-    with pytest.raises(ConfigError, match="sets `models.generator`"):
+    with pytest.raises(ConfigError, match=r"sets `models\.generator`"):
         load_settings(environment={})
 
 
