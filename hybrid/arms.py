@@ -32,13 +32,7 @@ from hybrid.retrieval import Retriever
 from hybrid.tracing import names
 from hybrid.tracing.spans import tell
 from hybrid.trust import Endpoint
-from hybrid.types import (
-    Answer,
-    Arm,
-    Hit,
-    Question,
-    Where,
-)
+from hybrid.types import Answer, Arm, Hit, Question, Where
 
 # What may differ between arms; the rest is what they share: documents, chunks, the decision.
 _SECTIONS = ("retrieval", "generation", "models")

@@ -25,10 +25,7 @@ from hybrid.tracing import names
 from hybrid.tracing.asking import found, tell_vectors
 from hybrid.tracing.names import SpanKind
 from hybrid.tracing.spans import Attributes, is_traced, only, span
-from hybrid.types import (
-    Hit,
-    Where,
-)
+from hybrid.types import Hit, Where
 
 # Cormack, Clarke & Buettcher 2009.
 _RANK_CONSTANT = 60

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from typer import Option
 
 from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.cli.adapters import put_in_use, told
-from hybrid.cli.options import Context, shared
+from hybrid.cli.options import Context, group, verb
 from hybrid.config import Method, ShownPassages, Targets
 
 if TYPE_CHECKING:
@@ -24,11 +23,7 @@ if TYPE_CHECKING:
     from hybrid.adaptation.workshop import Material
     from hybrid.types import Question
 
-app = typer.Typer(
-    help="Make adapters: tune the generator or the embedder to a domain.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = group("Make adapters: tune the generator or the embedder to a domain.")
 
 Learn = Annotated[
     list[str] | None,
@@ -126,8 +121,7 @@ class Tuned:
     ] = None
 
 
-@app.command("examples")
-@shared()
+@verb(app, "examples")
 def examples(
     context: Context,
     taught: Taught,
@@ -160,8 +154,7 @@ def examples(
     context.show(document, *([] if out is None else [str(out)]))
 
 
-@app.command("generator")
-@shared()
+@verb(app, "generator")
 def generator(
     context: Context,
     taught: Taught,
@@ -191,8 +184,7 @@ def generator(
     return _finish(context, assistant, card, check=check)
 
 
-@app.command("improve")
-@shared()
+@verb(app, "improve")
 def improve(
     context: Context,
     name: Annotated[str, Option("--name", help="Of the run; a number of the round follows.")] = "judged",
@@ -230,8 +222,7 @@ def improve(
     return _finish(context, assistant, assistant.adapters.card(best), check=check)
 
 
-@app.command("self-train")
-@shared()
+@verb(app, "self-train")
 def self_train(
     context: Context,
     data: Annotated[Path, Option("--data", help="Labelled questions, a question set with options.")],
@@ -277,8 +268,7 @@ def self_train(
     return _finish(context, assistant, assistant.adapters.card(found.best.name), check=check)
 
 
-@app.command("embedder")
-@shared()
+@verb(app, "embedder")
 def embedder(
     context: Context,
     data: DataFiles = None,

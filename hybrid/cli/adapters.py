@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from typer import Argument, Option
 
 from hybrid.adaptation.gate import Reasons
@@ -13,13 +12,11 @@ from hybrid.adaptation.serving import in_use
 from hybrid.adaptation.values import AdapterKind, Card, Change, Destination, Merging
 from hybrid.assistant import Assistant
 from hybrid.cli import console
-from hybrid.cli.options import Context, shared
+from hybrid.cli.options import Context, group, verb
 from hybrid.errors import EXIT_GATE_FAILED, AdapterError, GateFailed, HybridError
 from hybrid.models.gguf import Precision
 
-app = typer.Typer(
-    help="What was tuned: list, check, put in use, take away.", no_args_is_help=True, rich_markup_mode=None
-)
+app = group("What was tuned: list, check, put in use, take away.")
 
 Name = Annotated[str, Argument(help="The name of an adapter.")]
 Suites = Annotated[
@@ -28,16 +25,14 @@ Suites = Annotated[
 ]
 Items = Annotated[int | None, Option("--items", help="At most so many of each kind.")]
 GivenData = Annotated[
-    list[Path] | None,
-    Option("--data", help="Your own examples, as they were given to `hybrid adapt`."),
+    list[Path] | None, Option("--data", help="Your own examples, as they were given to `hybrid adapt`.")
 ]
 _Kind = Argument(help="generator or embedder.", case_sensitive=False)
 
 _DIGITS = {"points": 1, "nats": 3, "bits": 3}
 
 
-@app.command("list")
-@shared()
+@verb(app, "list")
 def list_(context: Context) -> None:
     """Show the adapters of a domain: what each gained, what it cost, and which is in use."""
     assistant = context.assistant()
@@ -76,8 +71,7 @@ def list_(context: Context) -> None:
         )
 
 
-@app.command("show")
-@shared()
+@verb(app, "show")
 def show(context: Context, name: Name) -> None:
     """Show the card of an adapter: base, data, settings, curve, gain and forgetting."""
     assistant = context.assistant()
@@ -107,16 +101,14 @@ def show(context: Context, name: Name) -> None:
     )
 
 
-@app.command("check")
-@shared()
+@verb(app, "check")
 def check(
     context: Context,
     name: Name,
     suite: Suites = None,
     items: Items = None,
     task: Annotated[
-        list[str] | None,
-        Option("--task", help="A task of lm-eval, measured as well; may be repeated."),
+        list[str] | None, Option("--task", help="A task of lm-eval, measured as well; may be repeated.")
     ] = None,
 ) -> int:
     """Measure what an adapter made the model forget, and write it into its card; ends with 7 if too much."""
@@ -134,8 +126,7 @@ def check(
     return EXIT_GATE_FAILED if found.against else 0
 
 
-@app.command("promote")
-@shared()
+@verb(app, "promote")
 def promote(
     context: Context,
     name: Name,
@@ -145,8 +136,7 @@ def promote(
     return put_in_use(context, context.assistant(), name, force=force)
 
 
-@app.command("rollback")
-@shared()
+@verb(app, "rollback")
 def rollback(context: Context, kind: Annotated[AdapterKind, _Kind]) -> None:
     """Put the adapter that was in use before back in use, or the base if there was none."""
     assistant = context.assistant()
@@ -158,8 +148,7 @@ def rollback(context: Context, kind: Annotated[AdapterKind, _Kind]) -> None:
     )
 
 
-@app.command("repair")
-@shared()
+@verb(app, "repair")
 def repair(
     context: Context,
     name: Name,
@@ -183,15 +172,13 @@ def repair(
     return 0 if found.kept else EXIT_GATE_FAILED
 
 
-@app.command("combine")
-@shared()
+@verb(app, "combine")
 def combine(
     context: Context,
     names: Annotated[list[str], Argument(help="The names of two or more adapters.")],
     by: Annotated[Merging, Option("--by", help="How changes become one.")] = Merging.TIES,
     weight: Annotated[
-        list[float] | None,
-        Option("--weight", help="One for each, in order; default: tried on validation."),
+        list[float] | None, Option("--weight", help="One for each, in order; default: tried on validation.")
     ] = None,
     density: Annotated[float, Option("--density", help="Share of entries that TIES and DARE keep.")] = 0.5,
     rank: Annotated[int, Option("--rank", min=0, help="Of the new one; default: by the way.")] = 0,
@@ -220,8 +207,7 @@ def combine(
     return put_in_use(context, assistant, card.name)
 
 
-@app.command("ablate")
-@shared()
+@verb(app, "ablate")
 def ablate(
     context: Context,
     name: Name,
@@ -266,8 +252,7 @@ def ablate(
     return EXIT_GATE_FAILED if against.against else 0
 
 
-@app.command("drift")
-@shared()
+@verb(app, "drift")
 def drift(
     context: Context,
     name: Name,
@@ -298,8 +283,7 @@ def drift(
     )
 
 
-@app.command("tradeoff")
-@shared()
+@verb(app, "tradeoff")
 def tradeoff(
     context: Context,
     kind: Annotated[AdapterKind, _Kind] = AdapterKind.GENERATOR,
@@ -317,8 +301,7 @@ def tradeoff(
     context.show(pareto_json(found), pareto_text(found))
 
 
-@app.command("remove")
-@shared()
+@verb(app, "remove")
 def remove(context: Context, name: Name) -> None:
     """Remove an adapter that is not in use."""
     assistant = context.assistant()
@@ -326,8 +309,7 @@ def remove(context: Context, name: Name) -> None:
     context.show({"domain": assistant.domain, "removed": name}, f"removed {name}")
 
 
-@app.command("add")
-@shared()
+@verb(app, "add")
 def add(
     context: Context,
     folder: Annotated[Path, Argument(help="What PEFT wrote: adapter_config.json and weights.")],
@@ -340,8 +322,7 @@ def add(
     context.show({"adapter": card.name, "in_use": False, "card": card}, card.name)
 
 
-@app.command("export")
-@shared()
+@verb(app, "export")
 def export(
     context: Context,
     name: Name,

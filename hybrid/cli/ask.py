@@ -21,8 +21,7 @@ from hybrid.types import Arm, plain
 
 Question = Annotated[str, Argument(help="In plain words; - reads it from stdin.")]
 Where = Annotated[
-    list[str] | None,
-    Option("--where", help="Only documents with KEY=VALUE; source and title take * and ?."),
+    list[str] | None, Option("--where", help="Only documents with KEY=VALUE; source and title take * and ?.")
 ]
 ArmOption = Annotated[
     str | None,

@@ -16,8 +16,7 @@ from hybrid.routing.abstention import AnswerScore, Risk
 from hybrid.types import plain
 
 From = Annotated[
-    Path | None,
-    Option("--from", help="Outcomes (CSV, JSON, JSON lines, a folder): question, source, arms."),
+    Path | None, Option("--from", help="Outcomes (CSV, JSON, JSON lines, a folder): question, source, arms.")
 ]
 Gold = Annotated[
     Path | None, Option("--gold", help="With --from: judgements of people for some of its questions.")
@@ -32,8 +31,7 @@ Margin = Annotated[
 Level = Annotated[float | None, Option("--level", help="The accepted chance of a wrong verdict.")]
 Metric = Annotated[str | None, Option("--metric", help="The score that decides; default: correct.")]
 Budget = Annotated[
-    int | None,
-    Option("--budget", min=1, help="Ask in growing batches, at most so many answers in all."),
+    int | None, Option("--budget", min=1, help="Ask in growing batches, at most so many answers in all.")
 ]
 Require = Annotated[
     list[str] | None,

@@ -8,20 +8,18 @@ from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from typer import Argument, Option
 
 from hybrid.cli import console
-from hybrid.cli.options import Context, shared
+from hybrid.cli.options import Context, group, verb
 from hybrid.documents import ReaderPool, by_suffix, scan
 from hybrid.errors import EXIT_PARTIAL, UsageError
 from hybrid.types import Block, Document, LeftOut, Rejected, share_kept
 
-app = typer.Typer(help="See what the readers make of a file.", no_args_is_help=True, rich_markup_mode=None)
+app = group("See what the readers make of a file.")
 
 
-@app.command("show")
-@shared()
+@verb(app, "show")
 def show(
     context: Context,
     path: Annotated[Path, Argument(help="A file, or a folder of them.")],

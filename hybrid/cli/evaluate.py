@@ -8,20 +8,17 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from typer import Argument, Option
 
 from hybrid.cli import console
-from hybrid.cli.options import Context, ExecutorName, Reranker, shared
+from hybrid.cli.options import Context, ExecutorName, Reranker, group, shared, verb
 from hybrid.errors import EXIT_PARTIAL
 
 if TYPE_CHECKING:
     from hybrid.comparison import Comparison
     from hybrid.evaluation.outcomes import Outcome
 
-bench_app = typer.Typer(
-    help="Measure on questions with gold answers.", no_args_is_help=True, rich_markup_mode=None
-)
+bench_app = group("Measure on questions with gold answers.")
 
 Arms = Annotated[
     str, Option("--arms", help="With commas: ARM[:KEY=VALUE...], such as base,rag:reader=generator.")
@@ -81,8 +78,7 @@ def compare(
     return _finish(context, comparison)
 
 
-@bench_app.command("retrieval")
-@shared("as_json", "config", "effort", "offline")
+@verb(bench_app, "retrieval", "as_json", "config", "effort", "offline")
 def retrieval(
     context: Context,
     folder: Annotated[Path, Argument(help="A folder in BEIR's format.")],

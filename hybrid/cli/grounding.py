@@ -6,28 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from typer import Argument, Option
 
 from hybrid.cli import console
-from hybrid.cli.options import Context, shared
+from hybrid.cli.options import Context, group, verb
 from hybrid.errors import EXIT_GATE_FAILED
 
 if TYPE_CHECKING:
     from hybrid.grounding.measure import MeanResult, MetaEvaluation
     from hybrid.grounding.service import CalibrationCard
 
-app = typer.Typer(
-    help="What judges whether an answer is carried by its passages: measure it, fit it to your data.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = group("What judges whether an answer is carried by its passages: measure it, fit it to your data.")
 
 Limit = Annotated[int | None, Option("--limit", min=1, help="At most so many claims, whole documents.")]
 
 
-@app.command("evaluate")
-@shared("as_json", "config", "offline")
+@verb(app, "evaluate", "as_json", "config", "offline")
 def evaluate(
     context: Context,
     data: Annotated[list[Path], Argument(help="Labelled claims: files or folders.")],
@@ -56,8 +50,7 @@ def evaluate(
         _show(found.sets, found.means)
 
 
-@app.command("calibrate")
-@shared()
+@verb(app, "calibrate")
 def calibrate(
     context: Context,
     data: Annotated[Path, Argument(help="Labelled claims: a file or a folder.")],

@@ -8,12 +8,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from typer import Argument, Option
 
 from hybrid.changes import LoggedChange, Switched, read_changes
 from hybrid.cli import console
-from hybrid.cli.options import Context, shared
+from hybrid.cli.options import Context, group, shared, verb
 from hybrid.config import Settings
 from hybrid.errors import UsageError
 from hybrid.index.generations import domains
@@ -27,9 +26,7 @@ from dataclasses import asdict
 
 from hybrid.assistant import Assistant
 
-traffic_app = typer.Typer(
-    help="Try another arm on a share of the conversations.", no_args_is_help=True, rich_markup_mode=None
-)
+traffic_app = group("Try another arm on a share of the conversations.")
 
 _Why = Option("--why", help="In words, for the log.")
 
@@ -113,8 +110,7 @@ def _line(change: LoggedChange) -> str:
     return f"{change.number}  {change.time}  {change.by}  {change.domain}  {switched}{why}"
 
 
-@traffic_app.command("start")
-@shared()
+@verb(traffic_app, "start")
 def start(
     context: Context,
     arm: Annotated[str, Argument(help="Such as both:generator_adapter=generator-002.")],
@@ -139,8 +135,7 @@ def start(
     context.show(split, f"{split.arm} is on trial; the first look is at {looks[0]:,} conversations")
 
 
-@traffic_app.command("show")
-@shared()
+@verb(traffic_app, "show")
 def show(context: Context) -> None:
     """Say in one sentence what the trial has shown so far; it may be asked at any time."""
     from hybrid.operations.traffic import read_split
@@ -178,8 +173,7 @@ def gather(
     context.show(counts, f"{counts['answers']:,} new answers, {counts['traces']:,} traces")
 
 
-@traffic_app.command("stop")
-@shared()
+@verb(traffic_app, "stop")
 def stop(context: Context) -> None:
     """Have all conversations answered as usual again, and say what the trial has shown."""
     from hybrid.operations.traffic import stop_split
@@ -212,15 +206,12 @@ def opened(settings: Settings) -> Feedback:
     return feedback
 
 
-prompts_app = typer.Typer(
-    help="Which prompts a domain answers by, and answered by before.", no_args_is_help=True
-)
+prompts_app = group("Which prompts a domain answers by, and answered by before.")
 
 Version = Annotated[str, Argument(help="The beginning of its digest.")]
 
 
-@prompts_app.command("list")
-@shared("as_json", "config", "indexes", "domain")
+@verb(prompts_app, "list", "as_json", "config", "indexes", "domain")
 def list_prompts(context: Context) -> None:
     """List the versions of the prompts that answered in each domain, since when, and which is in force."""
     settings = context.settings()
@@ -249,8 +240,7 @@ def list_prompts(context: Context) -> None:
     context.show_table(found, ("domain", "digest", "prompt", "since", ""), rows)
 
 
-@prompts_app.command("diff")
-@shared("config", "indexes", "domain")
+@verb(prompts_app, "diff", "config", "indexes", "domain")
 def diff(context: Context, old: Version = "", new: Version = "") -> None:
     """Show what differs between two versions; default: the one before, and the one in force."""
     own = context.assistant().prompts
@@ -267,8 +257,7 @@ def diff(context: Context, old: Version = "", new: Version = "") -> None:
         console.data(line)
 
 
-@prompts_app.command("rollback")
-@shared()
+@verb(prompts_app, "rollback")
 def rollback_prompts(
     context: Context,
     to: Annotated[str, Option("--to", help="The beginning of its digest; default: the one before.")] = "",

@@ -7,8 +7,9 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
+import typer
 from typer import Option
 
 from hybrid.assistant import Assistant
@@ -19,6 +20,7 @@ from hybrid.errors import IndexMissing, UsageError
 from hybrid.index.generations import domains
 
 _Result = TypeVar("_Result")
+_Command: TypeAlias = Callable[..., _Result]
 
 Domain = Annotated[str | None, Option("--domain", "-d", help="The domain; default: the only one there is.")]
 Json = Annotated[bool, Option("--json", help="Write one JSON document to stdout.")]
@@ -34,8 +36,7 @@ AsUser = Annotated[
 Count = Annotated[int | None, Option("-k", help="How many hits.")]
 Reranker = Annotated[str | None, Option("--reranker", help="A cross-encoder, by name or folder.")]
 ExecutorName = Annotated[
-    str,
-    Option("--executor", help="Who works: serial, threads[:N], processes[:N], ray, ray://HOST:PORT."),
+    str, Option("--executor", help="Who works: serial, threads[:N], processes[:N], ray, ray://HOST:PORT.")
 ]
 
 
@@ -118,7 +119,7 @@ class Context:
             console.table(header, rows)
 
 
-def shared(*names: str) -> Callable[[Callable[..., _Result]], Callable[..., _Result]]:
+def shared(*names: str) -> Callable[[_Command[_Result]], _Command[_Result]]:
     """Give a command the options that are fields of a parameter, as those of ``Context`` are.
 
     Every parameter that is a dataclass becomes the options that its fields are, and is handed over as one.
@@ -152,6 +153,18 @@ def shared(*names: str) -> Callable[[Callable[..., _Result]], Callable[..., _Res
         return call
 
     return with_context
+
+
+def group(help: str) -> typer.Typer:
+    """Return a group of commands, which shows its help where none is named."""
+    return typer.Typer(help=help, no_args_is_help=True, rich_markup_mode=None)
+
+
+def verb(
+    app: typer.Typer, name: str, *names: str
+) -> Callable[[Callable[..., _Result]], Callable[..., _Result]]:
+    """Make a function a command of a group, with options as ``shared`` gives them."""
+    return lambda command: app.command(name)(shared(*names)(command))
 
 
 def _parameters(called: Callable[..., Any]) -> list[inspect.Parameter]:

@@ -9,11 +9,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from typer import Argument, Option
 
 from hybrid.cli import console
-from hybrid.cli.options import Context, shared
+from hybrid.cli.options import Context, group, verb
 from hybrid.errors import EXIT_GATE_FAILED, UsageError
 from hybrid.types import ANSWERED_BY, FEEDBACK, Question
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from hybrid.questions.checking import Findings, Review
     from hybrid.questions.making import MadeSet
 
-app = typer.Typer(help="Make, check and review question sets.", no_args_is_help=True, rich_markup_mode=None)
+app = group("Make, check and review question sets.")
 
 QuestionSet = Annotated[Path, Argument(help="A question set, JSON lines.")]
 
@@ -30,8 +29,7 @@ _KEYS = "[a]ccept [e]dit [d]rop [s]kip [q]uit > "
 _EVIDENCE_WIDTH = 1_200
 
 
-@app.command("make")
-@shared()
+@verb(app, "make")
 def make(
     context: Context,
     count: Annotated[int, Option("--count", "-n", help="How many questions.")] = 200,
@@ -77,8 +75,7 @@ def _counts(pairs: Iterable[tuple[str, int]]) -> str:
     return ", ".join(f"{count} {name}" for name, count in pairs)
 
 
-@app.command("check")
-@shared()
+@verb(app, "check")
 def check(
     context: Context,
     questions: QuestionSet,
@@ -125,8 +122,7 @@ def _note_shares(findings: Findings) -> None:
         )
 
 
-@app.command("from-feedback")
-@shared()
+@verb(app, "from-feedback")
 def from_feedback(
     context: Context,
     out: Annotated[Path | None, Option("--out", help="Default: feedback.jsonl of the domain.")] = None,
@@ -175,8 +171,7 @@ def from_feedback(
         console.note(f"{waiting} answers wait for `hybrid questions review`; {len(rows)} preferences")
 
 
-@app.command("review")
-@shared()
+@verb(app, "review")
 def review(
     context: Context,
     questions: Annotated[

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
 from typer import Argument, Option
 
 from hybrid.cli import console
-from hybrid.cli.options import AsUser, Context, shared
+from hybrid.cli.options import AsUser, Context, group, verb
 from hybrid.domains import Assistants
 from hybrid.errors import EXIT_GATE_FAILED
 from hybrid.routing.domains import RouterCard
 from hybrid.types import plain
 
-app = typer.Typer(help="Which domain a question belongs to, and which arm answers it.", no_args_is_help=True)
+app = group("Which domain a question belongs to, and which arm answers it.")
 
 
-@app.command("fit")
-@shared("as_json", "config", "indexes", "offline")
+@verb(app, "fit", "as_json", "config", "indexes", "offline")
 def fit(context: Context) -> None:
     """Fit the router to the question sets of all domains, and say how well it does on those left out."""
     with Assistants(settings=context.settings()) as assistants:
@@ -26,8 +24,7 @@ def fit(context: Context) -> None:
         context.show(card, *_told(card, assistants))
 
 
-@app.command("route")
-@shared("as_json", "config", "indexes", "offline")
+@verb(app, "route", "as_json", "config", "indexes", "offline")
 def route(
     context: Context, question: Annotated[str, Argument(help="In plain words.")], as_user: AsUser = None
 ) -> None:
@@ -40,8 +37,7 @@ def route(
     context.show(found, f"{found.domain or 'none of these'}: {found.reason}", *chances)
 
 
-@app.command("arms")
-@shared()
+@verb(app, "arms")
 def arms(
     context: Context,
     questions: Annotated[str, Argument(help="A question set with golds: a file, or a name.")],

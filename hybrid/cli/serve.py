@@ -47,10 +47,7 @@ def serve(
         context.show({"url": where, "domains": about.domains}, where)
         console.flush()
 
-    with (
-        traced(settings, console.note),
-        Assistants(domains=named or None, settings=settings) as assistants,
-    ):
+    with traced(settings, console.note), Assistants(domains=named or None, settings=settings) as assistants:
         if as_worker is None and settings.serve.workers > 1:
             together = Workers(settings.serve, sys.argv[1:], console.note)
             say(together.start(), together.url)

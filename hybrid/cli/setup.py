@@ -8,11 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from typer import Argument, Option
 
 from hybrid.cli import console
-from hybrid.cli.options import Context, shared
+from hybrid.cli.options import Context, group, shared, verb
 from hybrid.config import Reader, load, settings_dict, settings_schema, user_file, write_settings
 from hybrid.doctor import Health, configured_models, diagnose, small_writer
 from hybrid.errors import ConfigError, ModelMissing, UsageError
@@ -22,16 +21,13 @@ from hybrid.trust import Endpoint, Secret
 if TYPE_CHECKING:
     from hybrid.models.servers import ModelServer
 
-models_app = typer.Typer(help="Where models come from.", no_args_is_help=True, rich_markup_mode=None)
-config_app = typer.Typer(
-    help="Settings and where they come from.", no_args_is_help=True, rich_markup_mode=None
-)
+models_app = group("Where models come from.")
+config_app = group("Settings and where they come from.")
 
 _SHELLS = ("bash", "zsh", "fish")
 
 
-@models_app.command("list")
-@shared("as_json", "config", "offline")
+@verb(models_app, "list", "as_json", "config", "offline")
 def models_list(context: Context) -> None:
     """Show for each configured model where it would come from and whether it is there."""
     models = configured_models(context.settings().models)
@@ -45,8 +41,7 @@ def models_list(context: Context) -> None:
             console.note(f"  → {how_to_get(model.name)}")
 
 
-@models_app.command("get")
-@shared("as_json", "config", "offline")
+@verb(models_app, "get", "as_json", "config", "offline")
 def models_get(
     context: Context, name: Annotated[str, Argument(help="A name on the hub, or a folder.")]
 ) -> None:
@@ -83,8 +78,7 @@ def doctor(
     return int(bad)
 
 
-@config_app.command("show")
-@shared("as_json", "config", "effort")
+@verb(config_app, "show", "as_json", "config", "effort")
 def config_show(context: Context) -> None:
     """Show the settings in force, and where those come from that are not the default."""
     loaded = load({"effort": context.effort}, file=context.config)
@@ -101,8 +95,7 @@ def config_show(context: Context) -> None:
             console.data(_assigned(key, value, loaded.origins.get(key)))
 
 
-@config_app.command("check")
-@shared("as_json", "config")
+@verb(config_app, "check", "as_json", "config")
 def config_check(context: Context) -> None:
     """Check the settings; the exit code is 3 when something is wrong."""
     small = small_writer(context.settings())
@@ -111,8 +104,7 @@ def config_check(context: Context) -> None:
         console.note(f"{small.found}\n  → {small.mend}")
 
 
-@config_app.command("schema")
-@shared("as_json")
+@verb(config_app, "schema", "as_json")
 def config_schema(context: Context) -> None:
     """Write the JSON schema of hybrid.toml."""
     console.json_document(settings_schema())

@@ -8,11 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from typer import Argument, Option
 
 from hybrid.cli import console
-from hybrid.cli.options import Context, shared
+from hybrid.cli.options import Context, group, verb
 from hybrid.config import Settings
 from hybrid.errors import UsageError
 from hybrid.tracing import names
@@ -22,7 +21,7 @@ from hybrid.tracing.spans import TraceSpan
 from hybrid.tracing.store import TRACES_FILE, TraceStore
 from hybrid.types import plain
 
-app = typer.Typer(help="What was done for every question, stage by stage.", no_args_is_help=True)
+app = group("What was done for every question, stage by stage.")
 
 Hours = Annotated[float | None, Option("--hours", help="Only of the last so many hours.")]
 
@@ -31,8 +30,7 @@ _BAR = 40
 _SHOWN = 60
 
 
-@app.command("list")
-@shared("as_json", "config", "indexes", "domain")
+@verb(app, "list", "as_json", "config", "indexes", "domain")
 def list_traces(
     context: Context,
     count: Annotated[int, Option("--count", "-n", min=1, help="At most so many.")] = 20,
@@ -63,8 +61,7 @@ def list_traces(
     context.show_table(found, ("when", "trace", "took", "domain", "arm", "outcome", "error"), rows)
 
 
-@app.command("show")
-@shared("as_json", "config", "indexes")
+@verb(app, "show", "as_json", "config", "indexes")
 def show(
     context: Context,
     trace: Annotated[str, Argument(help="Its name or how that begins; default: the latest.")] = "",
@@ -77,8 +74,7 @@ def show(
     context.show({"trace": spans[0].trace, "spans": plain(spans)}, *_waterfall(spans))
 
 
-@app.command("export")
-@shared("config", "indexes")
+@verb(app, "export", "config", "indexes")
 def export(context: Context, hours: Hours = None) -> None:
     """Write traces as JSON lines of OTLP, as collectors read them from a file; the oldest first."""
     with _store(context.settings()) as store:

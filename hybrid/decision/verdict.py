@@ -24,14 +24,7 @@ from hybrid.decision.values import (
 from hybrid.errors import UsageError
 from hybrid.evaluation.outcomes import ArmCost
 from hybrid.evaluation.scores import SYNTHETIC, ScoreTable, powered
-from hybrid.statistics import (
-    Array,
-    Contrast,
-    Interval,
-    Resampling,
-    holm,
-    resample,
-)
+from hybrid.statistics import Array, Contrast, Interval, Resampling, holm, resample
 
 # (candidate, other) -> an effect that was shown at an earlier look and stays shown
 Shown = Mapping[tuple[str, str], Effect]

@@ -16,11 +16,7 @@ from hybrid.models.device import one_thread
 
 # Read by Ray when it is imported or begins: it tells nobody what it is used for, and leaves graphics cards as
 # they are where a task asks for none.
-_QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DEDUP_LOGS": "0",
-}
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DEDUP_LOGS": "0"}
 _CONNECT_SECONDS = 10
 # Of a worker process: what does the batches of the plan that it works on.
 _OPENED: dict[str, Callable[[BatchInput], None]] = {}

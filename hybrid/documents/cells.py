@@ -15,9 +15,6 @@ _VALUE = re.compile(
     r"(?:US|C|A)?\W{0,4}\d[\d.,’' ]*(?:%|x|bps|pts|[a-zA-Z]{1,2})?\W{0,4}|[-–—−*]+|N/?[AM]\*?|n\.?[am]\.?|nil"
 )
 _YEAR = re.compile(r"(?:FY\s?)?(?:19|20)\d\d[A-Z*]?")
-_OPEN_END = re.compile(
-    r"(?:\b(?:and|or|of|the|to|for|in|on|by|from|with|at|per|as|net|than|und|der|die|von)|[,&/(-])$", re.I
-)
 CAPTION = re.compile(r"(?:table|exhibit|schedule|figure|chart|tabelle|tableau)\s+[\w.-]+", re.IGNORECASE)
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 # In sizes of the text: how far pieces of one line may stand off.
@@ -138,21 +135,20 @@ def words_in(text: str) -> float:
     return words if text.isascii() else max(words, sum(character > "\u2e80" for character in text) / 2)
 
 
-def tables_of(rows: list[Row], area: Area | None = None) -> list[Table]:
-    """Return the rows as tables, one below the other; none where they are no table."""
+def tables_of(rows: list[Row], area: Area | None = None, *, headed: bool = False) -> list[Table]:
+    """Return the rows as tables, one below the other; none where they are no table.
+
+    ``headed`` ones begin below bold heads, and their cells may be prose of several lines.
+    """
     if not rows or any(piece.table or piece.monospaced for row in rows for piece in row):
         return []
     columns = columns_of(rows)
-    if len(columns) < 2:
-        return []
-    lines = _lines(rows, columns, area)
+    lines = _lines(rows, columns, area, headed=headed)
     if sum(len(line) > 1 for line in lines) < 2:
         return []
     body = [cell for line in lines for cell in line if cell.first]
     short = sum(cell.is_value or words_in(cell.text) <= _CELL_WORDS for cell in body)
-    if not area and (
-        (short < 0.7 * len(body) and not end_below_heads(rows)) or not _has_aligned_column(rows, columns)
-    ):
+    if not area and ((short < 0.7 * len(body) and not headed) or not _has_aligned_column(rows, columns)):
         return []
     labels = [line[0].text for line in lines if not line[0].first]
     if sum(text.endswith(":") for text in labels) > 0.6 * len(labels) and len(columns) % 2 == 0:
@@ -162,30 +158,6 @@ def tables_of(rows: list[Row], area: Area | None = None) -> list[Table]:
         _with_heads(lines[start:stop], len(columns), ruled=area is not None)
         for start, stop in pairwise([*heads, len(lines)])
     ]
-
-
-def end_below_heads(rows: list[Row], first: int = 0) -> int:
-    """Return where the rows end whose cells begin below three or more bold heads; 0 where none begin so.
-
-    So large is a table whose cells are prose of several lines, which else would be read as columns of prose.
-    """
-    heads = rows[first]
-    if len(heads) < 3 or not all(head.bold and words_in(head.text) <= _CELL_WORDS for head in heads):
-        return 0
-    stop, last = first + 1, 0
-    while stop < len(rows) and all(
-        not piece.bold and any(abs(piece.x - head.x) < 2 for head in heads) for piece in rows[stop]
-    ):
-        stop += 1
-        last = stop if len(rows[stop - 1]) > 1 else last
-    begun = {
-        n
-        for row in rows[first + 1 : stop]
-        for n, head in enumerate(heads)
-        for piece in row
-        if abs(piece.x - head.x) < 2
-    }
-    return stop if last and len(begun) == len(heads) else 0
 
 
 def rows_of(pieces: list[TextRun]) -> list[Row]:
@@ -332,7 +304,7 @@ def _is_several(rows: list[Row]) -> bool:
         return False
     values = [len(row) == 1 and row[0].is_value for row in rows]
     # a number before a word may be one cell, such as 24 months
-    return values[-1] or sum(values) > 1 or all(row[-1].text[-1] == ":" for row in rows)
+    return values[-1]
 
 
 def columns_of(rows: list[Row]) -> list[tuple[float, float]]:
@@ -379,14 +351,16 @@ def _cells(row: Row, columns: list[tuple[float, float]]) -> Line:
     return cells
 
 
-def _lines(rows: list[Row], columns: list[tuple[float, float]], area: Area | None) -> list[Line]:
+def _lines(
+    rows: list[Row], columns: list[tuple[float, float]], area: Area | None, *, headed: bool
+) -> list[Line]:
     """Return the rows of cells; a cell of several lines is one."""
     all_cells = [_cells(row, columns) for row in rows]
     bands = [area.band(row[0]) if area else -1 for row in rows]
     single = _single_bands(bands, all_cells)
     steps = sorted(above[0].y - row[0].y for above, row in pairwise(rows) if len(above) > 1 and len(row) > 1)
     usual = steps[len(steps) // 2] if steps else math.inf
-    joined_by_step = _joined_by_step(rows) if not area else [None] * len(rows)
+    joined_by_step = _joined_by_step(rows, headed=headed) if not area else [None] * len(rows)
     lines: list[Line] = []
     has_data, label = False, math.inf
     for number, (row, cells) in enumerate(zip(rows, all_cells, strict=True)):
@@ -402,7 +376,8 @@ def _lines(rows: list[Row], columns: list[tuple[float, float]], area: Area | Non
             elif step > _CELL_STEP:
                 joins = False
             elif len(above) == 1 and not above[0].first and not cells[0].first:
-                joins = _wraps(above[0], rows[number - 1 : number + 2], columns[0][1], usual)
+                near = rows[number - 1][0].y - row[0].y < 0.93 * usual
+                joins = near or row[0].text[:1].islower()
             elif has_data or cells[0].first:
                 joins = _continues(above, cells)
         if joins:
@@ -416,7 +391,7 @@ def _lines(rows: list[Row], columns: list[tuple[float, float]], area: Area | Non
     return lines
 
 
-def _joined_by_step(rows: list[Row]) -> list[bool | None]:
+def _joined_by_step(rows: list[Row], *, headed: bool) -> list[bool | None]:
     """Return of each row whether it goes on with the one above, None where their step does not tell."""
     steps = [math.inf, *(above[0].y - row[0].y for above, row in pairwise(rows)), math.inf]
     # where lines overlap, cells of one row are centred beside one of several lines
@@ -425,7 +400,7 @@ def _joined_by_step(rows: list[Row]) -> list[bool | None]:
         return [near[n] if near[n] or near[n + 1] else None for n in range(len(rows))]
     inner = steps[1:-1]
     # cells of several lines, whose rows stand further apart
-    if end_below_heads(rows) == len(rows) and max(inner) > 1.2 * min(inner):
+    if headed and max(inner) > 1.2 * min(inner):
         return [step < 1.1 * min(inner) for step in steps[:-1]]
     return [None] * len(rows)
 
@@ -441,32 +416,12 @@ def _single_bands(bands: list[int], all_cells: list[Line]) -> set[int]:
     return set(bands) - {-1} - {band for (band, _), count in values.items() if count > 1}
 
 
-def _wraps(above: Cell, rows: list[Row], right: float, usual: float) -> bool:
-    """Return whether a label goes on in the next row; ``rows`` are its own, the next and the one below."""
-    row, below = rows[1], rows[2] if len(rows) > 2 else []
-    if above.text[-1] == ":":
-        return False
-    if _runs_on(above.text, row[0].text):
-        return True
-    word = row[0].text.split(" ", 1)[0]
-    if above.end + 0.5 * row[0].size * (len(word) + 1) < right:
-        return False  # there was room for the next word
-    # what is set off is the rest of a label, or the first of several rows below their head
-    rest = len(below) < 2 or len(row) < 2 or abs(below[0].x - row[0].x) > 1
-    hangs = row[0].x > rows[0][0].x + 3 and rest
-    return hangs or rows[0][0].y - row[0].y < 0.93 * usual
-
-
-def _runs_on(above: str, below: str) -> bool:
-    return below[:1].islower() or bool(_OPEN_END.search(above))
-
-
 def _continues(line: Line, cells: Line) -> bool:
     """Return whether a row goes on with the cells of the row above it."""
     if any(cell.is_value for cell in cells):
         return False
     if not cells[0].first:
-        return len(cells) == 1 and _runs_on(line[0].text, cells[0].text)
+        return len(cells) == 1 and cells[0].text[:1].islower()
     spans = {(cell.first, cell.last): cell.is_value for cell in line}
     return all(not spans.get((cell.first, cell.last), True) for cell in cells)
 
@@ -513,9 +468,7 @@ def _with_heads(lines: list[Line], width: int, *, ruled: bool) -> Table:
     full = [len(line) == width or (len(line) == width - 1 > 1 and line[0].first > 0) for line in lines]
     start = full.index(True) if any(full) else 0
     named = start < 3 and full[start] and bold[start] and not all(bold[start:])
-    # words alone in the first rows below bold heads are data too
-    followed = named and start + 1 < data and len(lines[start + 1]) == width and not bold[start + 1]
-    if data == len(lines) or followed:
+    if data == len(lines):
         count = start + 1 if named else 0
     else:
         count = max((n + 1 for n in range(data) if any(cell.first for cell in lines[n])), default=0)

@@ -14,14 +14,7 @@ from itertools import chain, pairwise
 from typing import NamedTuple
 
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.cells import (
-    CAPTION,
-    Row,
-    Stroke,
-    Table,
-    TextRun,
-    rows_of,
-)
+from hybrid.documents.cells import CAPTION, Row, Stroke, Table, TextRun, rows_of
 from hybrid.documents.segmentation import SENTENCE_END, arrange
 from hybrid.types import CELLS, BlockKind
 

@@ -14,10 +14,8 @@ from hybrid.documents.cells import (
     Area,
     Row,
     Stroke,
-    Table,
     TextRun,
     columns_of,
-    end_below_heads,
     framed_tables,
     join_row,
     rows_of,
@@ -42,7 +40,6 @@ _FAR = 3.5
 NUMBER_SIGNS = ("0123456789)%", "0123456789($-")
 # Cells of a table are short; the lines of a column of prose are not.
 _PROSE_WORDS = 3.6
-_CELL_WORDS = 8
 _BAND_WORDS = 20
 SENTENCE_END = (".", "!", "?", ":", ";", "。", "”", ")")
 
@@ -79,11 +76,12 @@ def arrange(pieces: list[TextRun], boxes: list[Stroke]) -> list[TextRun]:
         for area in reversed(list(parts)):
             if len(area.levels) < 3:
                 continue
-            inside = [piece for piece in pieces if area.holds(piece)]
-            area = _lengthened(_with_row_of_heads(area, inside, pieces), inside, pieces)
+            columns = columns_of(rows_of([piece for piece in pieces if area.holds(piece)]))
+            if len(columns) > 1:
+                area = _lengthened(_with_row_of_heads(area, columns, pieces), columns, pieces)
             inside = [piece for piece in pieces if area.holds(piece)]
             tables = framed_tables(inside, boxes, area) or tables_of(rows_of(inside), area)
-            if tables and not _has_labels_outside(tables[0], inside, pieces, area):
+            if tables:
                 pieces = [piece for piece in pieces if not area.holds(piece)]
                 step = (area.levels[0] - area.levels[-1]) / len(tables)
                 for number, table in enumerate(tables):
@@ -121,12 +119,12 @@ def _tabular(area: Area, pieces: list[TextRun]) -> Iterator[Area]:
         bands.setdefault(area.band(piece), []).append(piece)
     usual = sorted(piece.size for piece in pieces)[len(pieces) // 2] if pieces else 0.0
     levels = area.levels[:1]
-    for number, (top, bottom) in enumerate(pairwise(area.levels), start=1):
+    for number, bottom in enumerate(area.levels[1:], start=1):
         band = bands.get(number, [])
         alone = not band or max(piece.x for piece in band) < min(piece.end for piece in band)
         is_title = len(band) == 1 and (band[0].size > 1.08 * usual or CAPTION.match(band[0].text))
         words = sum(words_in(piece.text) for piece in band)
-        if (alone and (is_title or words > _BAND_WORDS)) or (not band and top - bottom > _FAR * usual):
+        if alone and (is_title or words > _BAND_WORDS):
             yield area._replace(levels=levels)
             levels = []
         levels.append(bottom)
@@ -143,41 +141,30 @@ def _with_prose_apart(area: Area, rows: list[Row]) -> Iterator[float]:
             is_wide = first.end - first.x > 0.6 * width and first.x < area.left + 0.1 * width
             if others:
                 cells = [first, *others]
-            elif cells and is_wide and words_in(first.text) > _CELL_WORDS:
+            elif cells and is_wide:
                 yield cells[0].y - 0.5 * cells[0].size
                 break
 
 
-def _with_row_of_heads(area: Area, inside: list[TextRun], pieces: list[TextRun]) -> Area:
+def _with_row_of_heads(area: Area, columns: list[tuple[float, float]], pieces: list[TextRun]) -> Area:
     """Return the area with the row above it, where its first line is drawn below the heads."""
-    rows = rows_of(inside)
-    columns = columns_of(rows)
     near = [p for p in pieces if area.left - 2 < p.x and p.end < area.right + 2 and p.y > area.levels[0] - 1]
     above = rows_of([piece for piece in near if piece.y < area.levels[0] + 1.5 * piece.size])
-    if not above or len(columns) < 2 or len(above[-1]) < max(2, len(columns) - 1):
+    if not above or len(above[-1]) < max(2, len(columns) - 1):
         return area
-    heads = above[-1]
-    on = [[n for n, (left, right) in enumerate(columns) if left < h.end and right > h.x] for h in heads]
-    is_head = all(head.bold or not rows[0][0].bold for head in heads) and not any(h.is_value for h in heads)
-    if not is_head or max(map(len, on)) != 1 or len(set(map(tuple, on))) < len(on):
-        return area
-    return area._replace(levels=[heads[0].y + 1.2 * heads[0].size, *area.levels])
+    head = above[-1][0]
+    return area._replace(levels=[head.y + 1.2 * head.size, *area.levels])
 
 
-def _lengthened(area: Area, inside: list[TextRun], pieces: list[TextRun]) -> Area:
+def _lengthened(area: Area, columns: list[tuple[float, float]], pieces: list[TextRun]) -> Area:
     """Return the area with the row below it that has no line at its end."""
-    columns = columns_of(rows_of(inside))
-    last, low = min((piece for piece in inside), key=lambda p: p.y, default=None), area.levels[-1]
-    if last is None or len(columns) < 2:
-        return area
-    touched: set[int] = set()
+    low, touched = area.levels[-1], set[int]()
     for piece in sorted(pieces, key=lambda piece: -piece.y):
         if piece.y > area.levels[-1] or piece.x > area.right or piece.end < area.left:
             continue
         on = [n for n, (left, right) in enumerate(columns) if left < piece.end and right > piece.x]
         far = (2.2 if touched else 5) * piece.size  # a value may stand in the middle of a high cell
-        is_other = piece.table or CAPTION.match(piece.text) or abs(piece.size - last.size) > 0.5
-        if is_other or len(on) != 1 or low - piece.y > far:
+        if len(on) != 1 or low - piece.y > far:
             break
         touched.update(on)
         low = piece.y
@@ -228,8 +215,6 @@ def _merged(row: Row, uprights: list[Stroke]) -> Row:
             end=max(piece.end, last.end),
             bold=last.bold and piece.bold,
         )
-    if len(merged) == 1:
-        return merged
     # dots lead to the values of a row
     return [p._replace(text=_LED_OFF.sub("", p.text) or p.text) if p.text[-1] == "." else p for p in merged]
 
@@ -256,7 +241,7 @@ def _is_one(last: TextRun, piece: TextRun, rest: Row, uprights: list[Stroke], *,
     least = 0.2 if piece.text[0] == "$" else NUMBER_GAP
     if gap > least and last.text[-1] in NUMBER_SIGNS[0] and piece.text[0] in NUMBER_SIGNS[1]:
         return False
-    return (gap <= _MERGE_GAP or (piece.text[0] == "." and bool(_LED_OFF.match(piece.text)))) and not any(
+    return gap <= _MERGE_GAP and not any(
         last.end - 2 <= box.left <= piece.x + 2 and box.bottom < piece.y < box.top for box in uprights
     )
 
@@ -316,8 +301,8 @@ def _ordered(rows: list[Row]) -> list[TextRun]:
     ):
         return [row[0] for row in rows]
     for first in range(len(rows) - 1):
-        stop = end_below_heads(rows, first)
-        if stop and (tables := tables_of(rows[first:stop])):
+        stop = _end_below_heads(rows, first)
+        if stop and (tables := tables_of(rows[first:stop], headed=True)):
             found = [rows[first][0]._replace(text="", table=table) for table in tables]
             return [*_ordered(rows[:first]), *found, *_ordered(rows[stop:])]
     gutters = _gutters(rows)
@@ -334,9 +319,6 @@ def _ordered(rows: list[Row]) -> list[TextRun]:
         left = [[piece for piece in row if piece.end <= middle] for row in inside]
         right = [[piece for piece in row if piece.end > middle] for row in inside]
         below = rows[gutter.last + 1 :]
-        # beside a box the lines of a paragraph are short, and below it they are long again
-        while below and _goes_on_below([row for row in left if row], below[0]):
-            left.append(below.pop(0))
         return [
             *_ordered(rows[: gutter.first]),
             *_ordered([row for row in left if row]),
@@ -353,6 +335,30 @@ def _ordered(rows: list[Row]) -> list[TextRun]:
             items += [top._replace(text="", table=table) for table in tables]
             done = last + 1
     return [*items, *_lines(rows[done:])]
+
+
+def _end_below_heads(rows: list[Row], first: int) -> int:
+    """Return where the rows end whose cells begin below three or more bold heads; 0 where none begin so.
+
+    So large is a table whose cells are prose of several lines, which else would be read as columns of prose.
+    """
+    heads = rows[first]
+    if len(heads) < 3 or not all(head.bold for head in heads):
+        return 0
+    stop, last = first + 1, 0
+    while stop < len(rows) and all(
+        not piece.bold and any(abs(piece.x - head.x) < 2 for head in heads) for piece in rows[stop]
+    ):
+        stop += 1
+        last = stop if len(rows[stop - 1]) > 1 else last
+    begun = {
+        n
+        for row in rows[first + 1 : stop]
+        for n, head in enumerate(heads)
+        for piece in row
+        if abs(piece.x - head.x) < 2
+    }
+    return stop if last and len(begun) == len(heads) else 0
 
 
 def _goes_on_below(column: list[Row], row: Row) -> bool:
@@ -411,7 +417,7 @@ def _zones(rows: list[Row], gutters: list[_Gutter]) -> Iterator[tuple[int, int]]
     edges = {
         number
         for number, (above, row) in enumerate(pairwise(rows), start=1)
-        if above[0].y - row[0].y > _FAR * max(row[0].size, above[0].size) or _parts_tables(rows, number)
+        if above[0].y - row[0].y > _FAR * max(row[0].size, above[0].size)
     }
     for number in range(1, len(rows) - 1):
         if len(rows[number]) == 1 and rows[number][0].size > 1.08 * max(
@@ -444,18 +450,6 @@ def _zones(rows: list[Row], gutters: list[_Gutter]) -> Iterator[tuple[int, int]]
                 yield start, number - 1
                 start = number
         yield start, last
-
-
-def _parts_tables(rows: list[Row], number: int) -> bool:
-    """Return whether a gap and other columns below it show that another table begins in this row."""
-    above, row = rows[number - 1], rows[number]
-    step = above[0].y - row[0].y
-    if len(row) == len(above) or min(len(row), len(above)) < 2 or step < 2 * row[0].size:
-        return False
-    before = rows[number - 2][0].y - above[0].y if number > 1 else 0.0
-    ends = [place for piece in above[1:] for place in (piece.x, piece.end)]
-    shared = any(abs(at - end) < 3 for piece in row[1:] for at in (piece.x, piece.end) for end in ends)
-    return 0 < 1.35 * before < step and not shared
 
 
 def _heads(row: Row, left: TextRun, right: float) -> bool:
@@ -505,12 +499,3 @@ def _areas(boxes: Iterable[Stroke]) -> list[Area]:
         for group in sorted(groups.values(), key=lambda group: group[0][1] - group[0][2])
         if len(group) > 2
     ]
-
-
-def _has_labels_outside(table: Table, inside: list[TextRun], pieces: list[TextRun], area: Area) -> bool:
-    """Return whether only the numbers stand between the lines, as with those drawn below sums."""
-    if any(row[0] and row[0][-1] not in NUMBER_SIGNS[0] for row in table.rows):
-        return False
-    heights = {round(piece.y) for piece in inside}
-    beside = sum(piece.end <= area.left + 2 and round(piece.y) in heights for piece in pieces)
-    return beside > 0.5 * len(heights)

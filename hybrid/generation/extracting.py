@@ -14,9 +14,11 @@ from hybrid.generation.editions import contradicts, dated, sisters
 from hybrid.generation.facts import (
     ITEM,
     Quotable,
+    asks,
     distinct_facts,
     facts_of,
     headings_of,
+    is_bare,
     lists_in,
     repeats,
     section_of,
@@ -27,6 +29,7 @@ from hybrid.generation.matching import Matcher, matcher, names_held, respelled
 from hybrid.generation.prompts import Passage
 from hybrid.generation.ranking import ranks
 from hybrid.generation.reckoning import Reckoned, conditioned, reckoned
+from hybrid.generation.shortening import LONGEST, quoted
 from hybrid.generation.weighing import (
     BECAUSE,
     BELOW_HEADING,
@@ -128,6 +131,7 @@ def extract(
         for rank, passage in zip(ranks(hits), passages, strict=True)
         for fact in facts_of(asked, passage, rank)
     ]
+    facts = [fact for fact in facts if not _only_asks(asked, fact)] or facts
     facts = distinct_facts([fact for fact in facts if not repeats(asked, fact)] or facts)
     if not facts:
         return Extract((), 0.0)
@@ -143,7 +147,7 @@ def extract(
         chosen = _cells(table)
         order.insert(0, facts.index(table.facts[0]))
     elif both:
-        chosen = [_cite(asked, fact) for fact in both]
+        chosen = [_cite(asked, fact, words) for fact in both]
     else:
         chosen = _compose(asked, facts, scores, order, words, sentences)
     best = facts[order[0]]
@@ -164,6 +168,13 @@ def extract(
         )
     relevance = float(relevances[order[0]]) - _unheld(asked, about) - uncounted
     return Extract(tuple(chosen), float(np.clip(relevance, 0.0, 1.0)))
+
+
+def _only_asks(asked: Asked, fact: Quotable) -> bool:
+    """Tell whether a fact is a question of the document, or an answer to one that says nothing by itself."""
+    if fact.row or fact.whole:
+        return False
+    return asks(fact.text) or (is_bare(fact.text) and asked.form is not Form.POLAR)
 
 
 def _cells(table: Reckoned) -> list[Cited]:
@@ -199,11 +210,21 @@ def _compose(
     ranked, sorted_scores = [facts[place] for place in order], [float(scores[place]) for place in order]
     chosen = _sentences(asked, ranked, sorted_scores, words, most)
     if len(chosen) == 1 and (other := _otherwise(asked, ranked, sorted_scores)):
-        return _versions(asked, best, other)
-    cited = [_cite(asked, fact) for fact in chosen]
+        return _versions(asked, best, other, words)
+    cited = _once([_cite(asked, fact, words) for fact in chosen])
     if asked.form is Form.POLAR and (verdict := _verdict(asked, best, words)):
         cited[0] = replace(cited[0], sentence=f"{verdict}: “{cited[0].sentence.rstrip()}”")
     return cited
+
+
+def _once(cited: Sequence[Cited]) -> list[Cited]:
+    """Return quotes without those that another one has in it, with what it leans on."""
+    said = [one.sentence for one in cited]
+    return [
+        one
+        for place, one in enumerate(cited)
+        if one.sentence not in said[:place] and not any(one.sentence in own != one.sentence for own in said)
+    ]
 
 
 def _sentences(
@@ -270,7 +291,7 @@ def _cause(asked: Asked, best: Quotable) -> Cited | None:
     return Cited(unwrapped(passage.text), Support(passage, passage.span, 1.0))
 
 
-def _cite(asked: Asked, fact: Quotable) -> Cited:
+def _cite(asked: Asked, fact: Quotable, words: Matcher) -> Cited:
     """Return a fact as it is shown: with what it hangs on, and the heading without which it says nothing."""
     passage = fact.passage
     text = fact.text
@@ -280,7 +301,11 @@ def _cite(asked: Asked, fact: Quotable) -> Cited:
         shown = whole if asked.several and len(whole.split()) <= 30 else text
         return Cited(shown, Support(passage, span, 1.0))
     first = re.sub(r"\W", "", text.split()[0]).lower() if text.split() else ""
-    if first in _LEANS and fact.above and len(f"{fact.above} {text}".split()) <= _LONGEST_PART:
+    if (
+        (first in _LEANS or is_bare(text))
+        and fact.above
+        and len(f"{fact.above} {text}".split()) <= _LONGEST_PART
+    ):
         begin = passage.text.find(fact.above)
         if 0 <= begin <= span.start - passage.span.start:
             span = Span(passage.span.start + begin, span.end)
@@ -290,6 +315,7 @@ def _cite(asked: Asked, fact: Quotable) -> Cited:
         text = passage.text[span.start - passage.span.start : span.end - passage.span.start]
     text = unwrapped(text)
     lead = _lead(asked, fact, text)
+    text = quoted(asked, text, f"{headings_of(passage)} {lead}", words, room=LONGEST - len(lead.split()))
     return Cited(f"{lead}: {text}" if lead else text, Support(passage, span, 1.0))
 
 
@@ -298,7 +324,7 @@ def _lead(asked: Asked, fact: Quotable, text: str) -> str:
     if fact.heading or not fact.passage.chunk:
         return ""
     headings = fact.passage.chunk.headings
-    if fact.term:
+    if fact.term and not asks(fact.term):
         return fact.term
     telling = telling_heading(asked, fact.passage)
     if telling and not (asked.wanted and asked.wanted.search(text)) and telling not in text:
@@ -402,20 +428,20 @@ def _compared(
     return found if len(found) == 2 else []
 
 
-def _versions(asked: Asked, one: Quotable, other: Quotable) -> list[Cited]:
+def _versions(asked: Asked, one: Quotable, other: Quotable, words: Matcher) -> list[Cited]:
     """Return what is in force and the name of the older document; both where nothing tells which is newer."""
     ages = [dated(fact.passage) for fact in (one, other)]
     if not all(ages) or ages[0] == ages[1]:
         return [
             replace(cited, sentence=f"{title_of(fact.passage)}: {cited.sentence}")
             for fact in (one, other)
-            for cited in [_cite(asked, fact)]
+            for cited in [_cite(asked, fact, words)]
         ]
     newer, older = (one, other) if ages[0] > ages[1] else (other, one)
     title = title_of(older.passage)
     told = title if title != title_of(newer.passage) else older.passage.source
     named = Cited(f"(Older: {told}.)", Support(older.passage, older.span, 1.0))
-    return [_cite(asked, newer), named]
+    return [_cite(asked, newer, words), named]
 
 
 def _verdict(asked: Asked, fact: Quotable, words: Matcher) -> str:

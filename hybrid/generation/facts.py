@@ -23,6 +23,9 @@ _NUMBERING = re.compile(
     r"^(?:\d{1,2}[.)]|§ ?\d+|[A-Z][.)]|\d{1,2}(?:\.\d{1,2})+"
     rf"|\d{{1,2}}(?=\s+(?!(?i:{_MONTHS}))[A-ZÄÖÜ]))\s+(?=[^\W\d])"
 )
+# A question of the document itself, and an answer that says nothing alone.
+_ASKS = re.compile(r"\?[\"”’')\]]*\s*\Z")
+_BARE = re.compile(r"(?:(?:answer|antwort):\s*)?(?:yes|no|ja|nein)\W*", re.IGNORECASE)
 _CODE = re.compile(r"\n[ \t]*[^\W\d_A-Z]|^#", re.ASCII)
 _ENDS = re.compile(r"[.:;,!?]\s*$")
 # "20 m³": what is counted in a unit that is not known is no amount of a known one.
@@ -108,7 +111,7 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
     for saying in _split(said):
         if not any(map(str.isalnum, saying.text)):
             continue
-        if "\n\n" in passage.text[ended : saying.span.start]:
+        if "\n\n" in passage.text[ended : saying.span.start] and not asks(before):
             term = ""
         ended = saying.span.end
         row = saying.row
@@ -134,6 +137,8 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
             before = first if first != saying.text and first else before
             own = "" if term and not headed and term in saying.text else term
             yield Quotable(passage, passage.placed(span), saying.text[skip:], before, rank, term=own)
+            # what stands behind a question of the document answers it
+            term = saying.text[skip:].strip() if asks(saying.text) else term
         before = saying.text
 
 
@@ -298,6 +303,16 @@ def repeats(asked: Asked, fact: Quotable) -> bool:
     if asked.wanted is None or bare == text or asked.wanted.search(bare):
         return False
     return set(content_words(asked.text)).issuperset(content_words(f"{fact.term} {text}"))
+
+
+def asks(text: str) -> bool:
+    """Tell whether a text is a question of the document itself, which answers nothing."""
+    return bool(_ASKS.search(text))
+
+
+def is_bare(text: str) -> bool:
+    """Tell whether a text is yes or no and nothing else."""
+    return bool(_BARE.fullmatch(text.strip()))
 
 
 def _without_codes(asked: Asked, text: str) -> str:

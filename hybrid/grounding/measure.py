@@ -8,14 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from hybrid.confidence import (
-    CalibrationError,
-    CurvePoint,
-    aurc,
-    brier,
-    calibration_error,
-    risk_coverage,
-)
+from hybrid.confidence import CalibrationError, CurvePoint, aurc, brier, calibration_error, risk_coverage
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import (
     LEAST_LABELS,

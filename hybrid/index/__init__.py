@@ -184,12 +184,7 @@ class Index:
         return self._dense.search(vector, k, among=among)
 
     def search_lexical(
-        self,
-        text: str,
-        k: int,
-        *,
-        among: Sequence[int] | None = None,
-        explained: Sequence[Explained] = (),
+        self, text: str, k: int, *, among: Sequence[int] | None = None, explained: Sequence[Explained] = ()
     ) -> list[Scored]:
         """Return the k positions that match the words of a question best, with BM25 scores."""
         found = self._lexical.search(text, k, among=among, explained=explained)

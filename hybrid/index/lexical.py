@@ -84,12 +84,7 @@ class TantivyIndex:
         self._folder = folder
 
     def search(
-        self,
-        text: str,
-        k: int,
-        *,
-        among: Sequence[int] | None = None,
-        explained: Sequence[Explained] = (),
+        self, text: str, k: int, *, among: Sequence[int] | None = None, explained: Sequence[Explained] = ()
     ) -> list[Scored]:
         """Return the k best positions with their BM25 scores, best first.
 

@@ -304,12 +304,7 @@ def generation_for(domain: Path, fingerprint: EmbedderFingerprint) -> str | None
     return None
 
 
-def reembed(
-    domain: Path,
-    embedder: Embedder,
-    *,
-    progress: Progress | None = None,
-) -> Manifest:
+def reembed(domain: Path, embedder: Embedder, *, progress: Progress | None = None) -> Manifest:
     """Build a generation with the chunks in force and the vectors of another embedder, unless there is one.
 
     A run that was killed is resumed from the vectors that it left; the generation in force answers all the

@@ -17,13 +17,7 @@ from hybrid.domains import Assistants
 from hybrid.errors import UsageError
 from hybrid.langchain.documents import refuse
 from hybrid.models.dialogue import cut_at_stop
-from hybrid.types import (
-    Answer,
-    Arm,
-    Asker,
-    Message,
-    MessageRole,
-)
+from hybrid.types import Answer, Arm, Asker, Message, MessageRole
 
 
 class ChatHybrid(BaseChatModel):

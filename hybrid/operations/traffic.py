@@ -32,14 +32,7 @@ from hybrid.domains import Assistants
 from hybrid.errors import HybridError, UsageError
 from hybrid.evaluation.metrics import token_f1
 from hybrid.files import checked, hash_text, of_schema, write_json
-from hybrid.operations.feedback import (
-    Feedback,
-    KeptAnswer,
-    RatedAnswer,
-    TrialMetric,
-    TrialSide,
-    kept_answer,
-)
+from hybrid.operations.feedback import Feedback, KeptAnswer, RatedAnswer, TrialMetric, TrialSide, kept_answer
 from hybrid.statistics import MIN_SOURCES, Interval
 from hybrid.tracing.spans import asking
 from hybrid.types import Answer, Arm

@@ -13,11 +13,7 @@ from hybrid.errors import UsageError
 from hybrid.files import read_stored, storage_errors, write_json
 from hybrid.routing.abstention import AnswerBound, AnswerScore, Risk, choose, graded
 from hybrid.tracing.spans import only
-from hybrid.types import (
-    Answer,
-    Question,
-    Where,
-)
+from hybrid.types import Answer, Question, Where
 
 if TYPE_CHECKING:
     from hybrid.evaluation.outcomes import Outcome

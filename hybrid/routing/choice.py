@@ -19,12 +19,7 @@ from hybrid.index import is_restricted
 from hybrid.models import Embedder
 from hybrid.tracing.names import DECISION_MODEL, ROUTE_ARM, ROUTED, SpanKind
 from hybrid.tracing.spans import span
-from hybrid.types import (
-    Arm,
-    ArmRoute,
-    Question,
-    Where,
-)
+from hybrid.types import Arm, ArmRoute, Question, Where
 
 if TYPE_CHECKING:
     from hybrid.comparison import Comparison

@@ -95,10 +95,7 @@ class TraceStore:
         if read_only and found == 0:  # it was begun on a full disk
             raise self._nothing()
         if found != _VERSION:
-            raise UsageError(
-                f"{self.path} is of version {found}, expected {_VERSION}",
-                hint=_BEGIN,
-            )
+            raise UsageError(f"{self.path} is of version {found}, expected {_VERSION}", hint=_BEGIN)
 
     def _nothing(self) -> UsageError:
         return UsageError(
@@ -130,13 +127,7 @@ class TraceStore:
         return taken
 
     def asked(
-        self,
-        *,
-        since: int = 0,
-        domain: str = "",
-        arm: str = "",
-        outcome: str = "",
-        limit: int | None = None,
+        self, *, since: int = 0, domain: str = "", arm: str = "", outcome: str = "", limit: int | None = None
     ) -> Iterator[TraceSpan]:
         """Yield the spans ASK, one a question, the latest first, with its groundedness whenever judged.
 

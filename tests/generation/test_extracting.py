@@ -355,3 +355,39 @@ def test_a_chooser_has_its_say_in_doubt_but_not_where_rules_decide(question, wor
     found = run(question, hits_of(_TWO))
     assert found.cited[0].sentence == said
     assert before.cited[0].sentence == "The port of the north server is 5432."
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "answer"),
+    [
+        (
+            "How long does the lamp last?",
+            "How long does the lamp last? About two years. Can it be repaired? No.",
+            "About two years. [1]",
+        ),
+        (
+            "What does the lamp weigh?",
+            "How long does the lamp last?\n\nAbout two years.\n\nWhat does the lamp weigh?\n\nIt weighs 2"
+            " kg.",
+            "What does the lamp weigh? It weighs 2 kg. [1]",
+        ),
+        (
+            "Can the lamp be repaired?",
+            "How long does the lamp last? About two years. Can the lamp be repaired? No.",
+            "Can the lamp be repaired? No. [1]",
+        ),
+        (
+            "Which clause forbids a party to assign the contract?",
+            "Clause: Neither party may assign the contract.\n\nDoes the clause forbid a party to assign the "
+            "contract? Answer: Yes",
+            "Clause: Neither party may assign the contract. [1]",
+        ),
+        (
+            "Which questions does the form have on sleep?",
+            "How long do you sleep?",
+            "How long do you sleep? [1]",
+        ),
+    ],
+)
+def test_a_question_of_the_document_is_answered_by_what_stands_behind_it(question, text, answer):
+    assert said(question, hit(text)) == answer

@@ -131,11 +131,7 @@ class Checkpoint:
 
 
 def _load(folder: Path, head: Head, placement: Placement) -> tuple[Any, Any]:
-    from transformers import (
-        AutoConfig,
-        AutoModelForSequenceClassification,
-        AutoModelForTokenClassification,
-    )
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification
 
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
