@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from hybrid.assistant import Assistant
 from hybrid.config import Settings, load_settings
 from hybrid.errors import HybridError, IndexMissing, UsageError
-from hybrid.generation.talk import hear, reply
+from hybrid.generation.talk import decline, hear, reply
 from hybrid.index import ExternalStore, Index, Scored
 from hybrid.index.generations import domains as indexed_domains
 from hybrid.models import Embedder, Generator, Reranker, Vectors
@@ -238,7 +238,7 @@ class Assistants:
                 return answered([said])[0]
             meant, route, chosen = self._placed(question, domain, history, as_user)
             if not chosen:
-                return understood(answered([self._declined(question, route)])[0], question, meant)
+                return understood(answered([self._declined(question, route, as_user)])[0], question, meant)
             answer = self[chosen].ask(meant, arm=_arm_of(arm, chosen), where=where, as_user=as_user)
             return understood(replace(answer, domain=chosen, route=route), question, meant)
 
@@ -290,7 +290,8 @@ class Assistants:
             asked = [questions[place] for place in places]
             if not name:
                 return [
-                    self._declined(text, routes[place]) for place, text in zip(places, asked, strict=True)
+                    self._declined(text, routes[place], as_user)
+                    for place, text in zip(places, asked, strict=True)
                 ]
             own = self[name].ask_all(asked, arm=_arm_of(arm, name), where=where, as_user=as_user)
             return [
@@ -327,7 +328,7 @@ class Assistants:
             return iter((said.text, *answered([said])))
         meant, route, chosen = self._placed(question, domain, history, as_user)
         if not chosen:
-            declined = understood(answered([self._declined(question, route)])[0], question, meant)
+            declined = understood(answered([self._declined(question, route, as_user)])[0], question, meant)
             return iter([declined.text, declined])
         return (
             understood(replace(part, domain=chosen, route=route), question, meant)
@@ -481,6 +482,11 @@ class Assistants:
         known = any(share for one in there.values() for share in one.index.word_shares(slips).values())
         return None if known else reply(heard, text, shelves)
 
-    def _declined(self, question: str, route: Route | None) -> Answer:
+    def _declined(self, question: str, route: Route | None, as_user: Asker) -> Answer:
         said = f"None of these domains covers the question: {', '.join(self.domains)}."
+        nearest = next((one.domain for one in route.chances if one.domain), "") if route else ""
+        if nearest:
+            # a question in a language that the embedder does not relate to the documents is near to nothing
+            hits = self[nearest].search(question, as_user=as_user)
+            said = decline(said, question, hits, self[nearest].retriever.embedder.fingerprint.name)
         return Answer(question, said, Arm.RAG, "router", abstained=True, route=route)

@@ -150,6 +150,16 @@ def test_a_question_of_no_domain_is_declined_and_says_of_which(assistants, quest
     assert assistants.check(answer) is None
 
 
+def test_a_question_in_a_language_that_no_domain_speaks_is_told_what_to_set(tmp_path):
+    docs = tmp_path / "leave"
+    docs.mkdir()
+    (docs / "leave.txt").write_text("The notice period is four weeks, and it is the same for all of us.")
+    Assistant("hr", settings=_settings(tmp_path / "indexes"), embedder=HashEmbedder(256)).index(docs)
+    with _opened(tmp_path / "indexes") as opened:
+        answer = opened.ask("¿Cuántos días de vacaciones tengo después de cuatro años?")
+    assert answer.abstained and "models.embedder" in answer.text and "español" in answer.text
+
+
 def test_a_domain_that_is_named_is_asked_whatever_the_router_would_say(assistants):
     answer = assistants.ask(_question("rose", "tulip"), domain="harbour", arm="base")
     assert (answer.domain, answer.route, answer.arm) == ("harbour", None, "base")

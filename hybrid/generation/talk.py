@@ -26,6 +26,9 @@ _SAMPLE = 3
 _TITLE = 60
 # Of a multilingual embedder nothing is said: it may speak any language.
 _MULTILINGUAL = re.compile(r"multilingual|\bm3\b|bge-m3|labse|xlm", re.IGNORECASE)
+# Phrases by language, and the words of questions in languages without any.
+_BOOK, _ELSEWHERE = "talk.toml", "elsewhere"
+_OTHER = "other"
 _SUGGESTED = "intfloat/multilingual-e5-small"
 _READ = 4_000
 
@@ -164,14 +167,20 @@ def decline(usual: str, question: str, hits: Sequence[Hit], embedder: str) -> st
 
 
 def asked_in(question: str) -> str:
-    """Return the language of a question, see ``language_of``, by its question words too; empty if unsure."""
+    """Return the language of a question, see ``language_of``, by its question words too.
+
+    Empty if unsure, "other" where it is as much in one language as in another, and not in English.
+    """
     found = language_of(question)
     if found != "en":
         return found
-    words = _words(question)
-    counts = {name: sum(word in book.asks for word in words) for name, book in _phrasebooks().items()}
-    best = max(counts, key=lambda name: (counts[name], name == "en"))
-    return best if counts[best] > 1 else ""
+    words = set(_words(question))
+    counts = {name: len(words & asks) for name, asks in _asks().items()}
+    most = max(counts.values())
+    best = [name for name, count in counts.items() if count == most]
+    if most < 2:
+        return ""
+    return "en" if "en" in best else best[0] if len(best) == 1 else _OTHER
 
 
 def _unprefixed(text: str) -> str:
@@ -239,8 +248,16 @@ def _sample(titles: Sequence[str]) -> list[str]:
 
 @functools.cache
 def _phrasebooks() -> dict[str, Phrasebook]:
-    text = (resources.files("hybrid.generation") / "talk.toml").read_text(encoding="utf-8")
-    return {language: _phrasebook(table) for language, table in tomllib.loads(text).items()}
+    tables = tomllib.loads((resources.files("hybrid.generation") / _BOOK).read_text(encoding="utf-8"))
+    return {language: _phrasebook(table) for language, table in tables.items() if language != _ELSEWHERE}
+
+
+@functools.cache
+def _asks() -> dict[str, frozenset[str]]:
+    """Return the words of questions by language, those first in which something is replied."""
+    tables = tomllib.loads((resources.files("hybrid.generation") / _BOOK).read_text(encoding="utf-8"))
+    known = {language: book.asks for language, book in _phrasebooks().items()}
+    return known | {language: frozenset(words) for language, words in tables[_ELSEWHERE].items()}
 
 
 def _phrasebook(table: dict[str, Any]) -> Phrasebook:

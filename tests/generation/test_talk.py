@@ -107,6 +107,15 @@ def test_replies_say_what_is_asked_here():
         ("Сколько дней отпуска?", "cyrillic"),
         ("Was the K300 sold?", "en"),
         ("printer?", ""),
+        ("Qual è la porta predefinita?", "it"),
+        ("Qual é a porta padrão do servidor, e quem a define?", "pt"),
+        ("Hoeveel kost het hotel?", "nl"),
+        ("Ile dni urlopu ma pracownik?", "pl"),
+        ("Hur mycket kostar hotellet?", "sv"),
+        ("Hvor mange feriedager har jeg?", "other"),  # Danish or Norwegian
+        ("Qual é a porta?", "other"),  # Portuguese or Italian
+        ("Auf welchem Port lauscht der Server?", "de"),
+        ("Does the de-icing plan of La Haye hold for a van?", "en"),
     ],
 )
 def test_the_language_of_a_question_is_told_by_its_small_words(question, language):
