@@ -47,6 +47,17 @@ def assistant(docs):
 
 
 @pytest.mark.slow
+def test_the_greatest_of_all_rows_of_a_file_is_told_and_is_among_the_hits(assistant, docs):
+    prices = "".join(f"Lamp {n},{10 + n * 7 % 41}\n" for n in range(1, 31))
+    (docs / "lamps.csv").write_text(f"lamp,price\n{prices}")
+    assistant.index(docs)
+    answer = assistant.ask("Which lamp has the highest price?", arm="rag")
+    assert answer.text == "Lamp 29, price: 49. [1]"
+    assert "lamps.csv#29" in {hit.chunk.source for hit in answer.hits}
+    *_, streamed = assistant.stream("Which lamp has the highest price?", arm="rag")
+    assert streamed.text == answer.text
+
+
 def test_an_answer_has_the_digest_of_all_that_decided_it(assistant, docs):
     answer = assistant.ask("What is the default port of the server?")
     digest = assistant.asked.identity(answer)
