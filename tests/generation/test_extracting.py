@@ -394,5 +394,6 @@ def test_a_question_of_the_document_is_answered_by_what_stands_behind_it(questio
 
 
 def test_what_the_question_names_itself_is_not_what_it_asks_for():
-    text = "To save objects of all databases use dump_all. Only the global objects are saved by dump_all --globals."
+    text = "To save objects of all databases use dump_all."
+    text += " Only global objects are saved by dump_all --globals."
     assert "--globals" in said("Which option of dump_all saves objects of all databases?", hit(text))
