@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import getpass
 import os
 from collections.abc import Iterator
@@ -12,10 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from hybrid.errors import IndexCorrupt
-from hybrid.files import hash_text, json_text, locked, storage_errors, valid_utf8
+from hybrid.files import adapter_of, hash_text, json_text, locked, storage_errors, valid_utf8
 
 LOG = "changes.jsonl"
 _TAIL = 65_536
@@ -177,17 +176,10 @@ def _parsed(line: bytes, place: str) -> LoggedChange:
     from pydantic import ValidationError
 
     try:
-        change: LoggedChange = _adapter().validate_json(line, strict=True)
+        change: LoggedChange = adapter_of(LoggedChange).validate_json(line, strict=True)
     except ValidationError as error:
         raise _broken(place) from error
     return change
-
-
-@functools.cache
-def _adapter() -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(LoggedChange)
 
 
 def _broken(place: str) -> IndexCorrupt:

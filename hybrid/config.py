@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import functools
 import json
 import math
 import os
@@ -18,7 +17,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt, Le, Lt
 
 from hybrid.errors import ConfigError
-from hybrid.files import write_atomic
+from hybrid.files import adapter_of, write_atomic
 from hybrid.trust import Endpoint, StoreAddress, refuse_untrusted
 
 CONFIG_FILE = "hybrid.toml"
@@ -516,7 +515,7 @@ def settings_dict(settings: Settings) -> dict[str, Any]:
 
 def settings_schema() -> dict[str, Any]:
     """Return the JSON schema of ``hybrid.toml``."""
-    schema: dict[str, Any] = _adapter().json_schema()
+    schema: dict[str, Any] = adapter_of(Settings).json_schema()
     return schema
 
 
@@ -651,19 +650,11 @@ def _checked_effort(value: str) -> Effort:
         raise ConfigError(f"`effort` is {value!r}, expected one of: {choices}") from None
 
 
-@functools.cache
-def _adapter() -> Any:
-    """Make it once: it takes 15 ms, and every question to an arm with settings of its own is validated."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Settings)
-
-
 def _validate(values: Mapping[str, Any]) -> Settings:
     from pydantic import ValidationError
 
     try:
-        settings: Settings = _adapter().validate_python(values)
+        settings: Settings = adapter_of(Settings).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

@@ -136,7 +136,7 @@ def small_writer(settings: Settings) -> Diagnosis | None:
 
 
 def _writer(settings: Settings) -> Iterator[Diagnosis]:
-    from hybrid.models.discovery import ask_server
+    from hybrid.models.servers import ask_server
 
     models, reader = settings.models, settings.generation.reader
     yield small_writer(settings) or Diagnosis("reader", Health.OK, str(reader))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import json
 import math
@@ -14,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar, cast
 
 from hybrid.errors import IndexCorrupt, IndexLocked, StorageError, UsageError
 
@@ -154,16 +155,25 @@ def finite(value: object) -> object:
     return [finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
+@functools.cache
+def adapter_of(kind: Any) -> Any:
+    """Return what validates values of a kind, made once: that takes milliseconds."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
 def checked(kind: type[T], value: object, place: str, *, hint: str) -> T:
     """Return what JSON gave as a value of this kind, no field of it turned into another type.
 
     Raises:
         UsageError: it is none; the message says where, and which key is wrong.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        return TypeAdapter(kind).validate_json(json.dumps(value), strict=True)
+        found: T = adapter_of(cast(Any, kind)).validate_json(json.dumps(value), strict=True)
+        return found
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from hybrid.config import DocumentSettings
 from hybrid.documents import Scan, scan
 from hybrid.errors import UsageError
-from hybrid.files import json_text, write_atomic
+from hybrid.files import adapter_of, json_text, write_atomic
 from hybrid.types import Rejected
 
 _FILE = "folder.json"
@@ -51,7 +49,7 @@ def remember(domain: Path, folder: Path, found: Scan, settings: DocumentSettings
 def seen_of(domain: Path) -> SeenFolder | None:
     """Return what the last update saw; None where nobody knows, as of an index of an earlier version."""
     try:
-        seen: SeenFolder = _adapter().validate_json((domain / _FILE).read_bytes())
+        seen: SeenFolder = adapter_of(SeenFolder).validate_json((domain / _FILE).read_bytes())
     except (OSError, ValueError):
         return None  # written anew by the next update
     return seen
@@ -79,10 +77,3 @@ def drift_of(seen: SeenFolder) -> Drift | None:
 
 def _states(found: Scan) -> dict[str, tuple[int, int]]:
     return {file.source: (file.size, file.modified) for file in found.files}
-
-
-@functools.cache
-def _adapter() -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(SeenFolder)

@@ -198,8 +198,13 @@ def is_loopback(host: str) -> bool:
 
 
 def names_files(model: object) -> bool:
-    """Tell whether a model is named by anything but a name of the hub, NAME or AUTHOR/NAME."""
-    return bool(model) and not _HUB_NAME.fullmatch(str(model))
+    """Tell whether a model is named by anything but a name of the hub, NAME or AUTHOR/NAME, or lies here."""
+    return bool(model) and (not _HUB_NAME.fullmatch(str(model)) or holds_model(Path(str(model))))
+
+
+def holds_model(path: Path) -> bool:
+    """Tell whether there is a model at a path: its folder, or a file of weights."""
+    return path.is_file() if path.suffix == ".gguf" else (path / "config.json").is_file()
 
 
 def refuse_untrusted(values: Mapping[str, object], source: str) -> None:

@@ -69,6 +69,15 @@ def test_a_folder_names_no_place_that_data_goes_to_or_code_comes_from(key, value
     assert "pass" not in str(caught.value)
 
 
+def test_a_folder_does_not_bring_a_model_under_a_bare_name(tmp_path):
+    (tmp_path / "hybrid.toml").write_text(_toml("models.generator", "org/model"))
+    assert load_settings(environment={}).models.generator == "org/model"
+    (tmp_path / "org" / "model").mkdir(parents=True)
+    (tmp_path / "org" / "model" / "config.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"sets `models\.generator`"):
+        load_settings(environment={})
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("key", "value"), CASES)
 def test_what_the_user_says_holds(key, value, tmp_path):

@@ -23,9 +23,9 @@ from hybrid.doctor import Diagnosis, Health
 from hybrid.errors import AdapterError, RemoteError, UsageError
 from hybrid.files import storage_errors, write_json
 from hybrid.models.adapters import CONFIG, WEIGHTS
-from hybrid.models.discovery import ask_server
 from hybrid.models.fidelity import PROBES, last_logarithms
 from hybrid.models.generator import TransformersGenerator
+from hybrid.models.servers import ask_server
 from hybrid.trust import Endpoint, Secret
 from hybrid.types import Message, MessageRole
 

@@ -19,7 +19,7 @@ from hybrid.models.resolve import SMALL, Origin, fetch, how_to_get, is_small
 from hybrid.trust import Endpoint, Secret
 
 if TYPE_CHECKING:
-    from hybrid.models.discovery import ModelServer
+    from hybrid.models.servers import ModelServer
 
 models_app = group("Where models come from.")
 config_app = group("Settings and where they come from.")
@@ -162,7 +162,7 @@ def init(
 
 
 def _found(endpoint: str | None) -> list[ModelServer]:
-    from hybrid.models.discovery import PORTS, ask_server, find_servers
+    from hybrid.models.servers import PORTS, ask_server, find_servers
 
     if endpoint is None:
         servers = find_servers()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import logging
 import math
@@ -25,11 +24,13 @@ from typing import Any, BinaryIO, Self, cast
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.source import ReadBatch, SourceFile, cap_memory, read
+from hybrid.files import adapter_of
 from hybrid.types import Document, Rejected
 
 _TICKETS_PER_WORKER = 4
 _BATCHES_PER_TICKET = 2
 _POLL_SECONDS = 0.1
+_ITEMS: Any = tuple[Document | Rejected, ...]
 
 
 @dataclass(slots=True)
@@ -294,7 +295,11 @@ class Child:
                     "split the file or raise documents.max_memory_megabytes"
                 )
             try:
-                batch = ReadBatch(file, _items().validate_python(message["items"]), bool(message["last"]))
+                batch = ReadBatch(
+                    file,
+                    adapter_of(_ITEMS).validate_python(message["items"]),
+                    bool(message["last"]),
+                )
             except (KeyError, ValueError) as error:
                 self.used_up = True
                 raise ChildDied(f"the reading process answered nonsense ({error!r})") from error
@@ -410,13 +415,6 @@ def _receive(stream: BinaryIO, tasks: queue.SimpleQueue[dict[str, Any]]) -> None
 def _alarm(seconds: int) -> None:
     if sys.platform != "win32":
         signal.alarm(seconds)
-
-
-@functools.cache
-def _items() -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(tuple[Document | Rejected, ...])
 
 
 def write_frame(stream: BinaryIO, value: dict[str, Any]) -> None:

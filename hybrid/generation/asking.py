@@ -161,9 +161,7 @@ _COLUMNS = (
     (r"\bwhere\b|\bwo\b", "where place location room address"),
 )
 # "How many WEEKS": what is counted must be said, not only a number.
-_COUNTED = re.compile(
-    r"\bhow (?:many|much) ((?!is|are|was|does|do|did|of|time|it|will|can|can|i\b)[^\W\d_]+)"
-)
+_COUNTED = re.compile(r"\bhow many ((?!is|are|was|does|do|did|of|time|it|will|can|can|i\b)[^\W\d_]+)")
 
 _LATEST = re.compile(r"\b(?:latest|newest|most recent|(?:last|past|previous) year(?:'s)?|neuste[rns]?)\b")
 _THING = re.compile(r"\b(?:which|what) ([^\W\d_]{4,})\b")

@@ -146,6 +146,13 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         before = saying.text
 
 
+def records_of(passages: Sequence[Passage]) -> Iterator[Quotable]:
+    """Yield passages that are records as their rows, to be compared and not to be ranked."""
+    for passage in passages:
+        if record := _record(passage):
+            yield Quotable(passage, passage.placed(record.span), record.text, "", 0.0, record.row)
+
+
 def _lead_in(text: str) -> str:
     """Return the sentence right above a list that announces it: it ends with a colon."""
     last = text.rstrip().rpartition("\n")[2].strip()

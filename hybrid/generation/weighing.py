@@ -144,9 +144,16 @@ def fits_kind(asked: Asked, fact: Quotable) -> float:
     """Return how far a fact has the kind of thing that is asked for, from 0 to 1."""
     if asked.wanted is None:
         return 0.0
-    if not asked.wanted.search(f"{fact.term} {fact.text}".strip()) and not _in_cells(asked.wanted, fact):
+    if not _tells(asked, f"{fact.term} {fact.text}".strip()) and not _in_cells(asked.wanted, fact):
         return BELOW_HEADING if telling_heading(asked, fact.passage) else 0.0
     return 1.0 if not asked.counted or _counts(asked.counted, fact) else 0.5
+
+
+def _tells(asked: Asked, text: str) -> bool:
+    """Tell whether a text has the kind of thing asked for, and not only what the question says itself."""
+    told = asked.text.lower()
+    found = asked.wanted.finditer(text) if asked.wanted else ()
+    return any(not one.group() or one.group().lower() not in told for one in found)
 
 
 def _in_cells(wanted: re.Pattern[str], fact: Quotable) -> bool:

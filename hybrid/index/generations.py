@@ -20,6 +20,7 @@ from hybrid.config import ChunkSettings
 from hybrid.errors import IndexCorrupt, IndexError_, IndexMismatch, IndexMissing
 from hybrid.files import (
     REPAIR,
+    adapter_of,
     checksums,
     fsync_file,
     fsync_folder,
@@ -285,7 +286,7 @@ def _manifest(value: dict[str, Any], text: str, generation: str) -> Manifest:
     }
     # no key is unknown and none is missing; now the types
     Manifest(**(value | parts))
-    manifest: Manifest = _adapter().validate_json(text, strict=True)
+    manifest: Manifest = adapter_of(Manifest).validate_json(text, strict=True)
     counts, built = dataclasses.astuple(manifest.counts), manifest.dense
     if manifest.generation != generation or (manifest.previous and not is_generation(manifest.previous)):
         raise ValueError(f"it is of the generation {manifest.generation!r}, after {manifest.previous!r}")
@@ -301,13 +302,6 @@ def _manifest(value: dict[str, Any], text: str, generation: str) -> Manifest:
     if any(PurePosixPath(name).is_absolute() or ".." in name.split("/") for name in manifest.sha256):
         raise ValueError("it names files outside of its folder")
     return manifest
-
-
-@functools.cache
-def _adapter() -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Manifest)
 
 
 def _first_line(error: Exception) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,14 @@ _LOOP_REPEATS = 3
 # What a reasoning model thinks before it answers; a prompt or a server may keep the opening to itself.
 THOUGHTS = "<think>"
 _CLOSED_THOUGHTS = "</think>"
-_THOUGHTS = re.compile(r"\A(?:.*?</think>|\s*<think>.*)", re.DOTALL)
+# How families open and close them, in any case of letters: the last two are of gpt-oss and Gemma.
+_THOUGHTS: Mapping[str, str] = {
+    **{f"<{name}>": f"</{name}>" for name in ("think", "thinking", "thought", "reasoning", "seed:think")},
+    "[think]": "[/think]",
+    "◁think▷": "◁/think▷",
+    "<|channel|>analysis": "<|channel|>final<|message|>",
+    "<|channel>thought": "<channel|>",
+}
 # What a template writes around a turn: a name in angle or square brackets, or a line as of a heading.
 _FRAME = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Z_]{2,20}\]|^#{2,4} ?\w+:", re.MULTILINE)
 _PROBE = ("system text", "user text")
@@ -243,7 +250,29 @@ def in_loop(ids: Sequence[int]) -> bool:
 
 def without_thoughts(text: str) -> str:
     """Return what stands behind the thoughts; nothing if they do not end."""
-    return _THOUGHTS.sub("", text, count=1)
+    opening = _opening(text)
+    closing = _THOUGHTS.get(opening, _CLOSED_THOUGHTS)
+    _, closed, behind = _parted(text, closing)
+    if not opening:
+        return behind if closed else text
+    # some think twice
+    return without_thoughts(behind) if closed else ""
+
+
+def opens_with_thoughts(text: str) -> bool:
+    """Tell whether a text begins with thoughts that say so."""
+    return bool(_opening(text))
+
+
+def _opening(text: str) -> str:
+    begun = text.lstrip().lower()
+    return next((mark for mark in _THOUGHTS if begun.startswith(mark)), "")
+
+
+def _parted(text: str, mark: str) -> tuple[str, str, str]:
+    """Return what stands before a mark in any case of letters, the mark if there, and what is behind."""
+    found = re.search(re.escape(mark), text, re.IGNORECASE)
+    return (text[: found.start()], found[0], text[found.end() :]) if found else (text, "", "")
 
 
 def behind_thoughts(pieces: Iterator[str], *, begun: bool = False) -> Iterator[str]:
@@ -255,11 +284,12 @@ def behind_thoughts(pieces: Iterator[str], *, begun: bool = False) -> Iterator[s
     held = ""
     for piece in pieces:
         held += piece
-        closed = _CLOSED_THOUGHTS in held
-        if begun and not closed:
+        if begun and not any(closing in held.lower() for closing in _THOUGHTS.values()):
             continue
-        if without_thoughts(held).strip() and not THOUGHTS.startswith(held.lstrip()):
-            yield without_thoughts(held)
+        behind = without_thoughts(held)
+        begins = behind.strip().lower()
+        if begins and not any(mark.startswith(begins) for mark in _THOUGHTS):
+            yield behind
             yield from pieces
             return
     yield without_thoughts(held)

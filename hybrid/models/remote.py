@@ -19,14 +19,15 @@ from hybrid.files import hash_text
 from hybrid.models import Generation
 from hybrid.models.cancelling import require_patience, resting
 from hybrid.models.dialogue import (
-    THOUGHTS,
     behind_thoughts,
     cut_at_stop,
     cut_short,
     hold_back,
+    opens_with_thoughts,
     require_samples,
     without_thoughts,
 )
+from hybrid.models.servers import DONE, STOPPED, Reply, error_of, read_events, told_to_wait
 from hybrid.trust import Endpoint, Secret
 from hybrid.types import Message
 
@@ -37,63 +38,45 @@ _CONTEXT_TOKENS = 4_096
 # An endpoint does not tell its tokenizer: letters a token, on the safe side for English.
 _LETTERS_A_TOKEN = 3
 _TEMPLATE_TOKENS = 8
-# A server that is busy is asked again after so many seconds, or as many as it says up to the longest.
-_BUSY = (429, 503)
+# A server that is busy is asked again after so many seconds, or as many as it says up to the longest; one
+# that failed, or hung up before it said anything, once.
+_BUSY = (408, 425, 429, 502, 503, 504, 529)
 _WAITS = (1.0, 2.0, 4.0)
 _LONGEST_WAIT = 30.0
+_FAILED = 500
+_HUNG_UP = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 # What a server may not know, and does not tell before it is asked.
 _REFUSES = (400, 422, 501)
 _LIMIT, _NEWER_LIMIT = "max_tokens", "max_completion_tokens"
 _FORMAT = "response_format"
 _LEFT_OUT = (_FORMAT, "temperature", "stop")
 _KEY_HINT = "check the key in $HYBRID_API_KEY"
-_LATER_HINT = "it is busy, or a quota is used up: ask again later"
+_LATER_HINT = "it is busy, or what stands behind it failed, or a quota is used up: ask again later"
+_LOG_HINT = "see the log of the server"
+_LENGTH_HINT = "check models.generator; is the prompt too long for it? lower generation.context_tokens"
+_PLACE_HINT = "check models.endpoint, which often ends in /v1, and models.generator; see `hybrid doctor`"
 _HINTS = {
-    400: "check models.generator; is the prompt too long for it? lower generation.context_tokens",
+    400: _LENGTH_HINT,
     401: _KEY_HINT,
     403: _KEY_HINT,
-    404: "check models.endpoint, which often ends in /v1, and models.generator; see `hybrid doctor`",
-    429: _LATER_HINT,
-    503: _LATER_HINT,
+    404: _PLACE_HINT,
+    405: _PLACE_HINT,
+    413: _LENGTH_HINT,
+    422: _LENGTH_HINT,
+    **dict.fromkeys(_BUSY, _LATER_HINT),
 }
 # Why an answer is no whole one, by the reason to finish; a stream that gave none was cut.
-_STOPPED = "stop"
+_LENGTH = "length"
+_FILTERED, _CALLED = "cut by a filter of the server", "the model called a tool in place of an answer"
 _INCOMPLETE = {
     "": "the stream broke off",
-    "content_filter": "cut by a filter of the server",
     "error": "the server stopped",
+    **dict.fromkeys(("content_filter", "safety", "recitation"), _FILTERED),
+    **dict.fromkeys(("tool_calls", "function_call", "tool_use"), _CALLED),
 }
-
-
-@dataclass
-class _Reply:
-    """What is known of an answer while it comes: ``failed`` is what the server says that it failed of.
-
-    ``thought`` is whether some of it were thoughts.
-    """
-
-    text: str = ""
-    finish: str = ""
-    failed: str = ""
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    thought: bool = False
-
-    def add(self, value: Any, *, streamed: bool) -> str:
-        """Take in an event of a stream or a whole completion, and return its text."""
-        # a last event may carry usage and no choice
-        choice = (value["choices"] or [{}])[0]
-        message = choice.get("delta") or {} if streamed else choice["message"]
-        said = _said(message)
-        self.text += said
-        self.thought |= bool(message.get("reasoning_content") or message.get("reasoning")) or THOUGHTS in said
-        self.finish = str(choice.get("finish_reason") or self.finish or ("" if streamed else _STOPPED))
-        usage = value.get("usage") or {}
-        self.prompt_tokens = int(usage.get("prompt_tokens", self.prompt_tokens))
-        # without a count a piece of a stream is taken for a token
-        pieces = self.completion_tokens + (streamed and said != "")
-        self.completion_tokens = int(usage.get("completion_tokens", pieces))
-        return said
+# Other words of gateways for a limit.
+_LENGTHS = ("max_tokens", "model_length", "max_output_tokens")
+_UNANSWERED = "the model thought, and did not answer"
 
 
 @dataclass
@@ -119,7 +102,7 @@ class RemoteGenerator:
         self._endpoint = Endpoint(endpoint)
         if not self._endpoint:
             raise ConfigError("`models.endpoint` is empty, expected a URL such as http://localhost:8000/v1")
-        self._url = self._endpoint.rstrip("/") + "/chat/completions"
+        self._url = self._endpoint.rstrip("/").removesuffix("/chat/completions") + "/chat/completions"
         self._model = model
         self._habits = _Habits()
         self._schema: Mapping[str, object] | None = None
@@ -212,7 +195,7 @@ class RemoteGenerator:
             RemoteError: as ``generate``; once there is some text, a stream that breaks off is an answer that
                 is incomplete.
         """
-        reply = _Reply(prompt_tokens=self.count_prompt_tokens(messages))
+        reply = Reply(prompt_tokens=self.count_prompt_tokens(messages))
         pieces = self._pieces(self._body(messages, max_new_tokens, stop) | {"stream": True}, reply)
         # what is held to a schema is told from thoughts by its form
         begun = not self._habits.plain and self._schema is None
@@ -231,31 +214,25 @@ class RemoteGenerator:
         """Raise LikelihoodMissing, as ``log_likelihoods`` does."""
         raise self._no_judge()
 
-    def _pieces(self, body: dict[str, Any], reply: _Reply) -> Iterator[str]:
-        events, others = 0, list[str]()
+    def _pieces(self, body: dict[str, Any], reply: Reply) -> Iterator[str]:
         try:
             with contextlib.ExitStack() as opened:
                 with resting():
                     response = opened.enter_context(self._response(body))
-                for line in _lines(_resting_between(response.iter_bytes())):
+                for event in read_events(_resting_between(response.iter_bytes())):
                     require_patience()
-                    if not line.startswith("data:"):
-                        others.append(line)
-                        continue
-                    events += 1
-                    event = line.removeprefix("data:").strip()
-                    if event == "[DONE]":
-                        reply.finish = reply.finish or _STOPPED
-                    elif reply.text and (told := _error_of(event)):
-                        reply.failed = f"the server stopped: {self._redacted(told)[:200]}"
+                    if event.data == DONE:
+                        reply.finish = reply.finish or STOPPED
+                    elif event.error and reply.text:
+                        reply.failed = f"the server stopped: {self._redacted(event.error)[:200]}"
                         return
-                    else:
-                        yield self._read(reply, event, streamed=True)
+                    elif event.error:
+                        raise self._failed(event.error)
+                    elif not (event.cut and reply.text):
+                        yield self._read(reply, event.data, streamed=event.streamed)
         except httpx2.HTTPError as error:
             if not reply.text:
                 raise self._unreachable(error) from error
-        if not events:  # the server knows no streams
-            yield self._read(reply, "\n".join(others), streamed=False)
 
     def _ask(
         self,
@@ -264,7 +241,7 @@ class RemoteGenerator:
         stop: Sequence[str],
         options: Mapping[str, float] | None = None,
     ) -> Generation:
-        reply = _Reply()
+        reply = Reply()
         try:
             body = self._body(messages, max_new_tokens, stop) | dict(options or {})
             with self._response(body) as response:
@@ -277,19 +254,30 @@ class RemoteGenerator:
     @contextlib.contextmanager
     def _response(self, body: dict[str, Any]) -> Iterator[httpx2.Response]:
         """Yield what the server answers, asked again if it is busy or knows the limit by another name."""
-        waits = iter(_WAITS)
+        waits, again = iter(_WAITS), True
         while True:
-            with self._client.stream("POST", self._url, json=body) as response:
-                if not response.is_error:
+            with contextlib.ExitStack() as opened:
+                try:
+                    response = opened.enter_context(self._client.stream("POST", self._url, json=body))
+                except _HUNG_UP:
+                    if not again:
+                        raise
+                    again, response = False, None
+                if response is not None and response.is_success:
                     yield response
                     return
-                response.read()
+                if response is not None:
+                    response.read()
+            if response is None:
+                self._sleep(_WAITS[0])
+                continue
             if response.status_code in _REFUSES and self._adjusted(body, response.text):
                 continue
             wait = next(waits, None) if response.status_code in _BUSY else None
-            told = response.headers.get("Retry-After", "")
-            seconds = float(told) if told.isdecimal() else wait
-            if wait is None or seconds is None or seconds > _LONGEST_WAIT:
+            if response.status_code == _FAILED and again:
+                again, wait = False, _WAITS[0]
+            seconds = None if wait is None else told_to_wait(response.headers.get("Retry-After", ""), wait)
+            if seconds is None or seconds > _LONGEST_WAIT:
                 raise self._refusal(response)
             self._sleep(seconds)
 
@@ -311,20 +299,22 @@ class RemoteGenerator:
         habits.unknown |= frozenset(named)
         return bool(named)
 
-    def _read(self, reply: _Reply, text: str, *, streamed: bool) -> str:
+    def _read(self, reply: Reply, text: str, *, streamed: bool) -> str:
         try:
-            return reply.add(json.loads(text), streamed=streamed)
+            return reply.add(json.loads(text.removeprefix("\ufeff")), streamed=streamed)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             raise self._unreadable(text) from error
 
-    def _generation(self, reply: _Reply, limit: int, stop: Sequence[str]) -> Generation:
+    def _generation(self, reply: Reply, limit: int, stop: Sequence[str]) -> Generation:
         whole = self._redacted(reply.text)
         spoken = without_thoughts(whole)
         if spoken.strip():
-            self._habits.plain = spoken == whole or whole.lstrip().startswith(THOUGHTS)
+            self._habits.plain = spoken == whole or opens_with_thoughts(whole)
         text = cut_at_stop(spoken, stop)
-        cut = cut_short(limit, text.strip(), thought=reply.thought or spoken != whole)
-        why = reply.failed or (_INCOMPLETE | {"length": cut}).get(reply.finish, "")
+        thought = reply.thought or spoken != whole
+        cut = dict.fromkeys((_LENGTH, *_LENGTHS), cut_short(limit, text.strip(), thought=thought))
+        unanswered = _UNANSWERED if thought and not spoken.strip() else ""
+        why = reply.failed or (_INCOMPLETE | cut).get(reply.finish, unanswered)
         # behind a stop string a stream is not read on
         why = why if text == spoken else ""
         return Generation(text.strip(), reply.prompt_tokens, reply.completion_tokens, why)
@@ -356,19 +346,26 @@ class RemoteGenerator:
         )
 
     def _refusal(self, response: httpx2.Response) -> RemoteError:
+        code, moved = response.status_code, response.headers.get("Location", "")
+        told = f"it moved to {moved}" if moved else response.text
+        hint = (
+            "name that place as models.endpoint" if moved else _HINTS.get(code, "see the log of the server")
+        )
+        return RemoteError(f"{self._url} answered {code}: {self._redacted(told)[:200]}", hint=hint)
+
+    def _failed(self, told: str) -> RemoteError:
         return RemoteError(
-            f"{self._url} answered {response.status_code}: {self._redacted(response.text)[:200]}",
-            hint=_HINTS.get(response.status_code, "see the log of the server"),
+            f"{self._url} answered with an error: {self._redacted(told)[:200]}",
+            hint="see the log of the server; check models.generator",
         )
 
     def _unreadable(self, text: str) -> RemoteError:
-        if told := _error_of(text):
-            return RemoteError(
-                f"{self._url} answered with an error: {self._redacted(told)[:200]}",
-                hint="see the log of the server; check models.generator",
-            )
+        if told := error_of(text):
+            return self._failed(told)
         found = self._redacted(text)[:200]
-        return RemoteError(f"{self._url} answered something that is not a chat completion: {found!r}")
+        return RemoteError(
+            f"{self._url} answered something that is not a chat completion: {found!r}", hint=_PLACE_HINT
+        )
 
     def _redacted(self, text: str) -> str:
         """Return what the server said without what it was told in confidence: answers are written down."""
@@ -393,30 +390,3 @@ def _resting_between(chunks: Iterator[bytes]) -> Iterator[bytes]:
         if chunk is None:
             return
         yield chunk
-
-
-def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
-    """Yield lines as they come: bytes may end within a letter, and a text may hold other ends of lines."""
-    held = b""
-    for chunk in chunks:
-        *lines, held = (held + chunk).split(b"\n")
-        for line in lines:
-            yield line.decode("utf-8", "replace").rstrip("\r")
-    yield held.decode("utf-8", "replace").rstrip("\r")
-
-
-def _error_of(text: str) -> str:
-    """Return what a server says that it failed of, where it says so in place of a completion."""
-    try:
-        error = json.loads(text)["error"]
-    except (ValueError, KeyError, TypeError):
-        return ""
-    return str(error.get("message") or error) if isinstance(error, dict) else str(error or "")
-
-
-def _said(message: Any) -> str:
-    """Return the text of a message, which may come in parts, or say why there is none."""
-    content = message.get("content") or message.get("refusal") or ""
-    if isinstance(content, str):
-        return content
-    return "".join(part.get("text") or "" for part in content)

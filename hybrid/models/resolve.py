@@ -1,4 +1,4 @@
-"""Where a name becomes weights: a path, an installed package, the hub's cache, or the hub, in this order."""
+"""Where a name becomes weights: a path, a package, the hub's cache, a folder here, the hub, in this order."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from hybrid.errors import ModelMissing, StorageError
 from hybrid.files import hash_file, hash_text
+from hybrid.trust import holds_model
 
 DEFAULT_EMBEDDER = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_GENERATOR = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -89,11 +90,14 @@ def locate(name: str, *, offline: bool = False) -> ModelLocation:
         return ModelLocation(name, Origin.PACKAGE, path)
     if (cached := _in_hub_cache(name)) is not None:
         return ModelLocation(name, Origin.CACHE, cached)
+    # what ships by default is never another model that merely has its name
+    if package is None and holds_model(Path(name)):
+        return ModelLocation(name, Origin.FOLDER, Path(name))
     return ModelLocation(name, Origin.NOWHERE if is_offline(offline) else Origin.HUB)
 
 
 def is_path(name: str) -> bool:
-    """Tell a path from a name of the hub: a folder that merely has that name never stands in for a model."""
+    """Tell a path from what may be a name of the hub."""
     first = name.replace(os.sep, "/").partition("/")[0]
     return Path(name).is_absolute() or first in (".", "..") or first.startswith("~")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import logging
 import math
 import sqlite3
@@ -15,11 +14,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from hybrid.config import Settings
 from hybrid.errors import StorageError, UsageError
-from hybrid.files import json_text, storage_errors
+from hybrid.files import adapter_of, json_text, storage_errors
 from hybrid.grounding.values import ClaimVerdict, share_supported
 from hybrid.types import Answer, Citation, plain, principals_of
 
@@ -470,7 +468,7 @@ class Feedback:
         from pydantic import ValidationError
 
         try:
-            kept: KeptAnswer = _adapter().validate_json(text, strict=True)
+            kept: KeptAnswer = adapter_of(KeptAnswer).validate_json(text, strict=True)
         except ValidationError as error:
             raise _damaged(self.path, error.errors()[0]["msg"]) from error
         return kept
@@ -499,10 +497,3 @@ def _version(db: sqlite3.Connection) -> int:
 
 def _voter(as_user: str | Sequence[str] | None) -> str:
     return next(iter(principals_of(as_user) or ()), "")
-
-
-@functools.cache
-def _adapter() -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(KeptAnswer)

@@ -61,3 +61,13 @@ def test_of_a_very_long_question_beginning_and_end_are_read():
 )
 def test_one_is_a_number_only_where_it_counts(question, words):
     assert set(read_question(question).words) == words
+
+
+    ("question", "counted"),
+    [
+        ("How many weeks of notice?", "week"),
+        ("After how much inactivity is it closed?", ""),  # told as "60 seconds"
+    ],
+)
+def test_only_things_that_are_counted_must_be_named_with_their_number(question, counted):
+    assert read_question(question).counted == counted

@@ -1,6 +1,8 @@
 """What servers do beside answering, tried on a scripted one."""
 
 import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -129,8 +131,10 @@ def test_samples_are_drawn_as_they_were_asked_or_not_at_all():
         (400, "context_tokens"),
         (401, "HYBRID_API_KEY"),
         (404, "/v1"),
+        (413, "context_tokens"),
         (429, "later"),
         (500, "log of the server"),
+        (504, "later"),
     ],
 )
 def test_a_refusal_says_what_helps_against_it(status, hint):
@@ -140,3 +144,138 @@ def test_a_refusal_says_what_helps_against_it(status, hint):
     ):
         generator_of(server, sleep=lambda seconds: None).generate([_ASK], max_new_tokens=9)
     assert hint in caught.value.hint
+
+
+_SAYS = "It is 5432."
+
+
+def _event(**choice):
+    return "data: " + json.dumps({"choices": [choice]}) + "\n\n"
+
+
+_WHOLE = (
+    _event(delta={"content": "It is "})
+    + _event(delta={"content": "5432."})
+    + _event(delta={}, finish_reason="stop")
+)
+_DONE = "data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        (_WHOLE + _DONE).replace("\n", "\r\n"),
+        (_WHOLE + _DONE).replace("\n", "\r"),
+        (_WHOLE + _DONE).replace("\n\n", "\n"),
+        (_WHOLE + _DONE).replace("data: ", "data:"),
+        "\ufeff" + _WHOLE,
+        ": ping\n\nretry: 5\nevent: message\nid: 1\n" + _WHOLE + ": ping\n\n" + _DONE,
+        "data:\n\n" + _WHOLE + "data: \n\n" + _DONE,
+        'data: {"choices":\ndata: [{"delta": {"content": "It is 5432."}, "finish_reason": "stop"}]}\n\n',
+        'data: {"type": "ping"}\n\n' + _WHOLE + 'data: {"usage": {"prompt_tokens": 3}}\n\n' + _DONE,
+        _event(delta=None) + _WHOLE.replace("}]}", '}], "usage": null}'),
+        _event(message={"content": _SAYS}, finish_reason="stop"),
+        _event(text=_SAYS, finish_reason="stop"),
+        _event(delta={"reasoning_content": "Let me see."}) + _WHOLE,
+    ],
+)
+def test_streams_are_read_however_servers_write_them(stream):
+    with ScriptedServer(Reply(body=stream.encode())) as server:
+        pieces, whole = streamed(generator_of(server))
+    assert ("".join(pieces), whole.text, whole.incomplete) == (_SAYS, _SAYS, "")
+
+
+@pytest.mark.parametrize(
+    ("end", "why"),
+    [
+        ('data: {"choices": [{"del', "the stream broke off"),
+        ('data: {"choices": [{"delta": {"content": "Gr\udcc3', "the stream broke off"),
+        ('event: error\ndata: {"message": "engine died"}\n\n', "the server stopped: engine died"),
+    ],
+)
+def test_what_came_before_a_stream_was_cut_within_an_event_is_kept(end, why):
+    stream = _event(delta={"content": "It is "}) + end
+    with ScriptedServer(Reply(body=stream.encode(errors="surrogateescape"))) as server:
+        whole = streamed(generator_of(server))[1]
+    assert (whole.text, whole.incomplete) == ("It is", why)
+
+
+@pytest.mark.parametrize(
+    ("reply", "text", "why"),
+    [
+        (Reply([_SAYS]), _SAYS, ""),
+        (Reply([{"type": "output_text", "text": {"value": _SAYS}}]), _SAYS, ""),
+        (Reply([{"type": "reasoning", "text": "Hm."}, {"type": "text", "text": _SAYS}]), _SAYS, ""),
+        (Reply("<Thinking>Hm.</Thinking>\n" + _SAYS), _SAYS, ""),
+        (Reply("[THINK]Hm.[/THINK]" + _SAYS), _SAYS, ""),
+        (Reply("<think>Hm.</think>\n<think>Well.</think>" + _SAYS), _SAYS, ""),
+        (Reply("<|channel|>analysis<|message|>Hm.<|end|><|channel|>final<|message|>" + _SAYS), _SAYS, ""),
+        (Reply("<think>Hm, it"), "", "the model thought, and did not answer"),
+        (Reply(None, "tool_calls", {"tool_calls": []}), "", "the model called a tool in place of an answer"),
+        (Reply("It is", "MAX_TOKENS"), "It is", "cut at 9 tokens"),
+        (Reply("", "SAFETY"), "", "cut by a filter of the server"),
+        (Reply(None, message={"refusal": "I cannot."}), "I cannot.", ""),
+        (
+            Reply(body=json.dumps({"choices": [{"text": _SAYS}], "usage": {"prompt_tokens": None}}).encode()),
+            _SAYS,
+            "",
+        ),
+        (Reply(body=b"\xef\xbb\xbf" + json.dumps(Reply(_SAYS).completion()).encode()), _SAYS, ""),
+    ],
+)
+def test_an_answer_is_read_in_whatever_shape_it_comes_and_says_why_it_is_none(reply, text, why):
+    with ScriptedServer(reply) as server:
+        (written,) = generator_of(server).generate([_ASK], max_new_tokens=9)
+    assert (written.text, written.incomplete) == (text, why)
+
+
+@pytest.mark.parametrize(
+    ("first", "least", "most"),
+    [
+        (refused("slow down", status=429, Retry_After="1.5"), 1.5, 1.5),
+        (refused("slow down", status=429, Retry_After="soon"), 1, 1),
+        (refused("overloaded", status=529), 1, 1),
+        (refused("bad gateway", status=502), 1, 1),
+        (refused("engine restarts", status=500), 1, 1),
+    ],
+)
+def test_what_passes_is_waited_for(first, least, most):
+    waited = []
+    with ScriptedServer(first, Reply(_SAYS)) as server:
+        generator = generator_of(server, sleep=waited.append)
+        assert generator.generate([_ASK], max_new_tokens=9)[0].text == _SAYS
+    assert len(waited) == 1
+    assert least <= waited[0] <= most
+
+
+def test_a_date_to_come_back_is_waited_for():
+    waited = []
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
+    with ScriptedServer(refused("busy", status=503, Retry_After=later), Reply(_SAYS)) as server:
+        generator_of(server, sleep=waited.append).generate([_ASK], max_new_tokens=9)
+    assert 10 < waited[0] <= 20
+
+
+@pytest.mark.parametrize(
+    ("reply", "message", "hint"),
+    [
+        (
+            Reply(status=307, headers={"Location": "https://other.example/v1"}, body=b""),
+            "moved to",
+            "name that",
+        ),
+        (Reply(body=b"<html>Log in</html>"), "not a chat completion.*Log in", "/v1"),
+        (Reply(body=b'{"choices": []}'), "not a chat completion", "/v1"),
+        (Reply(body=b'{"detail": "Not here"}'), "answered with an error: Not here", "models.generator"),
+    ],
+)
+def test_what_is_no_answer_says_where_to_look(reply, message, hint):
+    with ScriptedServer(reply) as server, pytest.raises(RemoteError, match=message) as caught:
+        generator_of(server).generate([_ASK], max_new_tokens=9)
+    assert hint in caught.value.hint
+
+
+def test_an_endpoint_may_be_named_to_its_end():
+    with ScriptedServer(Reply(_SAYS)) as server:
+        generator = RemoteGenerator(f"{server.url}/chat/completions", model="writer")
+        assert generator.generate([_ASK], max_new_tokens=9)[0].text == _SAYS

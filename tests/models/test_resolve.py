@@ -1,6 +1,7 @@
 """Where a name becomes weights."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +66,17 @@ def test_a_package_beats_the_hub_cache_beats_the_hub_and_a_namesake_beats_none(
     monkeypatch.delenv("TRANSFORMERS_OFFLINE")
     assert locate("org/model").origin is Origin.HUB
     assert locate("org/model", offline=True).origin is Origin.NOWHERE
+
+
+def test_a_folder_that_holds_a_model_is_taken_where_no_package_has_its_name(tmp_path, package, hub_cache):
+    (hub_cache / "model.safetensors").unlink()
+    for name in ("org/model", "models/own", "own"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "config.json").write_text("{}")
+    assert locate("models/own") == resolve.ModelLocation("models/own", Origin.FOLDER, Path("models/own"))
+    assert locate("own").origin is Origin.FOLDER
+    package.rmdir()
+    assert locate("org/model").origin is Origin.NOWHERE, "its package is gone, and nothing stands in for it"
 
 
 @pytest.mark.parametrize("name", ["org/nothing", "nothing", "a/b/c", "no such, name?!"])

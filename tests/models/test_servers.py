@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from hybrid.models.discovery import ModelServer, ask_server, find_servers
 from hybrid.models.resolve import is_small
+from hybrid.models.servers import ModelServer, ask_server, find_servers
 from hybrid.trust import Endpoint, Secret
 from tests.scripted_server import Reply, ScriptedServer
 
