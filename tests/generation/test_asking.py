@@ -63,6 +63,7 @@ def test_one_is_a_number_only_where_it_counts(question, words):
     assert set(read_question(question).words) == words
 
 
+@pytest.mark.parametrize(
     ("question", "counted"),
     [
         ("How many weeks of notice?", "week"),
