@@ -170,7 +170,7 @@ def distinct_facts(facts: Sequence[Quotable]) -> list[Quotable]:
 def _split(said: Sequence[Saying]) -> Iterator[tuple[Saying, str]]:
     """Yield sentences, and the entries of a form, a line each, as such.
 
-    Beside each stands the label that its item begins with ("2. Laser cutter. The tube was replaced."), if any.
+    Beside each stands the label that its item begins with ("2. Laser. The tube was replaced."), if any.
     What an item without one says hangs together ("(1) It may be changed. After a day it may not.").
     """
     for saying in said:
