@@ -93,6 +93,8 @@ _DENIED = re.compile(r"\b(?:not|no|never|cannot|neither)\b|n't\b", re.IGNORECASE
 _PAST = re.compile(r"\b(?:was|were|had|did|used to)\b", re.IGNORECASE)
 # Questions that deny, choose, or ask for the opposite of what a cell would say.
 _TURNED = re.compile(r"\b(?:not|no|never|without|or|nicht|ohne|oder|kein\w*)\b|n't\b", re.IGNORECASE)
+# of two, one sentence says no more than one
+_THAN = re.compile(r"\b(?:\w{2,}er|more|less|worse) than\b|\b\w{2,}er als\b", re.IGNORECASE)
 _OPPOSITE = re.compile(
     r"\b(?:forbid\w*|prohibit\w*|ban(?:ned)?|free|sold out|exclude\w*|closed|exempt\w*|verboten)\b", re.I
 )
@@ -343,11 +345,11 @@ def _lead(asked: Asked, fact: Quotable, text: str) -> str:
     """Return the heading without which a quote does not say what it is about, if there is one."""
     if fact.heading or not fact.passage.chunk:
         return ""
-    headings = fact.passage.chunk.headings
+    headings = [heading for heading in fact.passage.chunk.headings if not asks(heading)]
     if fact.term and not asks(fact.term):
         return fact.term
     telling = telling_heading(asked, fact.passage)
-    if telling and not (asked.wanted and asked.wanted.search(text)) and telling not in text:
+    if telling in headings and not (asked.wanted and asked.wanted.search(text)) and telling not in text:
         return telling
     missing = [name for name in asked.names if name in asked.codes and not names_held([name], text)]
     missing += [name for name in asked.names if name not in asked.codes and not names_held([name], text)]
@@ -467,7 +469,7 @@ def _versions(asked: Asked, one: Quotable, other: Quotable, words: Matcher) -> l
 def _verdict(asked: Asked, fact: Quotable, words: Matcher) -> str:
     """Return yes or no where what was found decides it, in the language of the question; mostly nothing."""
     yes, no = _YES_NO.get(language_of(asked.text), ("Yes", "No"))
-    if _TURNED.search(asked.text.replace("’", "'")):
+    if _TURNED.search(asked.text.replace("’", "'")) or (_THAN.search(asked.text) and not asked.amounts):
         return ""
     if fact.row:
         value = fact.text.rstrip(".").rpartition(": ")[2].strip().lower()
@@ -484,7 +486,10 @@ def _verdict(asked: Asked, fact: Quotable, words: Matcher) -> str:
     ):
         return ""
     count = denials(fact.text)
-    share = words.share(f"{fact.text} {fact.around}")
+    # what the document itself asks there, it does not say
+    headings = fact.passage.chunk.headings if fact.passage.chunk else ()
+    questioned = any(map(asks, (fact.term, fact.above, *headings)))
+    share = words.share(fact.text if questioned else f"{fact.text} {fact.around}")
     if asked.amounts:
         return {True: yes, False: no, None: ""}[
             None if count or share < _DECIDES / 2 else _within(asked, fact.text)
