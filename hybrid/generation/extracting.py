@@ -45,6 +45,8 @@ from hybrid.generation.weighing import (
     weigh,
 )
 from hybrid.models import Embedder
+from hybrid.text.dates import MONTHS
+from hybrid.text.folding import fold
 from hybrid.text.numbers import Quantity, quantities
 from hybrid.text.polarity import denials
 from hybrid.text.rows import closed
@@ -66,8 +68,8 @@ _LOOKED_AT = 24
 _SAME = (0.8, 0.65)
 # Of two things that are compared, this share of the question must be said by both together.
 _TOGETHER = 0.5
-# What has the kind of thing asked for is so much more surely about the question.
-_TYPED, _RECKONED = 0.03, 0.1
+# What has the kind of thing asked for, or the codes and months named, is so much more surely about it.
+_TYPED, _NAMED, _RECKONED = 0.03, 0.05, 0.1
 _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED = 0.3, 0.15, 0.1
 # So much of the question must stand there for no, and for yes, which is sooner wrong.
 _DECIDES, _AFFIRMS = 0.6, 0.85
@@ -143,6 +145,9 @@ def extract(
         for fact in facts_of(asked, passage, rank)
     ]
     facts = [fact for fact in facts if not _only_asks(asked, fact)] or facts
+    # an item that has the version that is asked about, and not the list of all versions
+    items = [fact for fact in facts if not fact.whole and _is_named(asked, fact)]
+    facts = [fact for fact in facts if not (fact.whole and any(_covers(fact, one) for one in items))] or facts
     facts = distinct_facts([fact for fact in facts if not repeats(asked, fact)] or facts)
     if not facts:
         return Extract((), 0.0)
@@ -177,6 +182,7 @@ def extract(
         uncounted = _UNCOUNTED * (bool(asked.counted) and fits_kind(asked, best) < BELOW_HEADING)
         uncounted += _UNCOUNTED * is_of_another(best, words, asked)
     uncounted -= _TYPED * (asked.form is Form.FACT and fits_kind(asked, best) == 1.0)
+    uncounted -= _NAMED * _is_named(asked, best)
     if both:
         together = words.share(" ".join(fact.wider for fact in both))
         relevances[order[0]] = max(
@@ -185,6 +191,12 @@ def extract(
         )
     relevance = float(relevances[order[0]]) - _unheld(asked, about) - uncounted
     return Extract(tuple(chosen), float(np.clip(relevance, 0.0, 1.0)))
+
+
+def _is_named(asked: Asked, fact: Quotable) -> bool:
+    """Tell whether a fact itself, or the entry it is of, has all codes and months of a question, and some."""
+    own = [name for name in _by_number(asked) if name in asked.codes or fold(name) in MONTHS]
+    return bool(own) and len(names_held(own, f"{fact.term} {fact.text}")) == len(own)
 
 
 def _counted(rows: Sequence[Passage]) -> dict[str, int]:
@@ -214,9 +226,14 @@ def _of_kind(asked: Asked, facts: Sequence[Quotable]) -> bool:
     return bool(facts) and all(fits_kind(asked, fact) == 1.0 for fact in facts)
 
 
+def _by_number(asked: Asked) -> list[str]:
+    """Return the names of a question, "2.3" alone for "version 2.3", which a list of changes writes so."""
+    return [name for name in asked.names if " " not in name or name.split()[-1] not in asked.codes]
+
+
 def _unheld(asked: Asked, document: str) -> float:
     """Return how much less a document can be about a question whose names it does not have."""
-    lacking = [name for name in asked.names if name not in names_held(asked.names, document)]
+    lacking = [name for name in _by_number(asked) if name not in names_held(asked.names, document)]
     return min(sum(_CODE_UNHELD if name in asked.codes else _NAME_UNHELD for name in lacking), _CODE_UNHELD)
 
 
@@ -347,7 +364,7 @@ def _lead(asked: Asked, fact: Quotable, text: str) -> str:
         return ""
     headings = [heading for heading in fact.passage.chunk.headings if not asks(heading)]
     if fact.term and not asks(fact.term):
-        return fact.term
+        return " ".join(fact.term.split())
     telling = telling_heading(asked, fact.passage)
     if telling in headings and not (asked.wanted and asked.wanted.search(text)) and telling not in text:
         return telling

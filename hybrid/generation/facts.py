@@ -18,6 +18,7 @@ from hybrid.types import CELLS, Span
 
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
 _LABEL_WORDS = 3
+_DATED = re.compile(r"\s*(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4})\b")
 _FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
 # a number before a month is of a date
 _MONTHS = "jan|feb|mar|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz]|mär"
@@ -86,6 +87,12 @@ class Quotable:
     def around(self) -> str:
         """Return the headings above it, and the sentence or caption that it hangs on."""
         return f"{headings_of(self.passage)} {self.term} {self.above}"
+
+    @property
+    def of_kind(self) -> str:
+        """Return where the kind of thing asked for may stand; of the line above an entry of a diary its date."""
+        dated = _DATED.match(self.term)
+        return f"{self.text} {dated.group()}" if dated else f"{self.term} {self.text}".strip()
 
     @property
     def wider(self) -> str:
@@ -203,9 +210,13 @@ def _of_item(item: Saying, told: Sequence[Span]) -> Iterator[tuple[Saying, str]]
 
 
 def _term(text: str) -> str:
-    """Return the term that a definition begins with: short lines without an end, above the sentence."""
+    """Return the term that a definition begins with: short lines without an end, above the sentence.
+
+    The entry of a diary begins with its date, and its line may be longer.
+    """
     first, _, rest = text.partition("\n")
-    if not rest or len(first.split()) > 6 or _ENDS.search(first) or ITEM.match(first) or CELLS in text:
+    long = len(first.split()) > (12 if _DATED.match(first) else 6)
+    if not rest or long or _ENDS.search(first) or ITEM.match(first) or CELLS in text:
         return ""
     return first.strip()
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from hybrid.text.dates import MONTHS, dates
 from hybrid.text.folding import fold
 from hybrid.text.identifiers import as_written
 from hybrid.text.numbers import SMALL_NUMBERS
@@ -87,7 +88,11 @@ def names_held(names: Iterable[str], text: str) -> frozenset[str]:
     A genitive or plural s does not count, and ``K300-EW`` is another thing than ``K300``.
     """
     there = fold(text)
-    return frozenset(name for name in names if _is_held(name, there))
+    named = {name: fold(name) for name in names}
+    # "2025-12-19" is in December
+    asked = not set(MONTHS).isdisjoint(named.values())
+    months = {MONTHS[one.month - 1] for one in dates(text) if one.month} if asked else set()
+    return frozenset(name for name, own in named.items() if own in months or _is_held(name, there))
 
 
 def _is_held(name: str, folded: str) -> bool:

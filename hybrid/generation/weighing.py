@@ -144,7 +144,7 @@ def fits_kind(asked: Asked, fact: Quotable) -> float:
     """Return how far a fact has the kind of thing that is asked for, from 0 to 1."""
     if asked.wanted is None:
         return 0.0
-    if not _tells(asked, f"{fact.term} {fact.text}".strip()) and not _in_cells(asked.wanted, fact):
+    if not _tells(asked, fact.of_kind) and not _in_cells(asked.wanted, fact):
         return BELOW_HEADING if telling_heading(asked, fact.passage) else 0.0
     return 1.0 if not asked.counted or _counts(asked.counted, fact) else 0.5
 
