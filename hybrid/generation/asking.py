@@ -10,7 +10,7 @@ from enum import StrEnum
 from hybrid.text.dates import MONTHS
 from hybrid.text.identifiers import QUARTER, identifiers
 from hybrid.text.numbers import SMALL_NUMBERS, Quantity, quantities
-from hybrid.text.words import content_words, language_of, stem, word_set
+from hybrid.text.words import content_words, is_english, language_of, stem, word_set
 from hybrid.types import Span
 
 
@@ -270,10 +270,9 @@ def read_question(question: str) -> Asked:
         *(found.lower() for found in _NUMBERED.findall(question)),
     ]
     codes += [name for name in _SHORT.findall(question) if not any(one.units for one in quantities(name))]
-    # in German every noun has a capital
-    capitals = (
-        _CAPITAL.findall(named_in) if language_of(question) != "de" and not _GERMAN.search(lowered) else []
-    )
+    # in German every noun has a capital, and "was" is a word of English as well
+    german = language_of(question) == "de" or (_GERMAN.search(lowered) and not is_english(question))
+    capitals = [] if german else _CAPITAL.findall(named_in)
     named = [
         name for name in capitals if not any(name.lower() in code or code in name.lower() for code in codes)
     ]

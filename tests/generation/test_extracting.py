@@ -157,6 +157,7 @@ def test_yes_or_no_is_only_said_where_the_sentence_decides_it(sentence, begins):
         ("Is the hall black or white?", "The hall is black and white."),
         ("Is smoking allowed in the hall without permission?", "Smoking without permission is not allowed."),
         ("Is there no fee for the hall?", "There is no fee for the hall."),
+        ("Is the hall cheaper than the house?", "The hall is cheaper, and the house is not."),
         ("Is the fee for the hall 30 EUR?", "The fee for the hall is at most 50 EUR."),
         ("Can I book the hall for 3 days?", "The hall may not be booked for up to 5 days."),
         ("Can I book the hall for 3 days?", "The hall is booked for at most 5 days if it rains."),
@@ -397,3 +398,35 @@ def test_what_the_question_names_itself_is_not_what_it_asks_for():
     text = "To save objects of all databases use dump_all."
     text += " Only global objects are saved by dump_all --globals."
     assert "--globals" in said("Which option of dump_all saves objects of all databases?", hit(text))
+
+
+def test_a_question_that_a_page_asks_decides_nothing_and_is_not_said_before_its_answer():
+    text = "There are apps for phones. In the hall use the web version."
+    found = said("Is there an app for the hall?", hit(text, "Help", "Is there an app for the hall?"))
+    assert not found.startswith(("Yes", "No")) and "?" not in found
+
+
+DIARY = hit(
+    "2026-02-11  Mail delayed by up to four hours at night\nStart 06:40 UTC.\n12 % of users affected.\n"
+    "Owner: Priya Raman.\n\n"
+    "2025-12-19  Attachments could not be opened by most\nStart 09:00 UTC.\n3 % of users affected.\nOwner: Ann Lee.",
+    "Incidents",
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("What share of users was affected in December?", "3 % of users affected."),
+        ("What share of users was affected in February?", "12 % of users affected."),
+    ],
+)
+def test_a_month_is_that_of_a_date_in_any_writing_and_an_entry_is_told_by_its_line(question, answer):
+    found = said(question, DIARY, sentences=1)
+    assert answer in found and found.startswith("202")
+
+
+def test_of_a_list_of_versions_the_item_of_the_one_that_is_asked_about_is_quoted():
+    text = "- 2.4 (3 March 2026): search in files.\n- 2.3 (10 November 2025): webhooks for mail.\n- 2.2: pages."
+    found = said("What changed in version 2.3?", hit(text, "API", "Changelog"))
+    assert found == "2.3 (10 November 2025): webhooks for mail. [1]"
