@@ -19,6 +19,7 @@ from hybrid.errors import ConfigError, UsageError
 from hybrid.files import hash_file, hash_text, valid_utf8
 from hybrid.generation.answering import Answerer
 from hybrid.generation.prompts import load_prompts, load_writing_prompt
+from hybrid.generation.reckoning import asks_for_extreme
 from hybrid.generation.versions import PromptVersions, version_of
 from hybrid.index import ExternalStore, Index, require_store
 from hybrid.index.generations import current, read_manifest
@@ -40,6 +41,8 @@ _HINT = "an arm is ARM[:KEY=VALUE...], for example rag:reader=generator:k=5"
 _NO_FILE = Path(os.devnull)
 # So many arms are kept ready and generations open: what is asked now, and what it is compared with.
 _KEPT = 4
+# The greatest of the rows of a file is looked for among so many at the most.
+_RECORDS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +183,10 @@ class DomainArm:
             arm=self.spec.arm,
         )
         written = self.answerer.answer_all(
-            [texts[place] for place in open_ended], [hits[place] for place in open_ended], arm=self.spec.arm
+            [texts[place] for place in open_ended],
+            [hits[place] for place in open_ended],
+            arm=self.spec.arm,
+            rows=[self._rows(questions[place], hits[place], where, principals) for place in open_ended],
         )
         answers = dict(zip([*labelled, *open_ended], [*chosen, *written], strict=True))
         return [self._placed(answers[place]) for place in range(len(questions))]
@@ -191,7 +197,9 @@ class DomainArm:
         """Return the answer to an open question in pieces of text, and at last as an ``Answer``."""
         tell(self._told)
         (hits,) = self._hits([question], where, principals)
-        return map(self._ended, self.answerer.stream(valid_utf8(question.text), hits, arm=self.spec.arm))
+        rows = self._rows(question, hits, where, principals)
+        text = valid_utf8(question.text)
+        return map(self._ended, self.answerer.stream(text, hits, arm=self.spec.arm, rows=rows))
 
     def _hits(
         self, questions: Sequence[Question], where: Where, principals: Sequence[str] | None
@@ -201,6 +209,18 @@ class DomainArm:
         withheld = [question.withheld for question in questions]
         return self.retriever.search_all(
             [question.text for question in questions], where=where, exclude=withheld, principals=principals
+        )
+
+    def _rows(
+        self, question: Question, hits: Sequence[Hit], where: Where, principals: Sequence[str] | None
+    ) -> list[Hit]:
+        """Return all records of the file that a question asks for the greatest or the least of, if any."""
+        reads = self.retriever is not None and self.answerer.settings.reader is Reader.EXTRACTIVE
+        record = next((hit.chunk.source for hit in hits if "#" in hit.chunk.source), "")
+        if self.retriever is None or not (reads and record and asks_for_extreme(question.text)):
+            return []
+        return self.retriever.records(
+            record, most=_RECORDS, where=where, exclude=question.withheld, principals=principals
         )
 
     @cached_property

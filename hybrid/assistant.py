@@ -19,7 +19,7 @@ from hybrid.distributed import executor_named
 from hybrid.documents.source import Principals
 from hybrid.errors import UsageError
 from hybrid.files import is_name
-from hybrid.generation.versions import PromptVersions, version_of
+from hybrid.generation.versions import PromptVersions
 from hybrid.index import ExternalStore, Manifest, is_restricted, remove_domain, rollback
 from hybrid.index.stores import store_of
 from hybrid.index.sync import Progress
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from hybrid.decision.values import Gate
     from hybrid.domains import Assistants
     from hybrid.grounding.judge import Grounder, Grounding
-    from hybrid.grounding.sampling import Uncertainty
     from hybrid.questions.sets import QuestionSets
     from hybrid.routing.arms import ArmRouterCard
     from hybrid.tuning import Adaptation
@@ -88,16 +87,10 @@ class Assistant:
         self.adapters = AdapterStore(self.folder, budget_of(self.settings.adaptation))
         self._own = OwnModels(embedder, generator, reranker)
         self._vectors = vectors or store_of(self.settings, domain)
-        self._arms = DomainArms(self.folder, self.settings, self._own, self._adapters, self._vectors)
-        self._chooser = ArmChooser(self.folder, self.settings, self._arms, lambda: self.embedder)
-        self.asked = AskedDomain(
-            self.folder,
-            self.settings,
-            self._arms,
-            self._chooser,
-            lambda: self.generator,
-            lambda: self.grounder,
-        )
+        arms = DomainArms(self.folder, self.settings, self._own, self._adapters, self._vectors)
+        chooser = ArmChooser(self.folder, self.settings, arms, lambda: self.embedder)
+        models = (lambda: self.generator), (lambda: self.grounder)
+        self.asked = AskedDomain(self.folder, self.settings, arms, chooser, *models)
         self._grounder: Grounder | None = None
 
     @staticmethod
@@ -295,32 +288,6 @@ class Assistant:
         with resumed(answer.trace):
             return self.grounder.check(answer)
 
-    def uncertainty(
-        self, answer: Answer, *, samples: int = 5, temperature: float = 0.5, seed: int = 0
-    ) -> Uncertainty | None:
-        """Tell how sure the generator is of an answer that has no passages, by what else it would say.
-
-        The answer is of the arm ``base`` or ``adapter``; ``samples`` others are drawn, at a ``temperature``
-        of which 1 takes the generator as it is and less makes the likely likelier.
-
-        Returns:
-            None for an answer that declined.
-
-        Raises:
-            UsageError: the answer was read from passages, which ``check`` holds it against.
-        """
-        from hybrid.grounding.sampling import sampled
-
-        (found,) = sampled(
-            [answer],
-            lambda: self.grounder.scorer,
-            lambda arm: self.asked.serving(arm).answerer,
-            samples=samples,
-            temperature=temperature,
-            seed=seed,
-        )
-        return found
-
     @property
     def grounder(self) -> Grounder:
         """Return what judges the answers of the domain.
@@ -381,13 +348,8 @@ class Assistant:
         if executor:
             own = replace(self.settings, indexes=str(self.folder.parent.resolve()))
             # as text: the login of an address does not travel, HYBRID_API_KEY is read where the worker is
-            settings = json.dumps(settings_dict(own))
-            opens = {
-                one.name: functools.partial(
-                    _contender, self.domain, settings, self._own, one.name, one.labels
-                )
-                for one in contenders
-            }
+            opened = functools.partial(_contender, self.domain, json.dumps(settings_dict(own)), self._own)
+            opens = {one.name: functools.partial(opened, one.name, one.labels) for one in contenders}
             workers = AskingWorkers(executor_named(executor), opens)
         return comparison.compare(
             contenders,
@@ -465,7 +427,7 @@ class Assistant:
             UsageError: as for ``compare``; one arm alone, or questions of fewer than ten sources.
         """
         path = self.questions.find(questions) if isinstance(questions, str) else None
-        return self._chooser.fit(self.compare(questions, arms=arms, progress=progress), path)
+        return self.asked.chooser.fit(self.compare(questions, arms=arms, progress=progress), path)
 
     def adopt(self, comparison: Comparison) -> str | None:
         """Answer by the arm that a comparison chose from now on; an undecided one changes nothing.
@@ -549,12 +511,6 @@ class Assistant:
         """Return the versions of the prompts that the domain answered by."""
         return PromptVersions(self.folder)
 
-    @property
-    def prompts_in_force(self) -> str:
-        """Return the digest of the prompts that answer now where the arm names none."""
-        own = self.prompts.in_force(self.settings.generation)
-        return version_of(own.language, own.prompt)
-
     def rollback(self, *, to: str = "") -> Manifest:
         """Go back to the generation before the one in force, or to another one."""
         return rollback(self.folder, self._vectors, to=to)
@@ -585,5 +541,5 @@ def _contender(domain: str, text: str, own: OwnModels, arm: str, labels: bool) -
     settings = load_settings(json.loads(text), file=Path(os.devnull), environment={})
     arms = Assistant(
         domain, settings=settings, embedder=own.embedder, generator=own.generator, reranker=own.reranker
-    )._arms
+    ).asked.arms
     return arms.contender(parse_arm(arm, settings), labels=labels)

@@ -122,6 +122,34 @@ class Retriever:
                 stage.set_each(found(questions, hits))
             return hits
 
+    def records(
+        self,
+        source: str,
+        *,
+        most: int,
+        where: Where = None,
+        exclude: Sequence[str] = (),
+        principals: Sequence[str] | None = None,
+    ) -> list[Hit]:
+        """Return all rows of the file that a row is of, in their order; none where they are too many.
+
+        None as well where a number between them is missing: a row could not be read, may not be read by who
+        asks, or does not meet the conditions, and of the others nobody can say which is the greatest.
+        """
+        file = source.partition("#")[0]
+        positions = set(self.index.positions_where({"source": file}, principals=principals))
+        meant = set(self.index.positions_where(where, principals=principals)) if where else positions
+        if len(positions) > most or positions - meant or positions & self._positions(exclude):
+            return []
+        found = {
+            int(number): chunk
+            for chunk in self.index.chunks(sorted(positions))
+            for _, _, number in [chunk.source.rpartition("#")]
+            if number.isdecimal() and int(number)
+        }
+        whole = len(found) == max(found, default=0)
+        return [Hit(found[number], 0.0) for number in sorted(found)] if whole else []
+
     def explained(self, question: str, *, principals: Sequence[str] | None = None) -> list[Explained]:
         """Return the words of a question that are also searched by what they stand for, and by what."""
         return self.index.explained(question, principals=principals) if self.settings.glossary else []

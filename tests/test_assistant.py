@@ -47,6 +47,17 @@ def assistant(docs):
 
 
 @pytest.mark.slow
+def test_the_greatest_of_all_rows_of_a_file_is_told_and_is_among_the_hits(assistant, docs):
+    prices = "".join(f"Lamp {n},{10 + n * 7 % 41}\n" for n in range(1, 31))
+    (docs / "lamps.csv").write_text(f"lamp,price\n{prices}")
+    assistant.index(docs)
+    answer = assistant.ask("Which lamp has the highest price?", arm="rag")
+    assert answer.text == "Lamp 29, price: 49. [1]"
+    assert "lamps.csv#29" in {hit.chunk.source for hit in answer.hits}
+    *_, streamed = assistant.stream("Which lamp has the highest price?", arm="rag")
+    assert streamed.text == answer.text
+
+
 def test_an_answer_has_the_digest_of_all_that_decided_it(assistant, docs):
     answer = assistant.ask("What is the default port of the server?")
     digest = assistant.asked.identity(answer)
@@ -95,12 +106,12 @@ def test_samples_tell_how_sure_an_answer_without_passages_is():
     replies = ["The port is 5432."] * 4 + ["Elephants eat grass."]
     assistant = Assistant("none", embedder=HashEmbedder(), generator=ScriptedGenerator(replies))
     answer = assistant.ask("Which port is it?", arm=Arm.BASE)
-    found = assistant.uncertainty(answer, samples=5)
-    assert found == assistant.uncertainty(answer, samples=5)
+    found = assistant.asked.uncertainty(answer, samples=5)
+    assert found == assistant.asked.uncertainty(answer, samples=5)
     assert (found.samples, found.agreement, found.meanings) == (tuple(replies), 0.8, 2)
     assert found.entropy == pytest.approx(0.5004, abs=1e-4)
     assert found.least_log_probability < found.log_probability < 0
-    assert assistant.uncertainty(answer, samples=2).agreement == 1.0
+    assert assistant.asked.uncertainty(answer, samples=2).agreement == 1.0
 
 
 @pytest.mark.slow
@@ -114,7 +125,11 @@ def test_samples_of_many_answers_are_those_of_each_and_what_declined_has_none(ad
         lambda arm: adapted.asked.contenders(arm, [])[0].answerer,
         samples=2,
     )
-    assert together == [adapted.uncertainty(adapter, samples=2), None, adapted.uncertainty(base, samples=2)]
+    assert together == [
+        adapted.asked.uncertainty(adapter, samples=2),
+        None,
+        adapted.asked.uncertainty(base, samples=2),
+    ]
     assert [together[place].samples[0] for place in (0, 2)] == ["The first.", "It is 5432 [1]."]
 
 
@@ -124,7 +139,7 @@ def test_a_generator_that_judges_no_text_still_samples():
             raise LikelihoodMissing("an endpoint tells none")
 
     assistant = Assistant("none", embedder=HashEmbedder(), generator=Endpoint(["Paris."]))
-    found = assistant.uncertainty(assistant.ask("The capital of France?", arm=Arm.BASE))
+    found = assistant.asked.uncertainty(assistant.ask("The capital of France?", arm=Arm.BASE))
     assert (found.agreement, found.log_probability, found.least_log_probability) == (1.0, None, None)
 
 
@@ -135,13 +150,13 @@ def test_another_error_of_the_generator_is_not_taken_for_that():
 
     assistant = Assistant("none", embedder=HashEmbedder(), generator=Full(["Paris."]))
     with pytest.raises(UsageError, match="do not fit"):
-        assistant.uncertainty(assistant.ask("The capital of France?", arm=Arm.BASE))
+        assistant.asked.uncertainty(assistant.ask("The capital of France?", arm=Arm.BASE))
 
 
 def test_answers_with_passages_are_checked_and_not_sampled(assistant):
     answer = assistant.ask("What is the default port of the server?")
     with pytest.raises(UsageError, match="checked against them"):
-        assistant.uncertainty(answer)
+        assistant.asked.uncertainty(answer)
 
 
 @pytest.mark.slow

@@ -51,6 +51,44 @@ def index(tmp_path_factory, embedder):
     return Index.open(folder / "domain")
 
 
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory, embedder):
+    folder = tmp_path_factory.mktemp("rows")
+    (folder / "docs").mkdir()
+    prices = [
+        "job,price,principals",
+        *(f"job {n},{10 * n},{'all' if n != 4 else 'anna'}" for n in range(1, 7)),
+    ]
+    (folder / "docs" / "prices.csv").write_text("\n".join(prices) + "\n")
+    (folder / "docs" / "other.csv").write_text("job,price\njob 9,900\njob 8,800\n")
+    Ingestor(folder / "domain", embedder, DocumentSettings(workers=1), ChunkSettings()).ingest(
+        folder / "docs"
+    )
+    return Retriever(Index.open(folder / "domain"), embedder, RetrievalSettings())
+
+
+def test_all_rows_of_a_file_are_those_of_this_file_in_their_order(rows):
+    found = rows.records("prices.csv#3", most=6)
+    assert [hit.chunk.source for hit in found] == [f"prices.csv#{n}" for n in range(1, 7)]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"most": 5},
+        {"most": 6, "principals": ["bob", "all"]},
+        {"most": 6, "exclude": ["prices.csv#2"]},
+        {"most": 6, "where": {"source": "prices.csv#2"}},
+    ],
+)
+def test_where_a_row_is_missing_or_they_are_too_many_there_are_none(rows, asked):
+    assert rows.records("prices.csv#3", **asked) == []
+
+
+def test_who_may_read_all_rows_has_them_all(rows):
+    assert len(rows.records("prices.csv#3", most=6, principals=["anna", "all"])) == 6
+
+
 @pytest.fixture
 def search(index, embedder):
     def call(question, *, where=None, reranker=None, **options):

@@ -82,7 +82,7 @@ class View:
         """Return whether sampled answers agree, None where none are to be drawn."""
         if not self.samples or isinstance(self.assistant, Assistants):
             return None
-        return self.assistant.uncertainty(answer, samples=self.samples)
+        return self.assistant.asked.uncertainty(answer, samples=self.samples)
 
     def values(self, answer: Answer) -> dict[str, Any]:
         """Return an answer as JSON values."""

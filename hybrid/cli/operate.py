@@ -214,12 +214,14 @@ Version = Annotated[str, Argument(help="The beginning of its digest.")]
 @verb(prompts_app, "list", "as_json", "config", "indexes", "domain")
 def list_prompts(context: Context) -> None:
     """List the versions of the prompts that answered in each domain, since when, and which is in force."""
+    from hybrid.operations.switches import prompts_in_force
+
     settings = context.settings()
     named = [context.domain] if context.domain else list(domains(Path(settings.indexes)))
     found = []
     for name in named:
         own = Assistant(name, settings=settings)
-        now = own.prompts_in_force
+        now = prompts_in_force(own)
         uses = own.prompts.uses()
         found += [{"domain": name, **asdict(use), "in_force": False} for use in uses]
         if not uses or uses[-1].digest != now:
@@ -263,10 +265,10 @@ def rollback_prompts(
     to: Annotated[str, Option("--to", help="The beginning of its digest; default: the one before.")] = "",
 ) -> None:
     """Answer by an earlier version again, at once and until the settings name another prompt."""
-    from hybrid.operations.switches import restore_prompts
+    from hybrid.operations.switches import prompts_in_force, restore_prompts
 
     own = context.assistant()
-    before = own.prompts_in_force
+    before = prompts_in_force(own)
     after = restore_prompts(own, to)
     decided = own.asked.decided
     if decided is not None and "prompt=" in decided.name:

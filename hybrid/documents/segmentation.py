@@ -236,8 +236,6 @@ def _is_one(last: TextRun, piece: TextRun, rest: Row, uprights: list[Stroke], *,
             return False
         if _CLOSING.fullmatch(piece.text) and gap < 3:
             return True
-    if last.text[-1] == "." and len(rest) == 1 and _LED_OFF.search(last.text) and _PAGE.fullmatch(piece.text):
-        return True
     least = 0.2 if piece.text[0] == "$" else NUMBER_GAP
     if gap > least and last.text[-1] in NUMBER_SIGNS[0] and piece.text[0] in NUMBER_SIGNS[1]:
         return False
@@ -364,8 +362,7 @@ def _end_below_heads(rows: list[Row], first: int) -> int:
 def _goes_on_below(column: list[Row], row: Row) -> bool:
     last = column[-1][-1]
     near = 0 < last.y - row[0].y < 1.4 * last.size and abs(row[0].x - last.x) < 2
-    alike = (row[0].size, row[0].bold) == (last.size, last.bold) and not row[0].table
-    return len(row) == 1 and near and alike and not last.text.endswith(SENTENCE_END)
+    return len(row) == 1 and near and not last.text.endswith(SENTENCE_END)
 
 
 def _end_of_columns(rows: list[Row], gutter: _Gutter) -> int:

@@ -70,15 +70,21 @@ class Answerer:
         return self.answer_all([question], [hits], arm=arm)[0]
 
     def answer_all(
-        self, questions: Sequence[str], hits: Sequence[Sequence[Hit]], *, arm: Arm = Arm.RAG
+        self,
+        questions: Sequence[str],
+        hits: Sequence[Sequence[Hit]],
+        *,
+        arm: Arm = Arm.RAG,
+        rows: Sequence[Sequence[Hit]] | None = None,
     ) -> list[Answer]:
         """Answer questions in batches; ``hits`` has one ranking a question, ignored without retrieval.
 
+        ``rows`` has for each all records of the file that it asks for the greatest or the least of, if any.
         ``both`` is there for its generator: the extractive reader gives way to the generating one.
         """
         begun = time.perf_counter()
         with span(names.ANSWER, attributes={names.ARM: arm}):
-            turns = self._turns(questions, hits, arm)
+            turns = self._turns(questions, hits, arm, rows)
             open_ended = [place for place, turn in enumerate(turns) if isinstance(turn, _Turn)]
             asked = [turn.messages for turn in turns if isinstance(turn, _Turn)]
             written: Iterator[Generation] = iter(())
@@ -171,7 +177,9 @@ class Answerer:
         found = self.generator().log_probabilities(conversations, [[answer.text] for answer in answers])
         return [tokens for (tokens,) in found]
 
-    def stream(self, question: str, hits: Sequence[Hit], *, arm: Arm = Arm.RAG) -> Iterator[str | Answer]:
+    def stream(
+        self, question: str, hits: Sequence[Hit], *, arm: Arm = Arm.RAG, rows: Sequence[Hit] = ()
+    ) -> Iterator[str | Answer]:
         """Yield pieces of text as they come, and at last the answer as it stands after the checks.
 
         Without retrieval it is shown while it is written. What is read from passages has passed the check
@@ -181,12 +189,12 @@ class Answerer:
         if self._reader(arm) in (None, Reader.GENERATOR, Reader.WRITER):
             stage = span(names.ANSWER, attributes={names.ARM: arm})
             return stage.stream(lambda: self._pieces(question, hits, arm))
-        answer = self.answer(question, hits, arm=arm)
+        (answer,) = self.answer_all([question], [hits], arm=arm, rows=[rows])
         return iter([*pieces_of(answer.text), answer])
 
     def _pieces(self, question: str, hits: Sequence[Hit], arm: Arm) -> Iterator[str | Answer]:
         begun = time.perf_counter()
-        (turn,) = self._turns([question], [hits], arm)
+        (turn,) = self._turns([question], [hits], arm, None)
         if isinstance(turn, _Turn):
             return self._streamed(turn, arm, begun)
         (answer,) = _by_arm([turn], arm, begun)
@@ -234,7 +242,11 @@ class Answerer:
         return span(names.GENERATE, SpanKind.LLM, about)
 
     def _turns(
-        self, questions: Sequence[str], hits: Sequence[Sequence[Hit]], arm: Arm
+        self,
+        questions: Sequence[str],
+        hits: Sequence[Sequence[Hit]],
+        arm: Arm,
+        rows: Sequence[Sequence[Hit]] | None,
     ) -> list[Answer | _Turn]:
         """Return for each question its answer, or what the generator is asked for one."""
         reader = self._reader(arm)
@@ -245,8 +257,9 @@ class Answerer:
             ]
         if reader is Reader.QUOTING:
             return self._quoting(questions, hits)
-        reads = {Reader.EXTRACTIVE: self._extracted, Reader.WRITER: self._writing}
-        read = reads.get(reader, self._generating)
+        if reader is Reader.EXTRACTIVE:
+            return list(map(self._extracted, questions, hits, rows or [()] * len(questions)))
+        read = self._writing if reader is Reader.WRITER else self._generating
         return [read(question, ranking) for question, ranking in zip(questions, hits, strict=True)]
 
     @property
@@ -266,9 +279,12 @@ class Answerer:
             incomplete="" if abstained else _incomplete(written),
         )
 
-    def _extracted(self, question: str, hits: Sequence[Hit]) -> Answer:
-        found = self._extract(question, hits)
+    def _extracted(self, question: str, hits: Sequence[Hit], rows: Sequence[Hit]) -> Answer:
+        found = self._extract(question, hits, rows)
         cited = join_cited(found.cited) if self._relevant(found) else _NOTHING
+        # a row that is cited is among the hits, though it was not found
+        named = {one.source for one in cited.citations} - {hit.chunk.source for hit in hits}
+        hits = [*hits, *(row for row in rows if row.chunk.source in named)]
         answer = self._checked(question, hits, cited, "extractive")
         return dataclasses.replace(answer, confidence=found.relevance)
 
@@ -371,9 +387,11 @@ class Answerer:
             incomplete=incomplete,
         )
 
-    def _extract(self, question: str, hits: Sequence[Hit]) -> Extract:
-        passages = [passage_of(number, hit) for number, hit in enumerate(hits, start=1)]
-        return extract(question, hits, passages, self.embedder, sentences=self.settings.sentences)
+    def _extract(self, question: str, hits: Sequence[Hit], rows: Sequence[Hit] = ()) -> Extract:
+        passages = [passage_of(number, hit) for number, hit in enumerate([*hits, *rows], start=1)]
+        own, beside = passages[: len(hits)], passages[len(hits) :]
+        most = self.settings.sentences
+        return extract(question, hits, own, self.embedder, sentences=most, rows=beside)
 
     def _relevant(self, found: Extract) -> bool:
         return bool(found.cited) and found.relevance >= self.settings.abstain_below

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,7 @@ from hybrid.generation.facts import (
     headings_of,
     is_bare,
     lists_in,
+    records_of,
     repeats,
     section_of,
     telling_heading,
@@ -108,7 +110,13 @@ class Extract:
 
 
 def extract(
-    question: str, hits: Sequence[Hit], passages: Sequence[Passage], embedder: Embedder, *, sentences: int
+    question: str,
+    hits: Sequence[Hit],
+    passages: Sequence[Passage],
+    embedder: Embedder,
+    *,
+    sentences: int,
+    rows: Sequence[Passage] = (),
 ) -> Extract:
     """Choose what answers the question: one fact where one is enough, all steps of a procedure.
 
@@ -118,6 +126,7 @@ def extract(
         passages: the same chunks, numbered.
         embedder: compares question and facts.
         sentences: how many at the most; the items of a list count as one.
+        rows: all records of a file, where the question asks for the greatest or the least of them.
     """
     texts = [f"{headings_of(own)} {own.text}" for own in passages]
     asked = read_question(respelled(shortened(question), texts))
@@ -136,10 +145,16 @@ def extract(
     if not facts:
         return Extract((), 0.0)
     words = matcher(asked.words, [fact.wider for fact in facts])
+    found = len(facts)
+    facts = distinct_facts([*facts, *records_of(rows)])
     facts = conditioned(asked, facts, words)
-    scores, relevances = weigh(asked, facts, words, sources, embedder)
-    table = reckoned(asked, facts, scores.tolist(), words)
+    scores, relevances = weigh(asked, facts[:found], words, sources, embedder)
+    beside = (0, len(facts) - found)
+    scores = np.pad(scores, beside, constant_values=scores.min())
+    relevances = np.pad(relevances, beside, constant_values=relevances.max())
+    table = reckoned(asked, facts, scores.tolist(), words, _counted(rows))
     if not table:
+        facts, scores, relevances = facts[:found], scores[:found], relevances[:found]
         scores = reread(asked, facts, scores, embedder)
     order = [int(place) for place in np.argsort(-scores, kind="stable")]
     both = [] if table else _compared(asked, facts, order, words)
@@ -152,10 +167,10 @@ def extract(
         chosen = _compose(asked, facts, scores, order, words, sentences)
     best = facts[order[0]]
     both = both if asked.form is Form.COMPARISON else []
-    about = " ".join(sources.values()) if both else sources[best.passage.source]
+    about = " ".join(sources.values()) if both else sources.get(best.passage.source, best.wider)
     # cells that were chosen by an extreme or a limit say what no word of the question does
     if table:
-        uncounted = -_RECKONED
+        uncounted = -_RECKONED * (1 + bool(rows))
     else:
         uncounted = _UNCOUNTED * (bool(asked.counted) and fits_kind(asked, best) < BELOW_HEADING)
         uncounted += _UNCOUNTED * is_of_another(best, words, asked)
@@ -168,6 +183,11 @@ def extract(
         )
     relevance = float(relevances[order[0]]) - _unheld(asked, about) - uncounted
     return Extract(tuple(chosen), float(np.clip(relevance, 0.0, 1.0)))
+
+
+def _counted(rows: Sequence[Passage]) -> dict[str, int]:
+    """Return how many rows there are of each file."""
+    return dict(Counter(row.source.partition("#")[0] for row in rows))
 
 
 def _only_asks(asked: Asked, fact: Quotable) -> bool:

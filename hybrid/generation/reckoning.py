@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -48,6 +48,7 @@ _CHANGE = re.compile(
 _SUM = re.compile(r"\b(?:together|altogether|in total|combined|sum of|in all|zusammen|insgesamt)\b")
 _LEAST = re.compile(r"\b(?:at least|no less than|more than|over|above|mindestens)\s+(?=\d)")
 _MOST = re.compile(r"\b(?:at most|no more than|up to|under|below|less than|höchstens)\s+(?=\d)")
+_TOTAL = re.compile(r"\W*(?:(?:sub|grand )?totals?|sum|overall|summe|gesamt|insgesamt)\b", re.IGNORECASE)
 _PEOPLE = re.compile(
     r"\b\d+\s+(?:people|persons?|guests?|participants?|of us|seats?|places|attendees|personen)\b"
 )
@@ -60,6 +61,11 @@ class Reckoned:
     facts: tuple[Quotable, ...]
     places: tuple[tuple[int, ...], ...]
     ours: str = ""
+
+
+def asks_for_extreme(question: str) -> bool:
+    """Tell whether a question asks for the greatest or the least of several, as far as its words tell."""
+    return bool(_SUPERLATIVE.search(_NO_EXTREME.sub(" ", question.lower())))
 
 
 def conditioned(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list[Quotable]:
@@ -92,9 +98,16 @@ def conditioned(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list
 
 
 def reckoned(
-    asked: Asked, facts: Sequence[Quotable], scores: Sequence[float], words: Matcher
+    asked: Asked,
+    facts: Sequence[Quotable],
+    scores: Sequence[float],
+    words: Matcher,
+    counts: Mapping[str, int] | None = None,
 ) -> Reckoned | None:
-    """Return the cells that an extreme, a limit, a sum or the last year of the question chooses, if any."""
+    """Return the cells that an extreme, a limit, a sum or the last year of the question chooses, if any.
+
+    ``counts`` has the files of records whose rows are all there, and how many these are.
+    """
     rows = [place for place, fact in enumerate(facts) if fact.row]
     if not rows or asked.form in (Form.CAUSE, Form.PROCEDURE):
         return None
@@ -107,7 +120,7 @@ def reckoned(
     )
     for own in near:
         table = [facts[place] for place in own]
-        found = _threshold(asked, lowered, table) or _extreme(asked, lowered, table, words)
+        found = _threshold(asked, lowered, table) or _extreme(asked, lowered, table, words, counts or {})
         if found:
             return found
     if arithmetic and scores[best] >= _NEAR * max(scores):
@@ -194,7 +207,9 @@ def _answers(asked: Asked, row: TableRow, used: Sequence[int]) -> tuple[int, ...
     return tuple(place for place in range(len(row.cells)) if place not in of) if len(of) == 1 else tuple(used)
 
 
-def _extreme(asked: Asked, lowered: str, table: Sequence[Quotable], words: Matcher) -> Reckoned | None:
+def _extreme(
+    asked: Asked, lowered: str, table: Sequence[Quotable], words: Matcher, counts: Mapping[str, int]
+) -> Reckoned | None:
     """Return the row, or the cell of a row, that is the greatest or the least by what the question says."""
     match = _SUPERLATIVE.search(_NO_EXTREME.sub(" ", lowered))
     if match is None:
@@ -210,14 +225,19 @@ def _extreme(asked: Asked, lowered: str, table: Sequence[Quotable], words: Match
     if match["most"] and behind:
         meant |= {behind[0], *also(behind[0])}
         down = (base in OF_LESS) != (behind[0] in OF_LESS)
+        # "most expensive" is about prices and no other column
+        base = behind[0] if also(behind[0]) else base
     kept = _kept(table)
     rows = [fact.row for fact in kept if fact.row]
-    if "#" in table[0].passage.source or len(table) < _LONGEST - 1:
+    file, mark, _ = table[0].passage.source.partition("#")
+    if (mark and counts.get(file) != len(table)) or len(table) < _LONGEST - 1:
         return None  # of a file of records there may be more than were found
     across = _across(lowered, rows, words)
     if across is not None:
         return _greatest_cell(kept[0], across, down=down)
-    return _greatest_row(asked, kept, meant, base, down=down)
+    # a total is none of the things that are compared
+    single = [fact for fact in table if fact.row and not _TOTAL.match(fact.row.label)]
+    return _greatest_row(asked, _kept(single or table), meant, base, down=down)
 
 
 def _greatest_cell(fact: Quotable, across: Sequence[int], *, down: bool) -> Reckoned | None:

@@ -56,20 +56,17 @@ class Observation:
     vote: int | None = None
 
 
-def observations(settings: Settings, *, since: float = 0.0, domain: str = "") -> list[Observation]:
+def observations(settings: Settings, *, domain: str = "") -> list[Observation]:
     """Return what traces and votes tell of the questions that people asked, in the order of time.
 
-    Args:
-        settings: where traces and answers are kept.
-        since: in seconds since 1970.
-        domain: only of this one.
+    ``settings`` say where both are kept; with a ``domain`` only what was asked of it.
 
     Raises:
         UsageError: no traces are kept.
     """
     votes = _votes(settings, domain)
     with TraceStore(Path(settings.indexes) / TRACES_FILE, read_only=True) as store:
-        asked = list(store.asked(since=int(since * 1e9), domain=domain))
+        asked = list(store.asked(domain=domain))
     return [_observation(one, votes.get(one.trace)) for one in reversed(asked)]
 
 

@@ -10,6 +10,7 @@ from hybrid.assistant import Assistant
 from hybrid.changes import LoggedChange, Switched, read_changes, record, together
 from hybrid.decision.adopted import adopt, restore_decision
 from hybrid.errors import HybridError, IndexError_, UsageError
+from hybrid.generation.versions import version_of
 from hybrid.index.generations import current
 from hybrid.index.sync import Progress
 from hybrid.operations.traffic import end_where_usual, read_split
@@ -117,6 +118,12 @@ def rollback(assistant: Assistant, what: Switched | None = None, *, why: str = "
     return _switched(assistant, switch, why=why or f"{batch or what} taken back", undoes=batch)
 
 
+def prompts_in_force(assistant: Assistant) -> str:
+    """Return the digest of the prompts that answer now where the arm names none."""
+    own = assistant.prompts.in_force(assistant.settings.generation)
+    return version_of(own.language, own.prompt)
+
+
 def restore_prompts(assistant: Assistant, version: str = "", *, why: str = "") -> str:
     """Answer by an earlier version of the prompts, until the settings name another prompt.
 
@@ -128,7 +135,7 @@ def restore_prompts(assistant: Assistant, version: str = "", *, why: str = "") -
     Raises:
         UsageError: it is not kept, or there is none before.
     """
-    prompts, now = assistant.prompts, assistant.prompts_in_force
+    prompts, now = assistant.prompts, prompts_in_force(assistant)
     if not version:
         before = [use.digest for use in prompts.uses() if use.digest != now]
         if not before:

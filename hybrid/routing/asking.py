@@ -29,6 +29,7 @@ from hybrid.types import Answer, Arm, ArmRoute, Asker, Message, Question, Where,
 if TYPE_CHECKING:
     from hybrid.evaluation.outcomes import ArmCost, Outcome
     from hybrid.grounding.judge import Grounder
+    from hybrid.grounding.sampling import Uncertainty
     from hybrid.routing.arms import ArmRouterCard
 
 _Name = TypeVar("_Name", bound=Hashable)
@@ -188,6 +189,32 @@ class AskedDomain:
             return standalone(question, history)
         prompt = load_followup_prompt(self.settings.generation.language)
         return rewritten(question, history, self.generator(), prompt)
+
+    def uncertainty(
+        self, answer: Answer, *, samples: int = 5, temperature: float = 0.5, seed: int = 0
+    ) -> Uncertainty | None:
+        """Tell how sure the generator is of an answer that has no passages, by what else it would say.
+
+        The answer is of the arm ``base`` or ``adapter``; ``samples`` others are drawn, at a ``temperature``
+        of which 1 takes the generator as it is and less makes the likely likelier.
+
+        Returns:
+            None for an answer that declined.
+
+        Raises:
+            UsageError: the answer was read from passages, which ``Assistant.check`` holds it against.
+        """
+        from hybrid.grounding.sampling import sampled
+
+        (found,) = sampled(
+            [answer],
+            lambda: self.grounder().scorer,
+            lambda arm: self.serving(arm).answerer,
+            samples=samples,
+            temperature=temperature,
+            seed=seed,
+        )
+        return found
 
     def told(self, arm: Arm | str | None) -> dict[str, SpanValue]:
         """Return what a trace says of a question before anything is done for it."""

@@ -10,7 +10,7 @@ import pytest
 from hybrid.cli.app import run
 from hybrid.config import Reader, load_settings, write_settings
 from hybrid.errors import ConfigError
-from hybrid.models import discovery
+from hybrid.models import servers as discovery
 from tests.scripted_server import Reply, ScriptedServer
 
 OWN = Path(".config") / "hybrid" / "hybrid.toml"

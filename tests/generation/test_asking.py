@@ -49,3 +49,26 @@ def test_of_a_very_long_question_beginning_and_end_are_read():
     assert shortened(long).startswith("What is the port?")
     assert shortened(long).endswith("Who set it?")
     assert shortened("What is the port?") == "What is the port?"
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("How old must one be to join?", {"old", "join"}),
+        ("If one pays late, what does one lose?", {"pay", "late", "lose"}),
+        ("Does the price cover one month?", {"pric", "cover", "one", "month"}),
+    ],
+)
+def test_one_is_a_number_only_where_it_counts(question, words):
+    assert set(read_question(question).words) == words
+
+
+@pytest.mark.parametrize(
+    ("question", "counted"),
+    [
+        ("How many weeks of notice?", "week"),
+        ("After how much inactivity is it closed?", ""),  # told as "60 seconds"
+    ],
+)
+def test_only_things_that_are_counted_must_be_named_with_their_number(question, counted):
+    assert read_question(question).counted == counted

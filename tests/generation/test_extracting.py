@@ -391,3 +391,9 @@ def test_a_chooser_has_its_say_in_doubt_but_not_where_rules_decide(question, wor
 )
 def test_a_question_of_the_document_is_answered_by_what_stands_behind_it(question, text, answer):
     assert said(question, hit(text)) == answer
+
+
+def test_what_the_question_names_itself_is_not_what_it_asks_for():
+    text = "To save objects of all databases use dump_all."
+    text += " Only global objects are saved by dump_all --globals."
+    assert "--globals" in said("Which option of dump_all saves objects of all databases?", hit(text))

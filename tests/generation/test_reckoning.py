@@ -7,6 +7,7 @@ import pytest
 from hybrid.generation.citations import join_cited, only_quoted
 from hybrid.generation.extracting import extract
 from hybrid.generation.prompts import passage_of
+from hybrid.generation.reckoning import asks_for_extreme
 from hybrid.testing import HashEmbedder
 from hybrid.types import Answer, Arm, Chunk, Hit
 
@@ -101,17 +102,45 @@ def test_of_figures_in_two_units_no_sum_is_made():
     assert "arithmetic" not in said("What are size and weight of the pot together?", table)[0].text
 
 
-def test_of_records_of_a_file_no_greatest_one_is_told_since_others_may_not_be_found():
+def dearest(prices, *, rows=None):
     hits = [
         Hit(Chunk(f"prices.csv#{n}", 0, 0, len(text), text, ("prices",)), 1.0)
-        for n, price in enumerate((24, 145, 33), start=1)
+        for n, price in enumerate(prices, start=1)
         for text in [f"job: Job {n}\nprice_eur: {price}\ndays: {n}"]
     ]
     passages = [passage_of(n, hit) for n, hit in enumerate(hits, start=1)]
+    question = "What is the price of the most expensive job?"
     found = extract(
-        "What is the price of the most expensive job?", hits, passages, HashEmbedder(256), sentences=2
+        question, hits[:2], passages[:2], HashEmbedder(256), sentences=2, rows=passages[:rows] if rows else ()
     )
-    assert "Job 1" in found.cited[0].sentence  # the first of three alike, not the dearest of those found
+    return found.cited[0]
+
+
+def test_of_records_of_a_file_no_greatest_one_is_told_where_others_may_not_be_found():
+    assert "Job 1" in dearest((24, 145, 33)).sentence  # the first of those alike, not the dearest found
+
+
+def test_of_all_records_of_a_file_the_greatest_is_told_though_it_was_not_found():
+    cited = dearest((24, 145, 33, 720, 90), rows=5)
+    assert cited.sentence == "Job 4, price eur: 720."
+    assert cited.support.passage.source == "prices.csv#4"
+
+
+def test_where_one_of_all_records_has_no_figure_but_words_none_is_told():
+    assert "Job 1" in dearest((24, 145, "on request", "not known", 90), rows=5).sentence
+
+
+@pytest.mark.parametrize(
+    ("question", "asks"),
+    [
+        ("Which job is the cheapest?", True),
+        ("What has the most days?", True),
+        ("How long at most?", False),
+        ("When is the shop open?", False),
+    ],
+)
+def test_a_question_for_an_extreme_is_known_by_its_words(question, asks):
+    assert asks_for_extreme(question) is asks
 
 
 def test_two_conditions_choose_the_record():
@@ -137,3 +166,8 @@ def test_a_word_that_only_ends_as_an_extreme_is_none():
     table = (("Income", "2022", "2023"), "Interest income | 410 | 622\nRent | 20 | 30")
     assert "622" not in said("In which year was interest income 410?", table)[0].text.partition("2022")[0]
     assert "2022 410" in said("In which year was interest income 410?", table)[0].text
+
+
+def test_a_total_is_not_the_greatest_of_the_things_that_it_adds_up():
+    table = (("Region", "Sales"), "North | 40 EUR\nSouth | 70 EUR\nTotal | 110 EUR")
+    assert said("Which region has the highest sales?", table)[0].text == "South, Sales: 70 EUR. [1]"

@@ -10,7 +10,7 @@ from hybrid.changes import Switched, read_changes
 from hybrid.decision import adopted
 from hybrid.errors import AdapterError, GateFailed, IndexMissing, UsageError
 from hybrid.index.generations import current
-from hybrid.operations.switches import disagreements, promote, rollback
+from hybrid.operations.switches import disagreements, promote, prompts_in_force, rollback
 from hybrid.operations.traffic import read_split, start_split, stop_split
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Document
@@ -85,16 +85,16 @@ def test_one_thing_alone_is_taken_back(assistant, keep):
 def test_prompts_are_switched_with_the_arm_and_back(assistant):
     question = "What is the default port?"
     assistant.ask(question, arm="base")
-    first = assistant.prompts_in_force
+    first = prompts_in_force(assistant)
     settings = load_settings({"generation": {"prompt": "terse"}}, environment={})
     terse = Assistant("manual", settings=settings, embedder=HashEmbedder(64), generator=assistant.generator)
     terse.ask(question, arm="base")
-    second = terse.prompts_in_force
+    second = prompts_in_force(terse)
     changes = promote(terse, prompt=first[:6], arm="base")
     assert [(one.what, one.after) for one in changes] == [(Switched.PROMPT, first), (Switched.ARM, "base")]
-    assert (terse.prompts_in_force, state(terse)[0]) == (first, "base")
+    assert (prompts_in_force(terse), state(terse)[0]) == (first, "base")
     rollback(terse)
-    assert (terse.prompts_in_force, state(terse)[0]) == (second, None)
+    assert (prompts_in_force(terse), state(terse)[0]) == (second, None)
 
 
 def test_a_decision_comes_back_with_its_reason(assistant):

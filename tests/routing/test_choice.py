@@ -209,7 +209,7 @@ def test_a_domain_without_an_index_routes_by_the_questions_alone(tmp_path, keep_
     assert chosen(made.ask(pump(60))) == (Arm.BASE, "base")
     other = HashEmbedder(256, name="fake/other")
     again = Assistant("bare", settings=_SETTINGS, embedder=other, generator=generator)
-    assert "changed since, the embedder" in again._chooser.routes([clause(60)])[0].reason
+    assert "changed since, the embedder" in again.asked.chooser.routes([clause(60)])[0].reason
 
 
 def test_one_arm_leaves_nothing_to_choose(assistant):
