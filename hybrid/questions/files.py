@@ -160,7 +160,8 @@ def question_of(value: Any, number: int, path: Path) -> Question:
     answers = tuple(row.get("answers", ()))
     if options and answers and not set(options) & set(answers):
         raise UsageError(
-            f"{place}: none of the answers {_short(answers)} is one of the options {_short(options)}",
+            f"{place}: expected an answer that is one of the `options` {_short(options)}, "
+            f"found {_short(answers)}",
             hint="write the right option as it stands, not its letter or number",
         )
     return Question(

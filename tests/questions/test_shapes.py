@@ -57,7 +57,7 @@ def test_common_shapes(tmp_path, row, answers, answerable):
         ({"question": " ", "answers": ["a"]}, "no text `question`"),
         ({"question": "\ud800", "answers": ["a"]}, "lone surrogate"),
         ({"question": "q", "choices": ["a", "b"], "answer": 1}, "`choices` is not read"),
-        ({"question": "q", "options": ["a", "b"], "answer": "B"}, "none of the answers"),
+        ({"question": "q", "options": ["a", "b"], "answer": "B"}, "one of the `options`"),
         ({"question": "q", "options": {"A": "a"}, "answer": "A"}, "`options`: expected a list"),
         ({"question": "q", "answers": ["a"], "evidence": ["x"]}, "`evidence`: expected objects"),
         (
