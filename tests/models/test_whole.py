@@ -161,7 +161,7 @@ _SMALL = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "n
     [
         ("Bert", "BertForMaskedLM", "is an encoder"),
         ("Roberta", "RobertaForMaskedLM", "is an encoder"),
-        ("T5", "T5ForConditionalGeneration", r"no causal language model: T5Config$"),
+        ("T5", "T5ForConditionalGeneration", r"no causal language model: T5Config\n"),
     ],
 )
 def test_what_does_not_write_behind_a_prompt_is_no_generator(
