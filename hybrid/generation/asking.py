@@ -179,8 +179,11 @@ _CAPITAL = re.compile(r"(?<![.!?] )(?<!^)(?<![\w-])(?!I\b|I['’])[A-Z][\w'’-]
 
 # Words that every question has and no answer needs.
 _EMPTY = word_set(
-    "tell please know want like get give need find many much long often mean kind exactly happen"
+    "tell please know want like get give need find many much long often mean kind exactly happen must"
 )
+_MODAL = "must|can|may|should|shall|could|would|will|do|does|did|has|have|need|needs|if|when"
+# "one" is no number there
+_ONESELF = re.compile(rf"\b(?:{_MODAL}) one\b|\bone(?= (?:{_MODAL})\b)", re.IGNORECASE)
 
 
 # Who pastes a document does not ask with all of it.
@@ -321,6 +324,7 @@ def _words(question: str, codes: Sequence[str]) -> tuple[str, ...]:
     bare = QUARTER.sub(" ", question) if any(code not in question.lower() for code in codes) else question
     for code in codes:
         bare = re.sub(re.escape(code), " ", bare, flags=re.IGNORECASE)
+    bare = _ONESELF.sub(" ", bare)
     found = [word for word in content_words(bare) if word not in _EMPTY] or content_words(question)
     return tuple(dict.fromkeys(found))
 

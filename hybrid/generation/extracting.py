@@ -64,8 +64,6 @@ _OF_PARAGRAPH = 0.5
 _LOOKED_AT = 24
 # So near to the best one must be what says otherwise, less near where the documents are versions of one.
 _SAME = (0.8, 0.65)
-# Of two things that are compared, this share of the question must be said by both together.
-_TOGETHER = 0.5
 # What has the kind of thing asked for is so much more surely about the question.
 _TYPED, _RECKONED = 0.03, 0.1
 _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED = 0.3, 0.15, 0.1
@@ -175,12 +173,9 @@ def extract(
         uncounted = _UNCOUNTED * (bool(asked.counted) and fits_kind(asked, best) < BELOW_HEADING)
         uncounted += _UNCOUNTED * is_of_another(best, words, asked)
     uncounted -= _TYPED * (asked.form is Form.FACT and fits_kind(asked, best) == 1.0)
-    if both:
+    if both and _of_kind(asked, both):
         together = words.share(" ".join(fact.wider for fact in both))
-        relevances[order[0]] = max(
-            float(relevances[order[0]]),
-            (1 + together) / 2 if together >= _TOGETHER or _of_kind(asked, both) else 0.0,
-        )
+        relevances[order[0]] = max(float(relevances[order[0]]), (1 + together) / 2)
     relevance = float(relevances[order[0]]) - _unheld(asked, about) - uncounted
     return Extract(tuple(chosen), float(np.clip(relevance, 0.0, 1.0)))
 

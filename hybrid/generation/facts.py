@@ -12,10 +12,12 @@ from hybrid.generation.asking import Asked
 from hybrid.generation.prompts import Passage
 from hybrid.text.numbers import quantities
 from hybrid.text.rows import Saying, TableRow, closed
+from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import content_words
 from hybrid.types import CELLS, Span
 
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
+_LABEL_WORDS = 3
 _FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
 # a number before a month is of a date
 _MONTHS = "jan|feb|mar|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz]|mär"
@@ -107,10 +109,12 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         if len(ITEM.findall(text := passage.text[place.start : place.end].strip())) > 1:
             above, section = _lead_in(passage.text[: place.start]), section_of(passage)
             yield Quotable(passage, passage.placed(place), text, above, rank, term=section, whole=True)
-    before, term, first, ended = "", "", "", 0
-    for saying in _split(said):
+    before, term, first, ended, labelled = "", "", "", 0, ""
+    for saying, label in _split(said):
         if not any(map(str.isalnum, saying.text)):
             continue
+        if label or labelled:  # of an item, and of no other one
+            term, labelled = label, label
         if "\n\n" in passage.text[ended : saying.span.start] and not asks(before):
             term = ""
         ended = saying.span.end
@@ -163,19 +167,39 @@ def distinct_facts(facts: Sequence[Quotable]) -> list[Quotable]:
     return list(seen.values())
 
 
-def _split(said: Sequence[Saying]) -> Iterator[Saying]:
-    """Yield sentences, and the entries of a form, a line each, as such."""
+def _split(said: Sequence[Saying]) -> Iterator[tuple[Saying, str]]:
+    """Yield sentences, and the entries of a form, a line each, as such.
+
+    Beside each stands the label that its item begins with ("2. Laser. The tube was replaced."), if any.
+    What an item without one says hangs together ("(1) It may be changed. After a day it may not.").
+    """
     for saying in said:
+        mark = None if saying.row else ITEM.match(saying.text)
+        if mark and len(told := sentence_spans(saying.text[mark.end() :])) > 1:
+            yield from _of_item(saying, [Span(mark.end() + one.start, mark.end() + one.end) for one in told])
+            continue
         lines = saying.text.split("\n")
         entries = [bool(_FIELD.fullmatch(line.strip())) for line in lines]
         if saying.row or len(lines) < 2 or not all(entries):
-            yield saying
+            yield saying, ""
             continue
         start = saying.span.start
         for line in lines:
             if line.strip():
-                yield Saying(Span(start, start + len(line)), line)
+                yield Saying(Span(start, start + len(line)), line), ""
             start += len(line) + 1
+
+
+def _of_item(item: Saying, told: Sequence[Span]) -> Iterator[tuple[Saying, str]]:
+    # a line of its own, not indented, is no more of the item
+    ends = next((place for place, one in enumerate(told) if item.text[one.start - 1] == "\n"), len(told))
+    first = item.text[told[0].start : told[0].end]
+    labelled = ends > 1 and first.endswith(".") and len(first.split()) <= _LABEL_WORDS
+    own = told[1:ends] if labelled else [Span(0, told[ends - 1].end)]
+    for span in (*own, *told[ends:]):
+        place = Span(item.span.start + span.start, item.span.start + span.end)
+        label = first[:-1] if labelled and span in own else ""
+        yield Saying(place, item.text[span.start : span.end]), label
 
 
 def _term(text: str) -> str:

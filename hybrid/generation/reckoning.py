@@ -48,6 +48,7 @@ _CHANGE = re.compile(
 _SUM = re.compile(r"\b(?:together|altogether|in total|combined|sum of|in all|zusammen|insgesamt)\b")
 _LEAST = re.compile(r"\b(?:at least|no less than|more than|over|above|mindestens)\s+(?=\d)")
 _MOST = re.compile(r"\b(?:at most|no more than|up to|under|below|less than|höchstens)\s+(?=\d)")
+_TOTAL = re.compile(r"\W*(?:(?:sub|grand )?totals?|sum|overall|summe|gesamt|insgesamt)\b", re.IGNORECASE)
 _PEOPLE = re.compile(
     r"\b\d+\s+(?:people|persons?|guests?|participants?|of us|seats?|places|attendees|personen)\b"
 )
@@ -234,7 +235,9 @@ def _extreme(
     across = _across(lowered, rows, words)
     if across is not None:
         return _greatest_cell(kept[0], across, down=down)
-    return _greatest_row(asked, kept, meant, base, down=down)
+    # a total is none of the things that are compared
+    single = [fact for fact in table if fact.row and not _TOTAL.match(fact.row.label)]
+    return _greatest_row(asked, _kept(single or table), meant, base, down=down)
 
 
 def _greatest_cell(fact: Quotable, across: Sequence[int], *, down: bool) -> Reckoned | None:

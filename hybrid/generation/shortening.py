@@ -139,18 +139,17 @@ def _shortest(asked: Asked, text: str, around: str, words: Matcher, room: int) -
             or names_held(asked.names, f"{around} {shown}") != names
         ):
             continue
-        worth = _worth(asked, text, shown, room)
+        worth = _worth(asked, shown, room)
         if best is None or worth > best[0]:
             best = worth, shown
     return best[1] if best else text
 
 
-def _worth(asked: Asked, text: str, shown: str, room: int) -> tuple[float, ...]:
+def _worth(asked: Asked, shown: str, room: int) -> tuple[float, ...]:
     """Return what speaks for a way to cut, the first reason first."""
     size = len(shown.split())
-    percent = "%" in shown or "%" not in text or "percent" not in asked.text.lower()
     kinds = len(asked.wanted.findall(shown)) if asked.wanted else 0
-    return float(percent), float(size <= room), float(kinds), float(size if size <= room else -size)
+    return float(size <= room), float(kinds), float(size if size <= room else -size)
 
 
 def _ways(asked: Asked, text: str) -> Iterator[list[Span]]:

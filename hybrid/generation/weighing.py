@@ -144,7 +144,7 @@ def fits_kind(asked: Asked, fact: Quotable) -> float:
     """Return how far a fact has the kind of thing that is asked for, from 0 to 1."""
     if asked.wanted is None:
         return 0.0
-    if not _tells(asked, f"{fact.term} {fact.text}".strip()) and not _in_cells(asked.wanted, fact):
+    if not _tells(asked, f"{fact.term} {fact.text}".strip()):
         return BELOW_HEADING if telling_heading(asked, fact.passage) else 0.0
     return 1.0 if not asked.counted or _counts(asked.counted, fact) else 0.5
 
@@ -154,23 +154,6 @@ def _tells(asked: Asked, text: str) -> bool:
     told = asked.text.lower()
     found = asked.wanted.finditer(text) if asked.wanted else ()
     return any(not one.group() or one.group().lower() not in told for one in found)
-
-
-def _in_cells(wanted: re.Pattern[str], fact: Quotable) -> bool:
-    """Tell whether a figure of a row has the kind asked for with what it counts: 8 of "SECONDS"."""
-    if fact.row is None:
-        return False
-    label, unit = (
-        fact.row.label,
-        dict(zip(map(str.lower, fact.row.columns), fact.row.cells, strict=True)).get("unit", ""),
-    )
-    said = (
-        f"{cell} {of}"
-        for cell, name in zip(fact.row.cells[1:], fact.row.columns[1:], strict=True)
-        if cell[:1].isdigit()
-        for of in (name, label.split()[-1] if label else "", unit)
-    )
-    return any(wanted.search(one) for one in said)
 
 
 def _counts(counted: str, fact: Quotable) -> bool:

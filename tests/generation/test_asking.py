@@ -52,6 +52,18 @@ def test_of_a_very_long_question_beginning_and_end_are_read():
 
 
 @pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("How old must one be to join?", {"old", "join"}),
+        ("If one pays late, what does one lose?", {"pay", "late", "lose"}),
+        ("Does the price cover one month?", {"pric", "cover", "one", "month"}),
+    ],
+)
+def test_one_is_a_number_only_where_it_counts(question, words):
+    assert set(read_question(question).words) == words
+
+
+@pytest.mark.parametrize(
     ("question", "counted"),
     [
         ("How many weeks of notice?", "week"),

@@ -118,3 +118,30 @@ def test_an_amount_falls_into_the_range_that_a_column_is_called_by(question, sai
     text = "M12 | 2.50 | 2.20 | 2.05\nM14 | 3.50 | 3.20 | 3.05"
     passage = passage_of(1, Hit(Chunk("a.pdf", 0, 0, len(text), text, ("Prices",), columns=columns), 1.0))
     assert next(facts_of(read_question(question), passage, 1.0)).text == said
+
+
+def test_the_sentences_of_a_labelled_item_are_quoted_one_by_one_under_their_label():
+    text = (
+        "1. Finances. The balance is 23,410 EUR. Rent rises in July.\n"
+        "2. Laser cutter. The tube was replaced in spring. A hose was blocked.\nNext meeting: 9 June, 19:00."
+    )
+    facts = list(
+        facts_of(read_question("When?"), passage_of(1, Hit(Chunk("a.txt", 0, 0, len(text), text), 1.0)), 1.0)
+    )
+    assert [(fact.term, fact.text) for fact in facts if not fact.whole] == [
+        ("Finances", "The balance is 23,410 EUR."),
+        ("Finances", "Rent rises in July."),
+        ("Laser cutter", "The tube was replaced in spring."),
+        ("Laser cutter", "A hose was blocked."),
+        ("", "Next meeting: 9 June, 19:00."),
+    ]
+    assert all(text[fact.span.start : fact.span.end] == fact.text for fact in facts)
+
+
+def test_what_an_item_without_a_label_says_is_quoted_whole():
+    text = "(1) A booking may be changed free of charge. After a day it costs 8 EUR.\n(2) None is sold."
+    facts = facts_of(
+        read_question("What?"), passage_of(1, Hit(Chunk("a.txt", 0, 0, len(text), text), 1.0)), 1.0
+    )
+    said = [fact.text for fact in facts if not fact.whole]
+    assert said == ["A booking may be changed free of charge. After a day it costs 8 EUR.", "None is sold."]

@@ -166,3 +166,8 @@ def test_a_word_that_only_ends_as_an_extreme_is_none():
     table = (("Income", "2022", "2023"), "Interest income | 410 | 622\nRent | 20 | 30")
     assert "622" not in said("In which year was interest income 410?", table)[0].text.partition("2022")[0]
     assert "2022 410" in said("In which year was interest income 410?", table)[0].text
+
+
+def test_a_total_is_not_the_greatest_of_the_things_that_it_adds_up():
+    table = (("Region", "Sales"), "North | 40 EUR\nSouth | 70 EUR\nTotal | 110 EUR")
+    assert said("Which region has the highest sales?", table)[0].text == "South, Sales: 70 EUR. [1]"
