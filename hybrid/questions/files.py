@@ -383,7 +383,9 @@ def golds_of(value: Any, place: str) -> list[str]:
             raise UsageError(f"{place}: expected texts, found {_short(value)}", hint=_SHAPE)
         return list(dict.fromkeys(gold for one in named for gold in golds_of(one, place)))
     if isinstance(value, list):
-        return list(dict.fromkeys(gold for one in value for gold in golds_of(one, place)))
+        # a blank one beside others is a slip of who made the set, and would stand in every answer
+        said = [one for one in value if not isinstance(one, str) or one.strip()] or value
+        return list(dict.fromkeys(gold for one in said for gold in golds_of(one, place)))
     if isinstance(value, bool):
         return ["yes" if value else "no"]
     if isinstance(value, str | int | float) and value == value and str(value).strip():

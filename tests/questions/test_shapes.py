@@ -39,6 +39,7 @@ def load(tmp_path, *rows, name="q.jsonl"):
         ({"id": 1, "inputs": {"question": "q"}, "outputs": {"answer": "a"}}, ("a",), True),
         ({"question": "q", "ground_truth": "a", "answer": "what a model said"}, ("a",), True),
         ({"inputs": {"input": "q"}, "outputs": {"output": "a"}}, ("a",), True),
+        ({"question": "q", "answers": ["a", " "]}, ("a",), True),
         ({"question": "q", "answers": ["a"], "evidence": None}, ("a",), True),
         ({"question": "q"}, (), True),
         ({"question": "q", "answers": None}, (), True),
