@@ -90,7 +90,8 @@ class _Together:
         self.ids, self.mask = self.ids[chosen], self.mask[chosen]
         if self.cache is None or not places:
             return
-        self.cache.batch_select_indices(chosen)
+        # all kinds of layers know it, those of linear attention too
+        self.cache.reorder_cache(chosen)
         empty = int(self.mask.any(0).nonzero()[0])
         if empty and _grows(self.cache):
             self.mask = self.mask[:, empty:]

@@ -39,6 +39,8 @@ _THOUGHTS: Mapping[str, str] = {
 # What a template writes around a turn: a name in angle or square brackets, or a line as of a heading.
 _FRAME = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Z_]{2,20}\]|^#{2,4} ?\w+:", re.MULTILINE)
 _PROBE = ("system text", "user text")
+# What a template raises, or what it does with a conversation that it was not written for.
+_TEMPLATE_FAILS = (TemplateError, TypeError, ValueError, LookupError, AttributeError)
 _ANSWER = "text of an answer"
 
 
@@ -67,24 +69,35 @@ class Dialogue:
         return f"{self.tokenizer.bos_token or ''}{body}\n\nAssistant:"
 
     def _rendered(self, turns: list[dict[str, str]]) -> str:
-        told = turns[0]["content"] if turns[0]["role"] == MessageRole.SYSTEM else ""
-        failed: TemplateError | None = None
-        for layout in (turns, _without_system(turns)) if told and len(turns) > 1 else (turns,):
+        layouts: list[Sequence[Mapping[str, Any]]] = [turns]
+        if turns[0]["role"] == MessageRole.SYSTEM and len(turns) > 1:
+            layouts.append(_without_system(turns))
+        # templates of models that see pictures want the parts of a text
+        layouts += [_in_parts(layout) for layout in layouts]
+        # what the model itself said before may be cut: thoughts are
+        told = [turn["content"].strip() for turn in turns if turn["role"] != MessageRole.ASSISTANT]
+        failed: Exception | None = None
+        for layout in layouts:
             try:
-                rendered = self.tokenizer.apply_chat_template(
-                    layout, tokenize=False, add_generation_prompt=True
-                )
-            except TemplateError as error:
-                failed = error
+                rendered = self._laid_out(layout, add_generation_prompt=True)
+            except _TEMPLATE_FAILS as error:
+                failed = failed or error
                 continue
             # some leave out what they do not know, without a word
-            if told.strip() in rendered:
-                return str(rendered)
+            if all(text in rendered for text in told):
+                return rendered
         raise ModelError(
             f"the chat template of {self.tokenizer.name_or_path} cannot lay out the conversation: "
             f"{failed or 'it leaves out what the model is told'}",
             hint="take the chat template of another model of its family, or leave the file out",
         ) from failed
+
+    def _laid_out(self, turns: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool) -> str:
+        return str(
+            self.tokenizer.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=add_generation_prompt
+            )
+        )
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -124,12 +137,12 @@ class Dialogue:
         The two differ in Gemma, Phi-3 and Llama 3: a model that is taught the other one forgets how to end.
         """
         probe = [{"role": "user", "content": _PROBE[1]}, {"role": "assistant", "content": _ANSWER}]
-        with contextlib.suppress(TemplateError):  # it is told where a conversation is to be laid out
-            if self.tokenizer.chat_template:
-                rendered = self.tokenizer.apply_chat_template(probe, tokenize=False)
-                (behind,) = self.tokens([rendered.rpartition(_ANSWER)[2].lstrip()])
-                if behind and behind[0] in self.tokenizer.added_tokens_decoder:
-                    return behind[0]
+        for turns in (probe, _in_parts(probe)) if self.tokenizer.chat_template else ():
+            with contextlib.suppress(*_TEMPLATE_FAILS):  # it is told where a conversation is to be laid out
+                _, there, behind = self._laid_out(turns, add_generation_prompt=False).rpartition(_ANSWER)
+                (ids,) = self.tokens([behind.lstrip()])
+                if there and ids and ids[0] in self.tokenizer.added_tokens_decoder:
+                    return ids[0]
         end = self.tokenizer.eos_token_id
         return None if end is None else int(end)
 
@@ -165,6 +178,10 @@ def _without_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
     """Return the turns with what the system says at the beginning of what the user says first."""
     system, first, *others = turns
     return [{**first, "content": f"{system['content']}\n\n{first['content']}"}, *others]
+
+
+def _in_parts(turns: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**turn, "content": [{"type": "text", "text": turn["content"]}]} for turn in turns]
 
 
 @dataclass(frozen=True, slots=True)

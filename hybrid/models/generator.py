@@ -30,11 +30,7 @@ class TransformersGenerator(LocalGenerator):
     def __init__(self, folder: Path, *, name: str, placement: Placement) -> None:
         self._model = load_causal(folder, dtype=placement.torch_dtype()).to(placement.device).eval()
         super().__init__(folder, name=name, form=placement.dtype, config=self._model.config)
-        if "past_key_values" not in inspect.signature(self._model.forward).parameters:
-            raise ModelError(
-                f"{name} is a recurrent model ({type(self._model).__name__}), which cannot be asked here",
-                hint="choose a transformer, or serve it and set models.endpoint",
-            )
+        _require_writer(self._model, name)
         self._swap = Swap(self._model)
         self._shown: Shown | None = None
         # with a head the change of the weights is shown to it alone: all else is said by the base
@@ -211,7 +207,7 @@ class TransformersGenerator(LocalGenerator):
         device = mask.device
         wanted = torch.tensor([row for row, _ in rows], device=device)
         cache = copy.deepcopy(cache)
-        cache.batch_select_indices(wanted)
+        cache.reorder_cache(wanted)
         width = max(len(ids) for _, ids in rows)
         padded = torch.zeros((len(rows), width), dtype=torch.long, device=device)
         there = torch.zeros((len(rows), width), dtype=mask.dtype, device=device)
@@ -260,3 +256,27 @@ class TransformersGenerator(LocalGenerator):
     def _made_decoder(self) -> Decoder:
         filler, device = self._tokenizer.pad_token_id or 0, self._model.device
         return Decoder(self._forward, ends=self.ends, filler=filler, device=device)
+
+
+def _require_writer(model: Any, name: str) -> None:
+    """Refuse what cannot write behind a prompt: recurrent models, and encoders with an output layer.
+
+    Raises:
+        ModelError: with what to choose.
+    """
+    from transformers.cache_utils import CacheLayerMixin, DynamicCache
+
+    kind = type(model).__name__
+    layers = DynamicCache(config=model.config).layers
+    remembers = not layers or any(isinstance(layer, CacheLayerMixin) for layer in layers)
+    if "past_key_values" not in inspect.signature(model.forward).parameters or not remembers:
+        raise ModelError(
+            f"{name} is a recurrent model ({kind}), which cannot be asked here",
+            hint="choose a transformer, or serve it and set models.endpoint",
+        )
+    causal = [part.is_causal for part in model.modules() if hasattr(part, "is_causal")]
+    if causal and not any(causal):
+        raise ModelError(
+            f"{name} is an encoder ({kind}): it reads in both directions and does not write behind a prompt",
+            hint="choose a generator such as Llama or Qwen; an encoder may be models.embedder",
+        )

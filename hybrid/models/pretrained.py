@@ -22,6 +22,8 @@ from hybrid.models.resolve import cached
 # threads that ask first would each load a copy.
 LOADING = threading.RLock()
 _SHOWN_TENSORS = 4
+# How transformers says so, before a list of all architectures that are one.
+_OTHER_KIND = re.compile(r"Unrecognized configuration class <class '(?:[\w.]+\.)?(\w+)'>")
 # A pooler is in the model class, and no embedder of sentence-transformers reads it.
 _UNREAD = re.compile(r"(^|\.)pooler\.")
 
@@ -48,6 +50,12 @@ def refusal(folder: Path, kind: str, error: Exception) -> ModelMissing:
         return ModelMissing(
             f"{folder} brings code of its own, which was not run",
             hint="choose a model of an architecture that transformers has",
+        )
+    if other := _OTHER_KIND.search(str(error)):
+        return ModelMissing(
+            f"{folder} is of an architecture that is no {kind}: {other[1]}",
+            hint="a generator is a decoder such as Llama or Qwen: encoders (BERT) and encoder-decoders (T5) "
+            "do not write behind a prompt",
         )
     return ModelMissing(
         f"{folder} cannot be loaded as a {kind}: {error}",

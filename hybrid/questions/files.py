@@ -114,6 +114,8 @@ def _not_utf8(path: Path, error: UnicodeDecodeError) -> UsageError:
     content, encoding = path.read_bytes(), "LATIN1"
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encoding = "UTF-16"
+    elif b"\0" in content[:2]:
+        encoding = "UTF-16BE" if content[:1] == b"\0" else "UTF-16LE"
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as whole:
@@ -128,8 +130,10 @@ def read_rows(path: Path) -> Iterator[tuple[int, Any]]:
     """Yield the rows of a file by their number: lines, or items of a file that is one JSON value.
 
     Raises:
-        UsageError: it is not UTF-8, or a line is not JSON; the message names the line.
+        UsageError: it is of another kind, not UTF-8, or a line is not JSON; the message names the line.
     """
+    if how := _OTHER_FILES.get(path.suffix.lower()):
+        raise UsageError(f"{path} is not JSON lines", hint=f"convert it: {how.format(path.name)}")
     try:
         whole = rows_of(json.loads(path.read_text(encoding="utf-8-sig")))
     except (ValueError, RecursionError):  # lines, or not JSON at all, which is told by line
@@ -152,28 +156,31 @@ def question_of(value: Any, number: int, path: Path) -> Question:
     """
     place = f"{path}, line {number}"
     row = as_row(value, place)
-    try:
-        return Question(
-            id=str(row.get("id") if row.get("id") is not None else number),
-            text=row["question"],
-            answers=tuple(row.get("answers", ())),
-            answerable=row.get("answerable", True),
-            evidence=tuple(_evidence(item) for item in row.get("evidence", ())),
-            slices=_strings(row, "slices", place),
-            options=_strings(row, "options", place),
-            source=str(row.get("source") or ""),
-            withheld=_strings(row, "withheld", place),
-            made=str(row.get("made", "gold")),
-        )
-    except (AttributeError, KeyError, TypeError) as error:
+    options = _strings(row, "options", place)
+    answers = tuple(row.get("answers", ()))
+    if options and answers and not set(options) & set(answers):
         raise UsageError(
-            f"{place}: expected an object with `question`, found {json.dumps(value)[:80]}"
-        ) from error
+            f"{place}: expected an answer that is one of the `options` {_short(options)}, "
+            f"found {_short(answers)}",
+            hint="write the right option as it stands, not its letter or number",
+        )
+    return Question(
+        id=str(row.get("id") if row.get("id") is not None else number),
+        text=row["question"],
+        answers=answers,
+        answerable=row.get("answerable", True),
+        evidence=_evidence(row.get("evidence") or (), place),
+        slices=_strings(row, "slices", place),
+        options=options,
+        source=str(row.get("source") or ""),
+        withheld=_strings(row, "withheld", place),
+        made=str(row.get("made") or "gold"),
+    )
 
 
 def _strings(row: Any, key: str, place: str) -> tuple[str, ...]:
     found = row.get(key) or ()
-    if isinstance(found, str) or not all(isinstance(item, str) for item in found):
+    if not isinstance(found, list | tuple) or not all(isinstance(item, str) for item in found):
         raise UsageError(
             f"{place}, `{key}`: expected a list of texts, found {json.dumps(found)[:80]}",
             hint=f'write it as "{key}": ["...", "..."]',
@@ -181,9 +188,21 @@ def _strings(row: Any, key: str, place: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _evidence(value: Any) -> Evidence:
-    span = Span(int(value["start"]), int(value["end"])) if "start" in value else None
-    return Evidence(str(value["source"]), str(value["quote"]), span)
+def _evidence(found: Any, place: str) -> tuple[Evidence, ...]:
+    try:
+        return tuple(
+            Evidence(
+                str(one["source"]),
+                str(one["quote"]),
+                Span(int(one["start"]), int(one["end"])) if one.get("start") is not None else None,
+            )
+            for one in found
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"{place}, `evidence`: expected objects with `source` and `quote`, found {_short(found)}",
+            hint='write "evidence": [{"source": "FILE", "quote": "..."}], with `start` and `end` as numbers',
+        ) from error
 
 
 def _evidence_row(evidence: Evidence) -> dict[str, Any]:
@@ -288,10 +307,21 @@ _SHAPE = (
 )
 # What else the fields are called: SQuAD and Natural Questions, HotpotQA, ragas, TriviaQA, DeepEval.
 _QUESTION = ("question", "user_input", "query", "input")
+# An `answer` beside a truth is what a model said.
 _GOLD = (
-    *("answers", "answer", "ground_truth", "ground_truths", "reference", "gold", "golds"),
-    *("expected_output", "expected_answer", "target"),
+    *("answers", "ground_truth", "ground_truths", "reference", "gold", "golds"),
+    *("expected_output", "expected_answer", "target", "answer"),
 )
+# What people keep rows in that is not read, and what makes JSON lines of it.
+_PANDAS = 'python -c \'import pandas; pandas.{0}.to_json("data.jsonl", orient="records", lines=True)\''
+_OTHER_FILES = {
+    ".csv": _PANDAS.format('read_csv("{0}")'),
+    ".tsv": _PANDAS.format('read_table("{0}")'),
+    ".xlsx": _PANDAS.format('read_excel("{0}")'),
+    ".parquet": _PANDAS.format('read_parquet("{0}")'),
+    ".gz": "gunzip -k {0}",
+    ".zip": "unzip {0}",
+}
 _TEXTS = ("text", "value", "aliases", "normalized_aliases")
 
 
@@ -309,13 +339,22 @@ def as_row(value: Any, place: str) -> Row:
     row = dict(value)
     if isinstance(row.get("inputs"), dict):  # LangSmith
         gold = row.get("reference_outputs") or row.get("outputs")
-        row = {"id": row.get("id")} | row["inputs"] | (gold if isinstance(gold, dict) else {})
-    asked = [key for key in _QUESTION if isinstance(row.get(key), str)]
+        gold = gold if isinstance(gold, dict) else {}
+        if len(gold) == 1 and not gold.keys() & set(_GOLD):
+            gold = {"answer": next(iter(gold.values()))}
+        row = {"id": row.get("id")} | row["inputs"] | gold
+    asked = [key for key in _QUESTION if isinstance(row.get(key), str) and row[key].strip()]
     if not asked:
         why = "a query without its gold" if "_id" in row and "text" in row else "no text `question`"
         raise UsageError(
             f"{place}: expected an object with `question`, found {why}: {_short(row)}", hint=_SHAPE
         )
+    if "choices" in row:
+        raise UsageError(
+            f"{place}: `choices` is not read, found {_short(row['choices'])}",
+            hint='write the texts as "options": ["...", "..."] and the right one as "answers": ["..."]',
+        )
+    require_letters(row, place)
     row["question"] = row[asked[0]]
     row.setdefault("id", row.get("_id", row.get("question_id")))
     golds = [key for key in _GOLD if row.get(key) is not None]
@@ -344,10 +383,12 @@ def golds_of(value: Any, place: str) -> list[str]:
             raise UsageError(f"{place}: expected texts, found {_short(value)}", hint=_SHAPE)
         return list(dict.fromkeys(gold for one in named for gold in golds_of(one, place)))
     if isinstance(value, list):
-        return list(dict.fromkeys(gold for one in value for gold in golds_of(one, place)))
+        # a blank one beside others is a slip of who made the set, and would stand in every answer
+        said = [one for one in value if not isinstance(one, str) or one.strip()] or value
+        return list(dict.fromkeys(gold for one in said for gold in golds_of(one, place)))
     if isinstance(value, bool):
         return ["yes" if value else "no"]
-    if isinstance(value, str | int | float) and value == value:
+    if isinstance(value, str | int | float) and value == value and str(value).strip():
         return [str(value)]
     raise UsageError(
         f"{place}: expected a text, found {_short(value)}", hint="leave it out, or write the right text"
@@ -370,6 +411,17 @@ def _squad(articles: list[Any]) -> Iterator[Any]:
         for paragraph in article["paragraphs"]:
             for asked in paragraph["qas"]:
                 yield {**asked, "slices": [str(article["title"])] if article.get("title") else []}
+
+
+def require_letters(row: Row, place: str) -> None:
+    """Refuse a row with half a character, which no file can hold."""
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{place}: half a character (a lone surrogate, \\ud800 to \\udfff)",
+            hint="write the file anew from its source, as UTF-8",
+        ) from None
 
 
 def _flag(value: Any, place: str) -> bool:

@@ -5,6 +5,7 @@ from transformers import AutoTokenizer
 
 from hybrid.errors import ModelError
 from hybrid.models.dialogue import Dialogue
+from hybrid.types import Message, MessageRole
 
 # How the families end a turn; in all but the first it is not what ends a text.
 TEMPLATES = {
@@ -27,6 +28,11 @@ TEMPLATES = {
         "</s>",
     ),
     "no token": ("{% for m in messages %}{{ m.role }}: {{ m.content }}\n\n{% endfor %}", "</s>"),
+    "parts": (
+        "{% for m in messages %}<s>{% for c in m.content %}{{ c.text }}{% endfor %}<|im_end|>{% endfor %}",
+        "<|im_end|>",
+    ),
+    "breaks": ("{{ tools[0] + 1 }}", "</s>"),
     "refuses": ("{{ raise_exception('no') }}", "</s>"),
     "none": (None, "</s>"),
 }
@@ -53,3 +59,43 @@ def test_a_template_is_enough_where_the_tokenizer_names_no_end(tokenizer):
     tokenizer.chat_template = TEMPLATES["no token"][0]
     with pytest.raises(ModelError, match="names no token that ends a text"):
         assert Dialogue(tokenizer).end
+
+
+_TURNS = [Message(MessageRole.SYSTEM, "Be short. "), Message(MessageRole.USER, "Which port?")]
+
+
+@pytest.mark.parametrize(
+    ("template", "prompt"),
+    [
+        (TEMPLATES["parts"][0], "<s>Be short. <|im_end|><s>Which port?<|im_end|>"),
+        # a system that is left out, or that only fails
+        (
+            "{% for m in messages %}{% if m.role == 'user' %}[U] {{ m.content }}{% endif %}{% endfor %}",
+            "[U] Be short. \n\nWhich port?",
+        ),
+        (
+            "{% for m in messages %}{{ {'user': 'U'}[m.role] + m.content | trim }}{% endfor %}",
+            "UBe short. \n\nWhich port?",
+        ),
+    ],
+)
+def test_what_is_said_stands_in_the_prompt_of_odd_templates(tokenizer, template, prompt):
+    tokenizer.chat_template = template
+    assert Dialogue(tokenizer).prompt(_TURNS) == prompt
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        TEMPLATES["refuses"][0],
+        "{{ tools[0].name + 1 }}",
+        "{% for t in tools %}{{ t }}{% endfor %}",
+        "a text that is always the same",
+        "{% for m in messages %}",
+        {"tool_use": "{{ messages[0].content }}"},
+    ],
+)
+def test_a_template_that_cannot_say_it_is_an_error(tokenizer, template):
+    tokenizer.chat_template = template
+    with pytest.raises(ModelError, match="cannot lay out the conversation"):
+        Dialogue(tokenizer).prompt(_TURNS)

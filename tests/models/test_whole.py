@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from hybrid.adaptation.methods.lora import load_base
 from hybrid.config import Method, ModelSettings
-from hybrid.errors import ModelMissing
+from hybrid.errors import ModelError, ModelMissing
 from hybrid.grounding.scorers.classifier import Checkpoint, Head
 from hybrid.models.device import Placement
 from hybrid.models.embedder import (
@@ -19,6 +19,7 @@ from hybrid.models.embedder import (
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.loading import load_generator
 from hybrid.models.pretrained import load_causal
+from hybrid.types import Message, MessageRole
 
 _CPU = Placement("cpu", "float32", "test")
 
@@ -140,3 +141,65 @@ def test_code_in_a_folder_is_not_run_and_nobody_is_asked(tiny_generator_folder, 
         load_generator(settings)
     assert caught.value.exit_code == 5
     assert not (tmp_path / "ran").exists()
+
+
+def _written(folder, config, tokenizer_of, *, kind=None):
+    import transformers
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_config(config) if kind is None else getattr(transformers, kind)(config)
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tokenizer_of).save_pretrained(folder)
+    return folder
+
+
+_SMALL = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+
+
+@pytest.mark.parametrize(
+    ("family", "kind", "message"),
+    [
+        ("Bert", "BertForMaskedLM", "is an encoder"),
+        ("Roberta", "RobertaForMaskedLM", "is an encoder"),
+        ("T5", "T5ForConditionalGeneration", r"no causal language model: T5Config\n"),
+    ],
+)
+def test_what_does_not_write_behind_a_prompt_is_no_generator(
+    tiny_generator_folder, tmp_path, family, kind, message
+):
+    import transformers
+
+    sizes = {
+        **_SMALL,
+        "vocab_size": 99,
+        "d_model": 16,
+        "d_kv": 8,
+        "d_ff": 16,
+        "num_layers": 1,
+        "num_heads": 2,
+    }
+    config = getattr(transformers, f"{family}Config")(**sizes)
+    with pytest.raises((ModelError, ModelMissing), match=message) as caught:
+        _generate(_written(tmp_path / "model", config, tiny_generator_folder, kind=kind))
+    assert caught.value.exit_code == 5
+    assert "Llama" in caught.value.hint
+
+
+def test_a_mixture_of_attention_and_recurrence_writes_in_batches_what_it_writes_alone(
+    tiny_generator_folder, tmp_path
+):
+    from transformers import AutoTokenizer, Lfm2Config
+
+    known = len(AutoTokenizer.from_pretrained(tiny_generator_folder))
+    sizes = {**_SMALL, "num_hidden_layers": 2, "num_key_value_heads": 1, "vocab_size": known}
+    config = Lfm2Config(**sizes, layer_types=["conv", "full_attention"], initializer_range=0.5)
+    folder = _written(tmp_path / "model", config, tiny_generator_folder)
+    generator = TransformersGenerator(folder, name="mixed", placement=_CPU)
+    asked = [[Message(MessageRole.USER, text)] for text in ("port?", "which port is it then?" * 3)]
+    options = ["yes", "no indeed"]
+    assert generator.generate(asked, max_new_tokens=5) == [
+        generator.generate([one], max_new_tokens=5)[0] for one in asked
+    ]
+    alone = [generator.log_likelihoods([one], [[text]])[0][0] for one in asked for text in options]
+    together = generator.log_likelihoods(asked, [options, options])
+    assert [value for row in together for value in row] == pytest.approx(alone, abs=1e-4)

@@ -226,7 +226,7 @@ def test_whoever_asks_during_a_switch_is_answered_by_the_old_or_the_new(assistan
 
     def ask():
         while not stop.is_set():
-            serving = assistant._serving(None)
+            serving = assistant.asked.serving(None)
             seen.add((serving.name, serving.retriever and serving.retriever.index.manifest.generation))
 
     assistant.ask("What is the default port?", arm="rag:k=2")

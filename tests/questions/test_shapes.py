@@ -37,6 +37,10 @@ def load(tmp_path, *rows, name="q.jsonl"):
         ({"question": "q", "ground_truths": ["a"]}, ("a",), True),
         ({"input": "q", "expected_output": "a"}, ("a",), True),
         ({"id": 1, "inputs": {"question": "q"}, "outputs": {"answer": "a"}}, ("a",), True),
+        ({"question": "q", "ground_truth": "a", "answer": "what a model said"}, ("a",), True),
+        ({"inputs": {"input": "q"}, "outputs": {"output": "a"}}, ("a",), True),
+        ({"question": "q", "answers": ["a", " "]}, ("a",), True),
+        ({"question": "q", "answers": ["a"], "evidence": None}, ("a",), True),
         ({"question": "q"}, (), True),
         ({"question": "q", "answers": None}, (), True),
     ],
@@ -50,6 +54,17 @@ def test_common_shapes(tmp_path, row, answers, answerable):
     ("row", "said"),
     [
         ({"question": "q", "answers": [None, "22 kg"]}, "found null"),
+        ({"question": "q", "answers": [" "]}, "expected a text, found"),
+        ({"question": " ", "answers": ["a"]}, "no text `question`"),
+        ({"question": "\ud800", "answers": ["a"]}, "lone surrogate"),
+        ({"question": "q", "choices": ["a", "b"], "answer": 1}, "`choices` is not read"),
+        ({"question": "q", "options": ["a", "b"], "answer": "B"}, "one of the `options`"),
+        ({"question": "q", "options": {"A": "a"}, "answer": "A"}, "`options`: expected a list"),
+        ({"question": "q", "answers": ["a"], "evidence": ["x"]}, "`evidence`: expected objects"),
+        (
+            {"question": "q", "evidence": [{"source": "a", "quote": "q", "start": "x", "end": 1}]},
+            "`evidence`: expected objects",
+        ),
         ({"question": "q", "answers": {"start": [3]}}, "`answers`: expected texts"),
         (
             {"question": "q", "answers": ["nobody"], "answerable": "false"},
@@ -103,3 +118,19 @@ def test_another_encoding_is_told_with_the_line(tmp_path):
     path.write_bytes(b'{"question": "q"}\n{"question": "Z\xfcrich?"}\n')
     with pytest.raises(UsageError, match=r"q\.jsonl, line 2: not UTF-8"):
         load_questions(path)
+
+
+@pytest.mark.parametrize("name", ["q.csv", "q.tsv", "q.xlsx", "q.parquet", "q.jsonl.gz"])
+def test_a_table_says_how_it_becomes_lines(tmp_path, name):
+    (tmp_path / name).write_bytes(b"question,answers")
+    with pytest.raises(UsageError, match="is not JSON lines") as caught:
+        load_questions(tmp_path / name)
+    assert caught.value.hint.startswith("convert it: ")
+
+
+@pytest.mark.parametrize(("encoding", "named"), [("utf-16", "UTF-16"), ("utf-16-le", "UTF-16LE")])
+def test_another_encoding_is_named(tmp_path, encoding, named):
+    (tmp_path / "q.jsonl").write_bytes('{"question": "groß?"}'.encode(encoding))
+    with pytest.raises(UsageError, match="not UTF-8") as caught:
+        load_questions(tmp_path / "q.jsonl")
+    assert f"-f {named} " in caught.value.hint

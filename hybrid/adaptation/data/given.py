@@ -16,22 +16,12 @@ from hybrid.adaptation.values import Example, ExampleKind, PreferencePair, Query
 from hybrid.errors import UsageError
 from hybrid.files import write_atomic
 from hybrid.generation.prompts import Prompts
-from hybrid.questions.files import question_of, read_rows
+from hybrid.questions.files import question_of, read_rows, require_letters
 from hybrid.types import Message, MessageRole, Question
 
 # Less is learned by heart and says nothing about anything else.
 LEAST_EXAMPLES = 8
 MORE = "add examples or documents; some hundreds are a sensible beginning"
-# What people keep data in that is not read, and what makes JSON lines of it.
-_PANDAS = 'python -c \'import pandas; pandas.{0}.to_json("data.jsonl", orient="records", lines=True)\''
-_OTHER_FILES = {
-    ".csv": _PANDAS.format('read_csv("{0}")'),
-    ".tsv": _PANDAS.format('read_table("{0}")'),
-    ".xlsx": _PANDAS.format('read_excel("{0}")'),
-    ".parquet": _PANDAS.format('read_parquet("{0}")'),
-    ".gz": "gunzip -k {0}",
-    ".zip": "unzip {0}",
-}
 Taught: TypeAlias = Question | Example | QueryPair | PreferencePair
 KINDS = (
     "`question` and `answers`; `prompt` and `completion`; `messages` (OpenAI); `conversations` (ShareGPT); "
@@ -193,8 +183,6 @@ def load_examples(path: Path) -> list[Example]:
 def _rows(path: Path) -> list[GivenRow]:
     if not path.is_file():
         raise UsageError(f"there is no file {path}", hint="name training data, JSON lines")
-    if how := _OTHER_FILES.get(path.suffix.lower()):
-        raise UsageError(f"{path} is not JSON lines", hint=f"convert it: {how.format(path.name)}")
     rows = [GivenRow(path, number, value) for number, value in read_rows(path)]
     for row in rows:
         if not isinstance(row.value, dict):
@@ -260,13 +248,7 @@ def read_row(row: GivenRow, prompts: Prompts) -> list[Taught]:
     """
     row = replace(row, value={key: value for key, value in row.value.items() if value is not None})
     keys = row.value.keys()
-    try:
-        json.dumps(row.value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise UsageError(
-            f"{row.path}, line {row.number}: half a character (a lone surrogate, \\ud800 to \\udfff)",
-            hint="write the file anew from its source, as UTF-8",
-        ) from None
+    require_letters(row.value, f"{row.path}, line {row.number}")
     if "chosen" in keys or "rejected" in keys:
         return [_preference(_only(row, "preference"), prompts)]
     if not keys.isdisjoint(_TALKS):
