@@ -409,7 +409,8 @@ def test_a_question_that_a_page_asks_decides_nothing_and_is_not_said_before_its_
 DIARY = hit(
     "2026-02-11  Mail delayed by up to four hours at night\nStart 06:40 UTC.\n12 % of users affected.\n"
     "Owner: Priya Raman.\n\n"
-    "2025-12-19  Attachments could not be opened by most\nStart 09:00 UTC.\n3 % of users affected.\nOwner: Ann Lee.",
+    "2025-12-19  Attachments could not be opened by most\nStart 09:00 UTC.\n3 % of users affected.\n"
+    "Owner: Ann Lee.",
     "Incidents",
 )
 
@@ -427,6 +428,8 @@ def test_a_month_is_that_of_a_date_in_any_writing_and_an_entry_is_told_by_its_li
 
 
 def test_of_a_list_of_versions_the_item_of_the_one_that_is_asked_about_is_quoted():
-    text = "- 2.4 (3 March 2026): search in files.\n- 2.3 (10 November 2025): webhooks for mail.\n- 2.2: pages."
+    text = (
+        "- 2.4 (3 March 2026): search in files.\n- 2.3 (10 November 2025): webhooks for mail.\n- 2.2: pages."
+    )
     found = said("What changed in version 2.3?", hit(text, "API", "Changelog"))
     assert found == "2.3 (10 November 2025): webhooks for mail. [1]"
