@@ -90,7 +90,7 @@ class Quotable:
 
     @property
     def of_kind(self) -> str:
-        """Return where the kind of thing asked for may stand; of the line above an entry of a diary its date."""
+        """Return where the kind of thing asked for may stand; of the line above a diary entry its date."""
         dated = _DATED.match(self.term)
         return f"{self.text} {dated.group()}" if dated else f"{self.term} {self.text}".strip()
 
