@@ -13,6 +13,7 @@ from hybrid.generation.asking import Asked, Form, read_question, shortened
 from hybrid.generation.citations import Cited, Support
 from hybrid.generation.editions import contradicts, dated, sisters
 from hybrid.generation.facts import (
+    FIELD,
     ITEM,
     Quotable,
     asks,
@@ -98,6 +99,13 @@ _THAN = re.compile(r"\b(?:\w{2,}er|more|less|worse) than\b|\b\w{2,}er als\b", re
 _OPPOSITE = re.compile(
     r"\b(?:forbid\w*|prohibit\w*|ban(?:ned)?|free|sold out|exclude\w*|closed|exempt\w*|verboten)\b", re.I
 )
+# What is said of a thing under these is not yes, though no word of it is "not".
+_AGAINST = re.compile(
+    r"\b(?:forbid\w*|prohibit\w*|banned|bans?|exclud\w*|closed|exempt\w*|refus\w*|reject\w*|disallow\w*"
+    r"|sold out|verboten|ausgeschlossen|geschlossen|untersagt)\b",
+    re.IGNORECASE,
+)
+_BARE_ENTRY = 3
 _HAS = re.compile(r"\b(?:available|in stock|left|there|have|has|still|verfügbar|vorrätig|gibt)\b", re.I)
 _ALLOWS = re.compile(r"^(?:can|could|may|darf|kann)\b|\b(?:allowed|permitted|erlaubt)\b", re.I)
 _YES_NO = {"de": ("Ja", "Nein")}
@@ -498,6 +506,8 @@ def _verdict(asked: Asked, fact: Quotable, words: Matcher) -> str:
     ):
         return ""
     count = denials(fact.text)
+    if _is_beside(asked, fact, words) or (count or 0) > 1:
+        return ""
     # what the document itself asks there, it does not say
     headings = fact.passage.chunk.headings if fact.passage.chunk else ()
     questioned = any(map(asks, (fact.term, fact.above, *headings)))
@@ -511,6 +521,18 @@ def _verdict(asked: Asked, fact: Quotable, words: Matcher) -> str:
     if count % 2:
         return "" if _is_narrower(asked, fact, words) else no
     return "" if share < _AFFIRMS or _OPEN.search(fact.text) else yes
+
+
+def _is_beside(asked: Asked, fact: Quotable, words: Matcher) -> bool:
+    """Tell whether a fact decides nothing: of another thing, of what is forbidden, a bare entry."""
+    own = f"{fact.passage.source} {fact.passage.title} {headings_of(fact.passage)} {fact.term} {fact.text}"
+    for name in _by_number(asked):  # the sentence before may be about another code
+        if not names_held([name], own if name in asked.codes else f"{own} {fact.above}"):
+            return True
+    if bool(_AGAINST.search(f"{fact.above} {fact.text}")) != bool(_AGAINST.search(asked.text)):
+        return True
+    entry = FIELD.fullmatch(fact.text.strip())
+    return bool(entry and len(entry["value"].split()) <= _BARE_ENTRY and not words.held(entry["name"]))
 
 
 def _is_narrower(asked: Asked, fact: Quotable, words: Matcher) -> bool:

@@ -19,7 +19,7 @@ from hybrid.types import CELLS, Span
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
 _LABEL_WORDS = 3
 _DATED = re.compile(r"\s*(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4})\b")
-_FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
+FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
 # a number before a month is of a date
 _MONTHS = "jan|feb|mar|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz]|mär"
 _NUMBERING = re.compile(
@@ -144,7 +144,7 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
             skip = saying.text.index("\n") + 1 if headed else skip
             span = Span(saying.span.start + skip, saying.span.end)
             # entries of a form are about what its first one names
-            first = (first or saying.text) if _FIELD.fullmatch(saying.text.strip()) else ""
+            first = (first or saying.text) if FIELD.fullmatch(saying.text.strip()) else ""
             before = first if first != saying.text and first else before
             own = "" if term and not headed and term in saying.text else term
             yield Quotable(passage, passage.placed(span), saying.text[skip:], before, rank, term=own)
@@ -186,7 +186,7 @@ def _split(said: Sequence[Saying]) -> Iterator[tuple[Saying, str]]:
             yield from _of_item(saying, [Span(mark.end() + one.start, mark.end() + one.end) for one in told])
             continue
         lines = saying.text.split("\n")
-        entries = [bool(_FIELD.fullmatch(line.strip())) for line in lines]
+        entries = [bool(FIELD.fullmatch(line.strip())) for line in lines]
         if saying.row or len(lines) < 2 or not all(entries):
             yield saying, ""
             continue
@@ -224,7 +224,7 @@ def _term(text: str) -> str:
 def _record(passage: Passage) -> Saying | None:
     """Return a passage of fields, a line each, as the row that it was read from."""
     lines = passage.text.strip().split("\n")
-    found = [_FIELD.fullmatch(line.strip()) for line in lines]
+    found = [FIELD.fullmatch(line.strip()) for line in lines]
     if len(lines) < 3 or not all(found) or "#" not in passage.source:
         return None
     fields = [match for match in found if match]
