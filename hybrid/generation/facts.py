@@ -17,7 +17,7 @@ from hybrid.text.words import content_words
 from hybrid.types import CELLS, Span
 
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
-_LABEL_WORDS = 3
+_LABEL_WORDS, _PAIR_WORDS = 3, 8
 _DATED = re.compile(r"\s*(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4})\b")
 FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
 # a number before a month is of a date
@@ -225,9 +225,14 @@ def _record(passage: Passage) -> Saying | None:
     """Return a passage of fields, a line each, as the row that it was read from."""
     lines = passage.text.strip().split("\n")
     found = [FIELD.fullmatch(line.strip()) for line in lines]
-    if len(lines) < 3 or not all(found) or "#" not in passage.source:
-        return None
     fields = [match for match in found if match]
+    if len(lines) < 2 or len(fields) < len(lines) or "#" not in passage.source:
+        return None
+    # two may be a question and its answer, or a title and its text
+    if len(fields) == 2 and any(
+        asks(match["value"]) or len(match["value"].split()) > _PAIR_WORDS for match in fields
+    ):
+        return None
     span = Span(0, len(passage.text))
     columns = tuple(match["name"].replace("_", " ") for match in fields)
     row = TableRow(span, tuple(match["value"] for match in fields), columns, "")

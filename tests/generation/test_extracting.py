@@ -438,3 +438,14 @@ def test_of_a_list_of_versions_the_item_of_the_one_that_is_asked_about_is_quoted
     )
     found = said("What changed in version 2.3?", hit(text, "API", "Changelog"))
     assert found == "2.3 (10 November 2025): webhooks for mail. [1]"
+
+
+@pytest.mark.parametrize(
+    ("record", "answer"),
+    [
+        ("lamp: Lamp 7\nprice: 18", "Lamp 7, price: 18. [1]"),
+        ("question: What is the price of Lamp 7?\nanswer: 18 EUR.", "answer: 18 EUR. [1]"),
+    ],
+)
+def test_a_record_of_two_fields_is_a_row_unless_it_is_a_question_with_its_answer(record, answer):
+    assert said("What is the price of Lamp 7?", hit(record, source="list.csv#7")) == answer

