@@ -247,17 +247,20 @@ def _sample(titles: Sequence[str]) -> list[str]:
 
 
 @functools.cache
+def _book() -> dict[str, dict[str, Any]]:
+    return tomllib.loads((resources.files("hybrid.generation") / _BOOK).read_text(encoding="utf-8"))
+
+
+@functools.cache
 def _phrasebooks() -> dict[str, Phrasebook]:
-    tables = tomllib.loads((resources.files("hybrid.generation") / _BOOK).read_text(encoding="utf-8"))
-    return {language: _phrasebook(table) for language, table in tables.items() if language != _ELSEWHERE}
+    return {language: _phrasebook(table) for language, table in _book().items() if language != _ELSEWHERE}
 
 
 @functools.cache
 def _asks() -> dict[str, frozenset[str]]:
     """Return the words of questions by language, those first in which something is replied."""
-    tables = tomllib.loads((resources.files("hybrid.generation") / _BOOK).read_text(encoding="utf-8"))
     known = {language: book.asks for language, book in _phrasebooks().items()}
-    return known | {language: frozenset(words) for language, words in tables[_ELSEWHERE].items()}
+    return known | {language: frozenset(words) for language, words in _book()[_ELSEWHERE].items()}
 
 
 def _phrasebook(table: dict[str, Any]) -> Phrasebook:
