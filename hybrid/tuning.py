@@ -93,8 +93,11 @@ class Adaptation:
         """
         prompts = load_prompts(self.settings.generation.language, self.settings.generation.prompt)
         parts = [load_given(path, prompts) for path in paths]
-        kinds = [field.name for field in fields(Given)]
-        return Given(*(tuple(one for part in parts for one in getattr(part, kind)) for kind in kinds))
+        *kinds, _ = [field.name for field in fields(Given)]
+        return Given(
+            *(tuple(one for part in parts for one in getattr(part, kind)) for kind in kinds),
+            thoughts=sum(part.thoughts for part in parts),
+        )
 
     def material(
         self,

@@ -36,6 +36,7 @@ _THOUGHTS: Mapping[str, str] = {
     "<|channel|>analysis": "<|channel|>final<|message|>",
     "<|channel>thought": "<channel|>",
 }
+ENDS_OF_THOUGHTS = frozenset(_THOUGHTS.values())
 # What a template writes around a turn: a name in angle or square brackets, or a line as of a heading.
 _FRAME = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Z_]{2,20}\]|^#{2,4} ?\w+:", re.MULTILINE)
 _PROBE = ("system text", "user text")
@@ -301,7 +302,7 @@ def behind_thoughts(pieces: Iterator[str], *, begun: bool = False) -> Iterator[s
     held = ""
     for piece in pieces:
         held += piece
-        if begun and not any(closing in held.lower() for closing in _THOUGHTS.values()):
+        if begun and not any(closing in held.lower() for closing in ENDS_OF_THOUGHTS):
             continue
         behind = without_thoughts(held)
         begins = behind.strip().lower()
