@@ -264,9 +264,7 @@ def _domain(request: Request, kept: KeptAnswer) -> Assistant | None:
     return service.assistants[kept.answer.domain] if there else None
 
 
-def _chunks(
-    own: Assistant | None, kept: KeptAnswer, as_user: tuple[str, ...] | None
-) -> list[Chunk | None]:
+def _chunks(own: Assistant | None, kept: KeptAnswer, as_user: tuple[str, ...] | None) -> list[Chunk | None]:
     """Return the passages of an answer; None for those that changed or may not be read now."""
     found: dict[tuple[str, int, int], Chunk] = {}
     if own is not None:
