@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -351,6 +352,8 @@ _OTHER_FILES = {
     ".gz": "gunzip -k {0}",
     ".zip": "unzip {0}",
 }
+# A list that a spreadsheet or a data frame wrote as a text.
+_LIST = re.compile(r"\[['\"]")
 _TEXTS = ("text", "value", "aliases", "normalized_aliases")
 
 
@@ -417,15 +420,12 @@ def golds_of(value: Any, place: str) -> list[str]:
         return list(dict.fromkeys(gold for one in said for gold in golds_of(one, place)))
     if isinstance(value, bool):
         return ["yes" if value else "no"]
-    if isinstance(value, str) and value.strip().startswith(("['", '["')) and value.strip().endswith("]"):
-        raise UsageError(
-            f"{place}: expected texts, found a list in quotes: {_short(value)}",
-            hint='write "answers": ["...", "..."]',
-        )
-    if isinstance(value, str | int | float) and value == value and str(value).strip():
+    said = str(value).strip()
+    if isinstance(value, str | int | float) and value == value and said and not _LIST.match(said):
         return [str(value)]
     raise UsageError(
-        f"{place}: expected a text, found {_short(value)}", hint="leave it out, or write the right text"
+        f"{place}: expected a text, found {_short(value)}",
+        hint='leave it out, or write the right text; several as a list, ["...", "..."]',
     )
 
 

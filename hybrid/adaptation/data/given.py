@@ -380,12 +380,7 @@ def _turn(row: GivenRow, turn: dict[str, Any], key: str) -> _TaughtTurn:
     if _CALLS.intersection(turn) or name in _CALLS:
         raise row.error(f"`{key}` has a call of a tool", "calls of tools are not taught: leave such rows out")
     if name not in _ROLES:
-        raise row.error(
-            f"expected one of {', '.join(_ROLES)} as `{role}` in `{key}`",
-            row.jq(f'.{key}[].{role} |= ({{{json.dumps(name, ensure_ascii=False)}: "user"}}[.] // .)')
-            if isinstance(name := turn.get(role), str)
-            else "",
-        )
+        raise row.error(f"expected one of {', '.join(_ROLES)} as `{role}` in `{key}`")
     if unknown := sorted(turn.keys() - {role, said, "weight"}):
         raise row.error(
             f"`{unknown[0]}` is not known in a turn beside `{role}` and `{said}`",

@@ -418,7 +418,7 @@ REFUSED = {
     "german roles": (
         {"messages": [user() | {"role": "Benutzer"}, assistant()]},
         "expected one of system, developer, user",
-        '{"Benutzer": "user"}',
+        "",
     ),
     "role of a list": (
         {"messages": [user() | {"role": ["user"]}, assistant()]},
@@ -463,7 +463,7 @@ def test_what_would_be_taught_wrongly_is_refused_by_line_with_how_to_convert(tmp
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
 @pytest.mark.parametrize(
-    "name", ["response", "note", "anchor", "bge", "openai preferences", "kto right", "squad", "german roles"]
+    "name", ["response", "note", "anchor", "bge", "openai preferences", "kto right", "squad"]
 )
 def test_what_the_hint_converts_is_read(tmp_path, name):
     row = REFUSED[name][0]
