@@ -55,7 +55,7 @@ def address(opened: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-class _Watched(H11Protocol):
+class _HeldToTime(H11Protocol):
     """Cut off who holds a connection open without ever ending the headers, or without reading an answer."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -78,7 +78,7 @@ def server(service: Service) -> uvicorn.Server:
     """Return the server of a service; its ``run(sockets=[...])`` closes the service when it ends."""
     config = uvicorn.Config(
         create_app(service),
-        http=_Watched,
+        http=_HeldToTime,
         log_level="warning",
         lifespan="on",
         access_log=False,
