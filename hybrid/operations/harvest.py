@@ -113,7 +113,7 @@ class ReviewQueue:
         return sum(1 for _ in self._answers())
 
     def open_questions(self) -> list[Question]:
-        """Return the questions that wait, each once, with an answer that was given and why one should look."""
+        """Return the questions that wait, each once, with an answer that was given and why to look."""
         most: dict[str, Question] = {}
         for question in self._waiting():
             most.setdefault(key_of(question.text), question)
