@@ -14,17 +14,13 @@ from typing import Protocol
 
 import numpy as np
 
-from hybrid.adaptation.data.examples import Sieve
 from hybrid.adaptation.data.given import Given
-from hybrid.adaptation.data.material import Objective, split_for
-from hybrid.adaptation.data.pairs import held_out_pairs
+from hybrid.adaptation.data.material import Objective
 from hybrid.adaptation.export import scale
 from hybrid.adaptation.forgetting import (
     AskedQuestion,
     Model,
-    Side,
-    general_changes,
-    made_change,
+    changes,
     measure,
     measure_tasks,
     refusal_changes,
@@ -45,33 +41,26 @@ from hybrid.adaptation.methods.deltas import (
 from hybrid.adaptation.methods.encoding import (
     Encoded,
     Subject,
+    Told,
     encode,
     encode_pairs,
     gain_of,
     halve,
     log_likelihoods,
-    margins,
     pieces,
-    preference_gain,
     served_losses,
     worth,
 )
 from hybrid.adaptation.store import AdapterStore, write_card
-from hybrid.adaptation.suites import RetrievalSet, Suite
+from hybrid.adaptation.suites import Suite
 from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Measure, Setting
 from hybrid.adaptation.workshop import GeneratorWorkshop, Material
-from hybrid.config import AdaptationSettings, Method, Reader, Settings
+from hybrid.config import AdaptationSettings, Method, Reader
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
-from hybrid.index import Index
-from hybrid.index.sync import Progress, reembed
-from hybrid.models import Embedder
 from hybrid.models.adapters import read_adapter, read_config
-from hybrid.retrieval import Retriever
 from hybrid.types import Question
 
-# At most so many made queries of held-out documents tell a gain of retrieval.
-_HELD_OUT_QUERIES = 300
 # Both as tried, cheapest first: of the change, and of the training tokens.
 STRENGTHS = (0.75, 0.5, 0.25)
 REHEARSALS = (0.3, 0.5)
@@ -107,7 +96,7 @@ def check_generator(
     """
     adapted = generator.adapted(store.folder(name))
     drawn = suite if items is None else suite.sample(items, seed=seed)
-    found = measure(generator, adapted, drawn, seed=seed, progress=progress).changes
+    found = changes(measure(generator, adapted, drawn, progress=progress), seed=seed)
     found += refusal_changes(generator, adapted, asked, seed=seed, progress=progress)
     if tasks:
         progress(f"lm-eval: {', '.join(tasks)}")
@@ -115,10 +104,10 @@ def check_generator(
     return store.annotate(name, forgetting=found)
 
 
-def gain_in_service(base: Subject, adapted: Subject, validation: Sequence[Encoded]) -> Change | None:
+def gain_in_service(base: Subject, adapted: Subject, validation: Sequence[Told]) -> Change | None:
     """Return what an adapter gained, by the generator that serves it; None without examples to tell by.
 
-    ``validation``: examples; those that told when to stop are left out.
+    ``validation``: examples or pairs; those that told when to stop are left out.
     """
     proof = halve(validation).proof
     if not proof:
@@ -137,39 +126,6 @@ def with_own(shipped: Suite, own: Suite) -> Suite:
         for kind in ("passages", "pairs", "choices", "probes", "unanswerable")
     }
     return replace(shipped, name=own.name, **kinds)
-
-
-def check_embedder(
-    store: AdapterStore,
-    name: str,
-    base: Embedder,
-    tuned: Embedder,
-    settings: Settings,
-    *,
-    general: Sequence[RetrievalSet],
-    against: Sequence[Question] = (),
-    progress: Progress | None = None,
-) -> Card:
-    """Measure what an embedder gained on held-out documents and lost elsewhere; return its card with that.
-
-    The domain is embedded with both, if it is not yet; the generation in force stays in force.
-    """
-    for embedder in (base, tuned):
-        reembed(store.domain, embedder, progress=progress)
-    before, after = (
-        Side(Index.built_with(store.domain, embedder.fingerprint), embedder) for embedder in (base, tuned)
-    )
-    seed = settings.adaptation.seed
-    split = split_for(before.index, settings, against, ())
-    pairs = held_out_pairs(
-        Retriever(before.index, base, settings.retrieval),
-        split.held_out,
-        count=_HELD_OUT_QUERIES,
-        seed=seed,
-        sieve=Sieve(against),
-    )
-    gain = made_change(before, after, pairs, seed=seed) if pairs else None
-    return store.annotate(name, gain=gain, forgetting=general_changes(base, tuned, general, seed=seed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,17 +259,10 @@ class Bench:
         """Measure the adapter of a folder at a strength, on held-out examples and in general."""
         generator = self._workshop.generator
         adapted = generator.adapted(folder, strength=strength)
-        if self._examples.preferences:
-            limit = self._workshop.settings.adaptation.max_tokens
-            pairs = encode_pairs(self._examples.checks, generator.dialogue, max_tokens=limit).encoded
-            proof = halve(pairs).proof
-            before, after = (
-                margins(functools.partial(served_losses, subject), proof) for subject in (generator, adapted)
-            )
-            gain = preference_gain(before, after, proof)
-        else:
-            gain = gain_in_service(generator, adapted, self._encoded)
-        general = measure(generator, adapted, self._suite, seed=self._seed).changes
+        limit = self._workshop.settings.adaptation.max_tokens
+        pairs = encode_pairs(self._examples.checks, generator.dialogue, max_tokens=limit).encoded
+        gain = gain_in_service(generator, adapted, pairs if self._examples.preferences else self._encoded)
+        general = changes(measure(generator, adapted, self._suite), seed=self._seed)
         general += refusal_changes(generator, adapted, self._asked, seed=self._seed)
         return Assessment(gain, general)
 

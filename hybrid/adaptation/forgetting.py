@@ -52,23 +52,26 @@ class Counting:
     higher_is_better: bool
     bounded: bool = False
 
-    @property
-    def scale(self) -> float:
-        """Return what item values are multiplied with."""
-        return 100.0 if self.unit == "points" else 1.0
-
 
 POINTS = Counting("points", higher_is_better=True)
 RIGHTS = Counting("points", higher_is_better=True, bounded=True)
+_WRONGS = Counting("points", higher_is_better=False, bounded=True)
+_NATS = Counting("nats", higher_is_better=False)
 COUNTINGS: Mapping[str, Counting] = {
-    Measure.TEXT: Counting("nats", higher_is_better=False),
+    Measure.TEXT: _NATS,
     Measure.BYTES: Counting("bits", higher_is_better=False),
-    Measure.DIVERGENCE: Counting("nats", higher_is_better=False),
+    Measure.DIVERGENCE: _NATS,
     Measure.PAIRS: POINTS,
     Measure.PAIRS_RIGHT: RIGHTS,
     Measure.CHOICES: POINTS,
     Measure.CHOICES_RIGHT: RIGHTS,
     Measure.FORMATS: RIGHTS,
+    Declining.RIGHTLY: RIGHTS,
+    Declining.WRONGLY: _WRONGS,
+    Declining.ANSWERED: RIGHTS,
+    Declining.LOST: _WRONGS,
+    Declining.GENERAL_RIGHTLY: RIGHTS,
+    Declining.GENERAL_WRONGLY: _WRONGS,
 }
 
 
@@ -78,7 +81,6 @@ class Item:
 
     measure: str
     id: str
-    group: str
     source: str
     before: float
     after: float
@@ -94,14 +96,6 @@ class Answers:
     followed: tuple[bool, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Forgetting:
-    """What was measured: changes over all items, and the items."""
-
-    changes: tuple[Change, ...]
-    items: tuple[Item, ...]
-
-
 class Model(Subject, Generator, Protocol):
     """A generator that lends its model and answers: ``TransformersGenerator``, with and without adapter."""
 
@@ -111,10 +105,9 @@ def measure(
     adapted: Model,
     suite: Suite,
     *,
-    seed: int = 0,
     progress: Callable[[str], None] = lambda doing: None,
-) -> Forgetting:
-    """Return what the adapter changed; the base's answers are kept in the cache folder.
+) -> list[Item]:
+    """Return what a base and an adapter say to each item; the base's answers are kept in the cache folder.
 
     Right or wrong is too coarse to see a loss of one point: of 500 pairs a handful change sides, in both
     directions. So pairs and choices are also scored softly, by the probability that the model gives to the
@@ -138,8 +131,13 @@ def measure(
     before = _kept(base, suite, form)
     progress("the adapter on pairs, choices and formats")
     items += _answers(suite, before, answers(adapted, suite))
-    _require_numbers(items)
-    return Forgetting(changes(items, COUNTINGS, seed=seed), tuple(items))
+    for item in items:
+        if not math.isfinite(item.before) or not math.isfinite(item.after):
+            raise AdapterError(
+                f"{item.measure}, item {item.id!r}: {item.before} before, {item.after} after, not numbers",
+                hint="the weights are damaged or the learning rate was far too high: tune the adapter again",
+            )
+    return items
 
 
 def answers(model: Model, suite: Suite) -> Answers:
@@ -157,7 +155,9 @@ def answers(model: Model, suite: Suite) -> Answers:
     return Answers(tuple(one - other for one, other in zip(good, bad, strict=True)), options, tuple(followed))
 
 
-def changes(items: Iterable[Item], countings: Mapping[str, Counting], *, seed: int = 0) -> tuple[Change, ...]:
+def changes(
+    items: Iterable[Item], countings: Mapping[str, Counting] = COUNTINGS, *, seed: int = 0
+) -> tuple[Change, ...]:
     """Return the change of each measure over its items, in the order in which measures appear."""
     by_measure: dict[str, list[Item]] = {}
     for item in items:
@@ -176,7 +176,6 @@ def _change(name: str, items: Sequence[Item], counting: Counting, seed: int) -> 
         [item.source for item in items],
         unit=counting.unit,
         higher_is_better=counting.higher_is_better,
-        scale=counting.scale,
         bounded=counting.bounded,
         seed=seed,
     )
@@ -200,24 +199,22 @@ def _texts(base: Model, adapted: Model, suite: Suite) -> list[Item]:
             Measure.DIVERGENCE: (0.0, sum(each.divergence for each in found) / tokens, tokens),
         }
         for measured, (one, other, weight) in values.items():
-            items[measured].append(
-                Item(measured, passage.id, passage.kind, passage.source, one, other, float(weight))
-            )
+            items[measured].append(Item(measured, passage.id, passage.source, one, other, float(weight)))
     return [item for found in items.values() for item in found]
 
 
 def _answers(suite: Suite, before: Answers, after: Answers) -> list[Item]:
     soft, hard = [], []
     for pair, one, other in zip(suite.pairs, before.margins, after.margins, strict=True):
-        named = (pair.id, pair.phenomenon, pair.id)
+        named = (pair.id, pair.id)
         soft.append(Item(Measure.PAIRS, *named, _share((one, 0.0), 0), _share((other, 0.0), 0)))
         hard.append(Item(Measure.PAIRS_RIGHT, *named, float(one > 0), float(other > 0)))
     for choice, these, those in zip(suite.choices, before.options, after.options, strict=True):
-        named, right = (choice.id, "", choice.id), choice.right
+        named, right = (choice.id, choice.id), choice.right
         soft.append(Item(Measure.CHOICES, *named, _share(these, right), _share(those, right)))
         hard.append(Item(Measure.CHOICES_RIGHT, *named, _first(these, right), _first(those, right)))
     for probe, was, now in zip(suite.probes, before.followed, after.followed, strict=True):
-        hard.append(Item(Measure.FORMATS, probe.id, probe.kind, probe.id, float(was), float(now)))
+        hard.append(Item(Measure.FORMATS, probe.id, probe.id, float(was), float(now)))
     return [*soft, *hard]
 
 
@@ -267,15 +264,6 @@ def _remembered(
     return made
 
 
-def _require_numbers(items: Iterable[Item]) -> None:
-    for item in items:
-        if not math.isfinite(item.before) or not math.isfinite(item.after):
-            raise AdapterError(
-                f"{item.measure}, item {item.id!r}: {item.before} before, {item.after} after, not numbers",
-                hint="the weights are damaged or the learning rate was far too high: tune the adapter again",
-            )
-
-
 @dataclass(frozen=True, slots=True)
 class Sampled:
     """What one run of the harness said: a value for each measure and document, and which measures rise."""
@@ -301,7 +289,7 @@ def measure_tasks(
         )
     before, after = (_run(subject, tasks, items, seed) for subject in (base, adapted))
     found = [
-        Item(measure, document, "", document, value, after.values[measure, document])
+        Item(measure, document, document, value, after.values[measure, document])
         for (measure, document), value in before.values.items()
         if (measure, document) in after.values
     ]
@@ -364,15 +352,6 @@ def _sampled(results: Mapping[str, Any]) -> Sampled:
 # A quote and a short answer; in general only whether it declines is looked at, which it has done by then.
 _REPLY_TOKENS = 64
 _GENERAL_TOKENS = 16
-_WRONGS = Counting("points", higher_is_better=False, bounded=True)
-_COUNTINGS: Mapping[str, Counting] = {
-    Declining.RIGHTLY: RIGHTS,
-    Declining.WRONGLY: _WRONGS,
-    Declining.ANSWERED: RIGHTS,
-    Declining.LOST: _WRONGS,
-    Declining.GENERAL_RIGHTLY: RIGHTS,
-    Declining.GENERAL_WRONGLY: _WRONGS,
-}
 # At most so many general questions of each kind.
 _GENERAL = 24
 
@@ -440,7 +419,7 @@ def refusal_changes(
     items: list[Item] = []
     for number, (one, was, now) in enumerate(zip(asked, before, written(adapted, asked), strict=True)):
         items += _items(str(number), one, was, now)
-    return changes(items, _COUNTINGS, seed=seed)
+    return changes(items, seed=seed)
 
 
 def written(model: Generator, asked: Sequence[AskedQuestion], *, keep: bool = False) -> list[str]:
@@ -483,7 +462,7 @@ def _items(number: str, one: AskedQuestion, was: str, now: str) -> list[Item]:
     )
 
     def item(measure: Declining, before: bool, after: bool) -> Item:
-        return Item(measure, number, "", one.source or number, float(before), float(after))
+        return Item(measure, number, one.source or number, float(before), float(after))
 
     found = [item(wrongly if one.answer else rightly, declines(was), declines(now))]
     if one.answer and not one.general:

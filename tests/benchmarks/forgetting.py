@@ -295,7 +295,7 @@ class Domain:
         write_card(folder, Card(way.name, AdapterKind.GENERATOR, *base, method=Method.LORA, data=data))
         seconds = time.process_time() - begun
         adapted = self._generator.adapted(folder, strength=way.strength)
-        items = measure(self._generator, adapted, self._suite).items
+        items = tuple(measure(self._generator, adapted, self._suite))
         run = Run(losses_of(adapted, self.texts), rights_of(adapted, self.texts), items, seconds, ended)
         took = time.process_time() - begun - seconds
         note(

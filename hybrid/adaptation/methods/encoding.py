@@ -245,7 +245,8 @@ class EncodedPair:
         return self.chosen.unit
 
 
-_Of = TypeVar("_Of", Encoded, EncodedPair)
+Told: TypeAlias = Encoded | EncodedPair
+_Of = TypeVar("_Of", bound=Told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,11 +392,15 @@ def halve(checked: Sequence[_Of]) -> Halves[_Of]:
     return Halves(tuple(stop), tuple(proof[:_PROOF_EXAMPLES]))
 
 
-def worth(losses: Losses, proof: Sequence[Encoded], dialogue: Dialogue) -> list[float]:
-    """Return what the gain is measured by: rights where there are labels, else losses."""
-    labelled = [item for item in proof if item.example.options]
+def worth(losses: Losses, proof: Sequence[Told], dialogue: Dialogue) -> list[float]:
+    """Return what the gain is measured by: rights where there are labels or pairs, else losses."""
+    pairs = [item for item in proof if isinstance(item, EncodedPair)]
+    if pairs:
+        return [float(margin > 0) for margin in margins(losses, pairs)]
+    single = [item for item in proof if isinstance(item, Encoded)]
+    labelled = [item for item in single if item.example.options]
     if not labelled:
-        return losses(proof)
+        return losses(single)
     examples = [item.example for item in labelled]
     asked = [replace(each, completion=option) for each in examples for option in each.options]
     encoded = encode(asked, dialogue, max_tokens=10**9).encoded
@@ -406,22 +411,18 @@ def worth(losses: Losses, proof: Sequence[Encoded], dialogue: Dialogue) -> list[
     return [float(said == each.completion) for said, each in zip(chosen, examples, strict=True)]
 
 
-def gain_of(before: Sequence[float], after: Sequence[float], proof: Sequence[Encoded]) -> Change | None:
-    """Return how much better the adapter is on what it never looked at, or None without such examples."""
-    labelled = [item for item in proof if item.example.options]
+def gain_of(before: Sequence[float], after: Sequence[float], proof: Sequence[Told]) -> Change | None:
+    """Return how much better the adapter is, by ``worth``, on what it never looked at; None without any."""
     if not proof:
         return None
-    units = [item.unit for item in labelled or proof]
-    named, unit = ("label accuracy", "points") if labelled else ("loss of held-out examples", "nats")
+    if isinstance(proof[0], EncodedPair):
+        units = [item.unit for item in proof]
+        return paired_change("better answers preferred", before, after, units, bounded=True)
+    if labelled := [item.unit for item in proof if isinstance(item, Encoded) and item.example.options]:
+        return paired_change("label accuracy", before, after, labelled, bounded=True)
+    units = [item.unit for item in proof]
     return paired_change(
-        named,
-        before,
-        after,
-        units,
-        unit=unit,
-        higher_is_better=bool(labelled),
-        scale=100 if labelled else 1,
-        bounded=bool(labelled),
+        "loss of held-out examples", before, after, units, unit="nats", higher_is_better=False
     )
 
 
@@ -431,18 +432,18 @@ def paired_change(
     after: Sequence[float],
     sources: Sequence[str],
     *,
-    unit: str,
-    higher_is_better: bool,
-    scale: float = 1.0,
+    unit: str = "points",
+    higher_is_better: bool = True,
     bounded: bool = False,
     seed: int = 0,
 ) -> Change:
     """Return means, their difference, and its one-sided 95 % bounds, resampled by source.
 
-    ``sources``: for each item what it was drawn with: items of one source are not independent. ``scale``:
-    what values are multiplied with, 100 for points. ``bounded``: whether values are rights and wrongs from 0
+    ``sources``: for each item what it was drawn with: items of one source are not independent. ``unit``:
+    values from 0 to 1 become points of 100. ``bounded``: whether values are rights and wrongs from 0
     to 1, whose rare differences may not have been seen yet; else their spread is what was seen.
     """
+    scale = 100.0 if unit == "points" else 1.0
     assert len(before) == len(after) == len(sources) > 0, "a change is measured on something"
     table = np.column_stack([np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)])
     resampling = resample(table, sources, replicates=_REPLICATES, seed=seed)
@@ -468,21 +469,3 @@ def margins(losses: Losses, pairs: Sequence[EncodedPair]) -> list[float]:
     sides = [side for pair in pairs for side in (pair.chosen, pair.rejected)]
     nats = [loss * side.completion_tokens for loss, side in zip(losses(sides), sides, strict=True)]
     return [worse - better for better, worse in zip(nats[::2], nats[1::2], strict=True)]
-
-
-def preference_gain(
-    before: Sequence[float], after: Sequence[float], pairs: Sequence[EncodedPair]
-) -> Change | None:
-    """Return how many more of the better answers are the likelier ones, by margins; None without pairs."""
-    if not pairs:
-        return None
-    return paired_change(
-        "better answers preferred",
-        [float(margin > 0) for margin in before],
-        [float(margin > 0) for margin in after],
-        [pair.unit for pair in pairs],
-        unit="points",
-        higher_is_better=True,
-        scale=100,
-        bounded=True,
-    )

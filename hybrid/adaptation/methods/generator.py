@@ -25,13 +25,13 @@ from hybrid.adaptation.data.given import require_examples
 from hybrid.adaptation.methods import AdapterPlan, attach, parametrisation, plan_for
 from hybrid.adaptation.methods.encoding import (
     Encoded,
+    Told,
     collate,
     encode,
     encode_pairs,
     gain_of,
     grouped,
     halve,
-    preference_gain,
     worth,
 )
 from hybrid.adaptation.methods.holding import Penalty, hold_weights
@@ -285,10 +285,10 @@ def tune_generator(
     module.eval()
     compared = halve(encode_pairs(examples.checks, dialogue, max_tokens=settings.max_tokens).encoded)
     preferring = PreferenceTask(task, pairs.encoded, compared.stop, settings) if pairs.encoded else None
+    proof: Sequence[Told] = compared.proof if preferring else parts.proof
     # virtual tokens change what is said before they are trained
     with module.disable_adapter() if start is None else contextlib.nullcontext():
-        before, first = worth(task.losses, parts.proof, dialogue), task.general()
-        apart = preferring.margins(compared.proof) if preferring else []
+        before, first = worth(task.losses, proof, dialogue), task.general()
     schedule = Schedule(
         plan.learning_rate,
         settings.epochs,
@@ -298,10 +298,7 @@ def tune_generator(
     done = fit(preferring or task, schedule, seed=settings.seed, state=state, progress=progress)
     limit = math.inf if first is None else first + _WITHIN * settings.budget_nats
     strength = weaken(task, way.neutral(module), limit)
-    if preferring:
-        gain = preference_gain(apart, preferring.margins(compared.proof), compared.proof)
-    else:
-        gain = gain_of(before, worth(task.losses, parts.proof, dialogue), parts.proof)
+    gain = gain_of(before, worth(task.losses, proof, dialogue), proof)
     if is_main():
         way.save(module, base.name, out)
     return TunedGenerator(
