@@ -10,8 +10,11 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from types import TracebackType
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from hybrid.config import PriceSettings
 from hybrid.errors import UsageError
@@ -240,14 +243,14 @@ def arm_cost(
         return ArmCost()
     batched = [outcome.seconds for outcome in outcomes if outcome.alone is None]
     alone = [outcome.alone for outcome in outcomes if outcome.alone is not None]
-    seconds = _mean(batched or alone)
-    prompt = _mean([outcome.prompt_tokens for outcome in outcomes])
-    completion = _mean([outcome.completion_tokens for outcome in outcomes])
+    seconds = fmean(batched or alone)
+    prompt = fmean([outcome.prompt_tokens for outcome in outcomes])
+    completion = fmean([outcome.completion_tokens for outcome in outcomes])
     tokens = prompt * prices.million_prompt_tokens + completion * prices.million_completion_tokens
     return ArmCost(
         seconds=seconds,
-        p50=_percentile(alone, 0.50),
-        p95=_percentile(alone, 0.95),
+        p50=float(np.quantile(alone, 0.50)) if alone else None,
+        p95=float(np.quantile(alone, 0.95)) if alone else None,
         prompt_tokens=prompt,
         completion_tokens=completion,
         megabytes=reading.megabytes,
@@ -286,17 +289,3 @@ def _energies(zones: Sequence[_Zone]) -> list[int] | None:
         return [int(zone.counter.read_text(encoding="ascii")) for zone in zones] or None
     except (OSError, ValueError):
         return None
-
-
-def _percentile(values: Sequence[float], share: float) -> float | None:
-    if not values:
-        return None
-    ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    low = int(place)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
