@@ -283,7 +283,7 @@ class Bench:
                 "there are no validation examples to choose by",
                 hint="give the data that it was trained on: --data FILE",
             )
-        tokens = [item.completion_tokens for item in stop]
+        tokens = [item.judged for item in stop]
         domain = np.average(served_losses(adapted, stop), weights=tokens)
         cut = [piece for passage in self._suite.passages for piece in pieces(adapted, passage.text)]
         if not general or not cut:

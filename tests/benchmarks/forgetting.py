@@ -50,7 +50,6 @@ from hybrid.adaptation.methods.deltas import (
 from hybrid.adaptation.methods.encoding import (
     Encoded,
     Subject,
-    TokenStretch,
     encode,
     log_likelihoods,
     paired_change,
@@ -186,8 +185,8 @@ def _rehearsal(
 
 
 def losses_of(subject: Subject, texts: Sequence[Encoded]) -> list[float]:
-    sums = log_likelihoods(subject, [TokenStretch(item.ids, item.start) for item in texts])
-    return [-value / item.completion_tokens for value, item in zip(sums, texts, strict=True)]
+    sums = log_likelihoods(subject, texts)
+    return [-value / item.judged for value, item in zip(sums, texts, strict=True)]
 
 
 def rights_of(subject: Subject, texts: Sequence[Encoded]) -> list[float]:

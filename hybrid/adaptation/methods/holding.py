@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hybrid.adaptation.data.given import load_examples, save_examples
-from hybrid.adaptation.methods.encoding import Encoded
+from hybrid.adaptation.methods.encoding import Encoded, first_tokens
 from hybrid.adaptation.methods.lora import lora_layers, precision
 from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.config import AdaptationSettings, Method
@@ -225,7 +225,7 @@ def hold_weights(
     layers = held_layers(module, settings.method)
     terms = [(settings.l2, {name: _equal(layer) for name, layer in layers.items()})] if settings.l2 else []
     if settings.ewc:
-        some = _enough(texts)
+        some = first_tokens(texts, FISHER_TOKENS)
         if not some:
             raise UsageError(
                 "ewc weighs by text of the base, and there is none", hint="give some as rehearsal"
@@ -278,7 +278,7 @@ def fisher(
     finally:
         for hook in hooks:
             hook.remove()
-    tokens = sum(text.completion_tokens for text in texts)
+    tokens = sum(text.judged for text in texts)
     return {name: _factored(rows, columns, tokens) for name, (rows, columns) in squares.items()}
 
 
@@ -306,16 +306,6 @@ def _kept(
         path.parent.mkdir(parents=True, exist_ok=True)
         flat = {f"{name}.rows": worth.rows for name, worth in found.items()}
         save_file(flat | {f"{name}.columns": worth.columns for name, worth in found.items()}, path)
-    return found
-
-
-def _enough(texts: Sequence[Encoded]) -> list[Encoded]:
-    found, tokens = list[Encoded](), 0
-    for text in texts:
-        if tokens >= FISHER_TOKENS:
-            break
-        found.append(text)
-        tokens += len(text.ids)
     return found
 
 
