@@ -134,7 +134,6 @@ def test_small_batches_say_the_same(tiny_generator, exact, monkeypatch):
     stretches = _stretches(tiny_generator)
     together = log_likelihoods(tiny_generator, stretches)
     monkeypatch.setattr(likelihood, "_BATCH_TOKENS", 1)
-    monkeypatch.setattr(likelihood, "_ROWS", 3)
     assert log_likelihoods(tiny_generator, stretches) == pytest.approx(together, abs=1e-4)
 
 
