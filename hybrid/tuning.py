@@ -150,14 +150,12 @@ class Adaptation:
         material: Material,
         *,
         name: str = "",
-        parent: str = "",
         start: str = "",
         progress: Steps = _silent,
     ) -> Card:
         """Train a generator adapter and store it; what was interrupted goes on where it was.
 
-        Training begins with the adapter ``start``, without it with one that does nothing; ``parent`` is the
-        adapter that it is to be better than.
+        Training begins with the adapter ``start``, without it with one that does nothing.
 
         Raises:
             UsageError: too little to train on, or the name is taken.
@@ -165,7 +163,7 @@ class Adaptation:
             IndexLocked: another process trains an adapter of this domain.
             StorageError: the disk is full; no earlier adapter is touched.
         """
-        return self._workshop.tune(material, name=name, parent=parent, start=start, progress=progress)
+        return self._workshop.tune(material, name=name, start=start, progress=progress)
 
     def tune_embedder(
         self,

@@ -40,6 +40,8 @@ from hybrid.types import Message, MessageRole
 _Said = TypeVar("_Said")
 
 _ANSWER_TOKENS = 20
+# Changes with the way of measuring: what was kept of another way is measured again.
+_MEASURED_AS = "2"
 # Chunks that are looked at for the ten best documents.
 _DEPTH = 120
 
@@ -59,7 +61,6 @@ _WRONGS = Counting("points", higher_is_better=False, bounded=True)
 _NATS = Counting("nats", higher_is_better=False)
 COUNTINGS: Mapping[str, Counting] = {
     Measure.TEXT: _NATS,
-    Measure.BYTES: Counting("bits", higher_is_better=False),
     Measure.DIVERGENCE: _NATS,
     Measure.PAIRS: POINTS,
     Measure.PAIRS_RIGHT: RIGHTS,
@@ -182,24 +183,23 @@ def _change(name: str, items: Sequence[Item], counting: Counting, seed: int) -> 
 
 
 def _texts(base: Model, adapted: Model, suite: Suite) -> list[Item]:
-    """Return cross-entropy by token and by byte, and divergence, of each passage."""
+    """Return cross-entropy and divergence of each passage, by token."""
     cut = [pieces(base, passage.text) for passage in suite.passages]
     apart = iter(compare(base, adapted, [stretch for stretches in cut for stretch in stretches]))
-    items: dict[Measure, list[Item]] = {Measure.TEXT: [], Measure.BYTES: [], Measure.DIVERGENCE: []}
+    items: dict[Measure, list[Item]] = {Measure.TEXT: [], Measure.DIVERGENCE: []}
     for passage, stretches in zip(suite.passages, cut, strict=True):
         found = [next(apart) for _ in stretches]
         tokens = sum(stretch.judged for stretch in stretches)
         if not tokens:
             continue
         before, after = sum(each.before for each in found), sum(each.after for each in found)
-        size = len(passage.text.encode("utf-8", "replace"))
-        values = {
-            Measure.TEXT: (before / tokens, after / tokens, tokens),
-            Measure.BYTES: (before / math.log(2) / size, after / math.log(2) / size, size),
-            Measure.DIVERGENCE: (0.0, sum(each.divergence for each in found) / tokens, tokens),
-        }
-        for measured, (one, other, weight) in values.items():
-            items[measured].append(Item(measured, passage.id, passage.source, one, other, float(weight)))
+        away = sum(each.divergence for each in found)
+        for measured, one, other in (
+            (Measure.TEXT, before, after),
+            (Measure.DIVERGENCE, 0.0, away),
+        ):
+            values = one / tokens, other / tokens, float(tokens)
+            items[measured].append(Item(measured, passage.id, passage.source, *values))
     return [item for found in items.values() for item in found]
 
 
@@ -240,7 +240,7 @@ def _kept(base: Model, suite: Suite, form: str) -> Answers:
     sizes = (len(suite.pairs), len(suite.choices), len(suite.probes))
     return _remembered(
         "general",
-        (base.digest, suite.digest, form, torch.__version__, str(torch.get_num_threads())),
+        (_MEASURED_AS, base.digest, suite.digest, form, torch.__version__, str(torch.get_num_threads())),
         Answers,
         lambda: answers(base, suite),
         lambda kept: (len(kept.margins), len(kept.options), len(kept.followed)) == sizes,

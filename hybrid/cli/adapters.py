@@ -29,7 +29,7 @@ GivenData = Annotated[
 ]
 _Kind = Argument(help="generator or embedder.", case_sensitive=False)
 
-_DIGITS = {"points": 1, "nats": 3, "bits": 3}
+_DIGITS = {"points": 1, "nats": 3}
 
 
 @verb(app, "list")

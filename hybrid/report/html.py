@@ -26,13 +26,12 @@ def report_html(
     table: ScoreTable | None = None,
     material: view.ReportMaterial = _NOTHING,
     title: str = "",
-    made: str = "",
 ) -> str:
     """Return the page: the verdict first, then what it rests on.
 
     Without a ``table`` scores are taken from ``material``: questions, outcomes and settings of the
     experiment; a replayed table has none. ``title`` is what was decided about, such as the name of the
-    domain, and ``made`` when the report was made: without it the same input gives the same bytes.
+    domain. The same input gives the same bytes.
     """
     arms = [result.arm for result in decision.arms]
     rows, found = view.rows_of(decision, table, material), view.summaries(material)
@@ -47,7 +46,6 @@ def report_html(
         d=decision,
         arms=arms,
         title=words.shortened(title or "Which arm to run", _LONGEST_TITLE),
-        made=made,
         found=found,
         origins=view.by_origin(rows, material),
         subject=subject,
@@ -61,10 +59,10 @@ def report_html(
     )
 
 
-def pareto_html(found: pareto.Pareto, *, title: str = "", made: str = "") -> str:
-    """Return one page with the drawing and the table of what was tried; the arguments are as above."""
+def pareto_html(found: pareto.Pareto, *, title: str = "") -> str:
+    """Return one page with the drawing and the table of what was tried; ``title`` is as above."""
     head = words.shortened(title or "What tuning bought, and what it cost", _LONGEST_TITLE)
-    return environment().get_template("pareto.html.j2").render(found=found, title=head, made=made)
+    return environment().get_template("pareto.html.j2").render(found=found, title=head)
 
 
 @functools.cache

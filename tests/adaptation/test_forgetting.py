@@ -142,7 +142,6 @@ def test_every_item_is_paired_and_named(tiny_generator, suite, adapted):
     )
     assert counts == {
         Measure.TEXT: texts,
-        Measure.BYTES: texts,
         Measure.DIVERGENCE: texts,
         Measure.PAIRS: pairs,
         Measure.PAIRS_RIGHT: pairs,
@@ -153,12 +152,8 @@ def test_every_item_is_paired_and_named(tiny_generator, suite, adapted):
     assert len({(item.measure, item.id) for item in found}) == len(found)
 
 
-def test_texts_are_counted_by_token_and_by_byte(tiny_generator, suite, adapted):
+def test_texts_are_counted_by_token(tiny_generator, suite, adapted):
     found = measure(tiny_generator, adapted, suite)
-    by_name = {(item.measure, item.id): item for item in found}
-    token, byte = by_name[Measure.TEXT, "p3"], by_name[Measure.BYTES, "p3"]
-    assert byte.weight == len(suite.passages[3].text.encode())
-    assert token.after * token.weight == pytest.approx(byte.after * byte.weight * math.log(2))
     text = named(changes(found), Measure.TEXT)
     rows = [item for item in found if item.measure == Measure.TEXT]
     whole = sum(item.weight for item in rows)

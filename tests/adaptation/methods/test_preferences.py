@@ -32,7 +32,7 @@ from hybrid.errors import UsageError
 from hybrid.generation.prompts import Passage, load_prompts, shown
 from hybrid.grounding.calibration import UNCALIBRATED
 from hybrid.grounding.judge import Grounder
-from hybrid.grounding.scorers.baselines import NgramOverlap
+from hybrid.grounding.scorers.names import NgramOverlap
 from hybrid.models.device import Placement
 from hybrid.models.resolve import weights_digest
 from hybrid.testing import ScriptedGenerator
