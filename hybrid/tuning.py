@@ -677,10 +677,10 @@ class Adaptation:
             self._with(settings_of(card, usual))._workshop,
             card,
             suite if items is None else suite.sample(items, seed=usual.seed),
-            given=given or Given(),
-            against=self._against(()),
-            seed=usual.seed,
-            note=note,
+            given or Given(),
+            self._against(()),
+            usual.seed,
+            note,
         )
 
     def _with(self, adaptation: AdaptationSettings) -> Adaptation:
@@ -751,8 +751,7 @@ def _objectives(named: Sequence[str], given: Given) -> list[Objective]:
 
 def _suite(paths: Sequence[Path]) -> Suite:
     """Return the items of one's own, with those that ship for the kinds that are not among them."""
-    from hybrid.adaptation.checking import with_own
     from hybrid.adaptation.suites import load_suite, shipped_suite
 
     shipped = shipped_suite()
-    return with_own(shipped, load_suite(*paths)) if paths else shipped
+    return shipped.with_own(load_suite(*paths)) if paths else shipped

@@ -53,7 +53,7 @@ from hybrid.adaptation.methods.encoding import (
 )
 from hybrid.adaptation.store import AdapterStore, write_card
 from hybrid.adaptation.suites import Suite
-from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Measure, Setting
+from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Examples, Measure, Setting
 from hybrid.adaptation.workshop import GeneratorWorkshop, Material
 from hybrid.config import AdaptationSettings, Method, Reader
 from hybrid.errors import UsageError
@@ -117,15 +117,6 @@ def gain_in_service(base: Subject, adapted: Subject, validation: Sequence[Told])
         for subject in (base, adapted)
     )
     return gain_of(before, after, proof)
-
-
-def with_own(shipped: Suite, own: Suite) -> Suite:
-    """Return a suite of one's own, with what ships for the kinds that it has no items of."""
-    kinds = {
-        kind: getattr(own, kind) or getattr(shipped, kind)
-        for kind in ("passages", "pairs", "choices", "probes", "unanswerable")
-    }
-    return replace(shipped, name=own.name, **kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,34 +227,35 @@ def settings_of(card: Card, usual: AdaptationSettings) -> AdaptationSettings:
     return TypeAdapter(AdaptationSettings).validate_python(asdict(usual) | kept)
 
 
+@dataclass(frozen=True)
 class Bench:
     """An adapter under repair: how it was made, what it learned from, and what it is measured on."""
 
-    def __init__(
-        self,
-        workshop: GeneratorWorkshop,
-        card: Card,
-        suite: Suite,
-        *,
-        given: Given,
-        against: Sequence[Question],
-        seed: int,
-        note: Callable[[str], None],
-    ) -> None:
-        self._workshop, self._card, self._suite = workshop, card, suite
-        self._given, self._against, self._seed, self._note = given, against, seed, note
-        self._examples = self._material(workshop).examples
-        self._asked = workshop.asked(card, suite, against=against)
+    workshop: GeneratorWorkshop
+    card: Card
+    suite: Suite
+    given: Given
+    against: Sequence[Question]
+    seed: int
+    note: Callable[[str], None]
+
+    @functools.cached_property
+    def _examples(self) -> Examples:
+        return self._material(self.workshop).examples
+
+    @functools.cached_property
+    def _asked(self) -> list[AskedQuestion]:
+        return self.workshop.asked(self.card, self.suite, against=self.against)
 
     def assess(self, folder: Path, strength: float) -> Assessment:
         """Measure the adapter of a folder at a strength, on held-out examples and in general."""
-        generator = self._workshop.generator
+        generator = self.workshop.generator
         adapted = generator.adapted(folder, strength=strength)
-        limit = self._workshop.settings.adaptation.max_tokens
+        limit = self.workshop.settings.adaptation.max_tokens
         pairs = encode_pairs(self._examples.checks, generator.dialogue, max_tokens=limit).encoded
         gain = gain_in_service(generator, adapted, pairs if self._examples.preferences else self._encoded)
-        general = changes(measure(generator, adapted, self._suite), seed=self._seed)
-        general += refusal_changes(generator, adapted, self._asked, seed=self._seed)
+        general = changes(measure(generator, adapted, self.suite), seed=self.seed)
+        general += refusal_changes(generator, adapted, self._asked, seed=self.seed)
         return Assessment(gain, general)
 
     def losses(self, folder: Path | None, *, general: bool = True) -> tuple[float, float]:
@@ -275,7 +267,7 @@ class Bench:
         Raises:
             UsageError: there are no such examples.
         """
-        generator = self._workshop.generator
+        generator = self.workshop.generator
         adapted = generator if folder is None else generator.adapted(folder)
         stop = halve(self._encoded).stop
         if not stop:
@@ -285,7 +277,7 @@ class Bench:
             )
         tokens = [item.judged for item in stop]
         domain = np.average(served_losses(adapted, stop), weights=tokens)
-        cut = [piece for passage in self._suite.passages for piece in pieces(adapted, passage.text)]
+        cut = [piece for passage in self.suite.passages for piece in pieces(adapted, passage.text)]
         if not general or not cut:
             return float(domain), math.nan
         judged = sum(stretch.judged for stretch in cut)
@@ -293,28 +285,28 @@ class Bench:
 
     @property
     def _encoded(self) -> tuple[Encoded, ...]:
-        limit = self._workshop.settings.adaptation.max_tokens
-        return encode(self._examples.validation, self._workshop.generator.dialogue, max_tokens=limit).encoded
+        limit = self.workshop.settings.adaptation.max_tokens
+        return encode(self._examples.validation, self.workshop.generator.dialogue, max_tokens=limit).encoded
 
     def retrain(self, rehearsal: float) -> Path:
         """Tune the adapter anew with a share of rehearsal; return its folder."""
-        self._note(f"tuning anew with {100 * rehearsal:g} % rehearsal")
-        settings = self._workshop.settings
+        self.note(f"tuning anew with {100 * rehearsal:g} % rehearsal")
+        settings = self.workshop.settings
         adaptation = replace(settings.adaptation, rehearsal=rehearsal)
-        workshop = replace(self._workshop, settings=replace(settings, adaptation=adaptation))
-        made = workshop.tune(self._material(workshop), parent=self._card.name)
+        workshop = replace(self.workshop, settings=replace(settings, adaptation=adaptation))
+        made = workshop.tune(self._material(workshop), parent=self.card.name)
         return workshop.store.folder(made.name)
 
     def keep(self, best: Attempt) -> str:
         """Keep the best attempt with what was measured of it; return the name of its adapter."""
-        store, found = self._workshop.store, best.assessment
+        store, found = self.workshop.store, best.assessment
         if best.strength == 1:
             return store.annotate(best.folder.name, gain=found.gain, forgetting=found.general).name
         name = store.new_name(AdapterKind.GENERATOR)
         card = store.card(best.folder.name)
         built = store.domain / "adapters" / f".{name}.scaled"
         try:
-            scale(best.folder, best.strength, built, base=self._workshop.base.folder)
+            scale(best.folder, best.strength, built, base=self.workshop.base.folder)
             weaker = replace(
                 card,
                 strength=card.strength * best.strength,
@@ -328,12 +320,12 @@ class Bench:
             shutil.rmtree(built, ignore_errors=True)
 
     def _material(self, workshop: GeneratorWorkshop) -> Material:
-        objectives = str(self._card.settings.get("objectives", Objective.READING)).split(", ")
+        objectives = str(self.card.settings.get("objectives", Objective.READING)).split(", ")
         return workshop.material(
             [Objective(objective) for objective in objectives],
-            against=self._against,
-            given=self._given,
-            licence=self._card.data.licence,
+            against=self.against,
+            given=self.given,
+            licence=self.card.data.licence,
         )
 
 

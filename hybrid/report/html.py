@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+from collections.abc import Sequence
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from hybrid.report import charts, pareto, view, words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+    from hybrid.adaptation.methods.deltas import BlockDrift
 
 _NOTHING = view.ReportMaterial()
 _LONGEST_TITLE = 120
@@ -63,6 +66,23 @@ def pareto_html(found: pareto.Pareto, *, title: str = "") -> str:
     """Return one page with the drawing and the table of what was tried; ``title`` is as above."""
     head = words.shortened(title or "What tuning bought, and what it cost", _LONGEST_TITLE)
     return environment().get_template("pareto.html.j2").render(found=found, title=head)
+
+
+def drift_picture(blocks: Sequence[BlockDrift], title: str) -> str:
+    """Return an SVG picture: both angles as lines over the blocks, the size of the change as bars."""
+    angle = 1.05 * max(5.0, *(max(each.domain, each.general) for each in blocks))
+    change = 1.6 * max(1e-9, *(each.change for each in blocks))
+    return (
+        environment()
+        .get_template("drift.svg.j2")
+        .render(
+            blocks=blocks,
+            title=title,
+            across=charts.Scale(0.0, len(blocks), 56.0, 664.0),
+            angle=charts.Scale(0.0, angle, 284.0, 44.0),
+            change=charts.Scale(0.0, change, 284.0, 44.0),
+        )
+    )
 
 
 @functools.cache

@@ -41,7 +41,6 @@ from hybrid.adaptation.methods.deltas import (
     Recipe,
     Worth,
     ablate_deltas,
-    drift_picture,
     measure_drift,
     merge_deltas,
     read_deltas,
@@ -78,7 +77,7 @@ from hybrid.models.generator import TransformersGenerator
 from hybrid.models.loading import generator_folder, load_generator
 from hybrid.models.resolve import cache_folder
 from hybrid.questions.splits import unit_hash
-from hybrid.report import Tried, pareto_front, pareto_html
+from hybrid.report import Tried, drift_picture, pareto_front, pareto_html
 from hybrid.types import Document
 
 _ROOT = Path(__file__).resolve().parents[2]

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 from lxml import etree
 
+from hybrid.adaptation.methods.deltas import BlockDrift
 from hybrid.decision.values import Look
-from hybrid.report import ReportMaterial, report_html, words
+from hybrid.report import ReportMaterial, drift_picture, report_html, words
 from hybrid.report.html import environment
 from hybrid.types import Evidence
 
@@ -356,3 +357,15 @@ def test_the_pages_are_what_they_were(decided, undecided):
     }
     golden = Path(__file__).with_name("golden.json")
     assert found == json.loads(golden.read_text(encoding="utf-8"))
+
+
+def test_the_picture_is_svg_with_both_lines_and_a_bar_for_each_block():
+    blocks = [BlockDrift(n, 2.0 * n, 1.0 * n, 0.01 * n, 3.0) for n in range(12)]
+    root = etree.fromstring(drift_picture(blocks, "manual: <one>"))
+    names = [element.tag.rpartition("}")[2] for element in root.iter()]
+    assert names.count("polyline") == 2 and names.count("rect") == 13
+    assert root.findtext("{http://www.w3.org/2000/svg}title") == "manual: <one>"
+    lines = [element.get("points").split() for element in root.iter() if element.tag.endswith("polyline")]
+    heights = [[float(spot.split(",")[1]) for spot in line] for line in lines]
+    assert all(a > b for a, b in zip(heights[0], heights[0][1:], strict=False))  # up is less
+    assert all(b >= a for a, b in zip(*heights, strict=True))
