@@ -162,6 +162,7 @@ def sample(
         temperature=temperature,
         top_k=LIKELIEST,
         top_p=MASS,
+        repetition_penalty=1.0,  # whatever its makers advise: it is rehearsed as it is
         max_new_tokens=max_new_tokens,
         eos_token_id=dialogue.end,
         pad_token_id=dialogue.end,
