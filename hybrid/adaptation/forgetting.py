@@ -264,14 +264,6 @@ def _remembered(
     return made
 
 
-@dataclass(frozen=True, slots=True)
-class Sampled:
-    """What one run of the harness said: a value for each measure and document, and which measures rise."""
-
-    values: Mapping[tuple[str, str], float]
-    higher_is_better: Mapping[str, bool]
-
-
 def measure_tasks(
     base: Subject, adapted: Subject, tasks: Sequence[str], *, items: int | None = None, seed: int = 0
 ) -> tuple[Change, ...]:
@@ -289,21 +281,21 @@ def measure_tasks(
         )
     before, after = (_run(subject, tasks, items, seed) for subject in (base, adapted))
     found = [
-        Item(measure, document, document, value, after.values[measure, document])
-        for (measure, document), value in before.values.items()
-        if (measure, document) in after.values
+        Item(each[0], each[2], each[2], value, after[each]) for each, value in before.items() if each in after
     ]
     if not found:
         raise UsageError(
             f"{', '.join(tasks)}: no metric is a number from 0 to 1 for each document, so none can be paired",
             hint="choose tasks that are scored by accuracy or exact match",
         )
-    rising = before.higher_is_better
-    countings = {name: Counting("points", higher_is_better=rising[name], bounded=True) for name in rising}
+    countings = {name: RIGHTS if rises else _WRONGS for name, rises, _ in before}
     return changes(found, countings, seed=seed)
 
 
-def _run(subject: Subject, tasks: Sequence[str], items: int | None, seed: int) -> Sampled:
+def _run(
+    subject: Subject, tasks: Sequence[str], items: int | None, seed: int
+) -> dict[tuple[str, bool, str], float]:
+    """Return what the harness says: a value for each measure, whether that is to rise, and document."""
     from lm_eval import simple_evaluate
     from lm_eval.models.huggingface import HFLM
 
@@ -329,24 +321,18 @@ def _run(subject: Subject, tasks: Sequence[str], items: int | None, seed: int) -
     return _sampled(results)
 
 
-def _sampled(results: Mapping[str, Any]) -> Sampled:
-    values: dict[tuple[str, str], float] = {}
-    rising: dict[str, bool] = {}
+def _sampled(results: Mapping[str, Any]) -> dict[tuple[str, bool, str], float]:
+    values: dict[tuple[str, bool, str], float] = {}
     for task, samples in results["samples"].items():
         directions = results.get("higher_is_better", {}).get(task, {})
         filters = {sample.get("filter", "none") for sample in samples}
         for sample in samples:
             behind = f", {sample['filter']}" if len(filters) > 1 else ""
             for metric in sample.get("metrics", ()):
-                value = sample[metric]
-                if not isinstance(value, (bool, int, float)) or not 0 <= value <= 1:
-                    continue
-                if directions.get(metric) is None:
-                    continue
-                measure = f"{task}: {metric}{behind}"
-                rising[measure] = bool(directions[metric])
-                values[measure, str(sample["doc_id"])] = float(value)
-    return Sampled(values, rising)
+                value, rises = sample[metric], directions.get(metric)
+                if isinstance(value, (bool, int, float)) and 0 <= value <= 1 and rises is not None:
+                    values[f"{task}: {metric}{behind}", bool(rises), str(sample["doc_id"])] = float(value)
+    return values
 
 
 # A quote and a short answer; in general only whether it declines is looked at, which it has done by then.
