@@ -339,10 +339,42 @@ def overhead(arguments: argparse.Namespace) -> None:
     )
 
 
+async def _some(
+    client: httpx2.AsyncClient, texts: Sequence[str], asked: Asked, chance: random.Random
+) -> None:
+    """Send one request: a stream, a client that leaves, vectors, two arms, a file, or what is refused."""
+    text, kind = chance.choice(texts), chance.random()
+    if kind < 0.5:
+        await ask(client, text, "rag", asked, None)
+    elif kind < 0.55:
+        await ask(client, "Say hello.", "base", asked, None)
+    elif kind < 0.65:
+        body = {"model": "hybrid/auto", "messages": [{"role": "user", "content": text}]}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(chance.random() / 5):
+                await client.post("/v1/chat/completions", json=body)
+    elif kind < 0.75:
+        vectors = {"model": f"hybrid/{_DOMAIN}/auto", "input": chance.sample(texts, 16)}
+        asked.note(await client.post("/v1/embeddings", json=vectors))
+    elif kind < 0.8:
+        compared = {"question": text, "domain": _DOMAIN, "arms": ["rag", "base"]}
+        asked.note(await client.post("/compare", json=compared))
+    elif kind < 0.9:
+        file = f"{text} {chance.random()}\n" * 20
+        where, raw = (
+            f"/uploads/{_DOMAIN}?name={time.monotonic_ns()}.txt",
+            "application/octet-stream",
+        )
+        told = {"Content-Type": raw}
+        asked.note(await client.post(where, content=file.encode(), headers=told), 429)
+    else:
+        asked.note(await client.post("/v1/chat/completions", content=text), 422)
+
+
 async def _mixed(
     server: Served, seconds: float, clients: int
 ) -> tuple[Asked, list[tuple[float, float, int]]]:
-    """Ask in many ways for a while: streams, clients that leave, vectors, all arms, files, what is refused."""
+    """Ask in many ways for a while, and look at memory and health meanwhile."""
     texts, asked, chance = questions(), Asked(), random.Random(17)
     end = time.monotonic() + seconds
     memory: list[tuple[float, float, int]] = []
@@ -350,29 +382,7 @@ async def _mixed(
     async def one() -> None:
         async with httpx2.AsyncClient(base_url=server.url, timeout=600, trust_env=False) as client:
             while time.monotonic() < end:
-                text, kind = chance.choice(texts), chance.random()
-                if kind < 0.5:
-                    await ask(client, text, "rag", asked, None)
-                elif kind < 0.55:
-                    await ask(client, "Say hello.", "base", asked, None)
-                elif kind < 0.65:
-                    body = {"model": "hybrid/auto", "messages": [{"role": "user", "content": text}]}
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(chance.random() / 5):
-                            await client.post("/v1/chat/completions", json=body)
-                elif kind < 0.75:
-                    vectors = {"model": f"hybrid/{_DOMAIN}/auto", "input": chance.sample(texts, 16)}
-                    asked.note(await client.post("/v1/embeddings", json=vectors))
-                elif kind < 0.8:
-                    compared = {"question": text, "domain": _DOMAIN, "arms": ["rag", "base"]}
-                    asked.note(await client.post("/compare", json=compared))
-                elif kind < 0.9:
-                    file = f"{text} {chance.random()}\n" * 20
-                    where, raw = f"/uploads/{_DOMAIN}?name={time.monotonic_ns()}.txt", "application/octet-stream"
-                    told = {"Content-Type": raw}
-                    asked.note(await client.post(where, content=file.encode(), headers=told), 429)
-                else:
-                    asked.note(await client.post("/v1/chat/completions", content=text), 422)
+                await _some(client, texts, asked, chance)
 
     async def weigh() -> None:
         while True:
