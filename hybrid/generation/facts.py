@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hybrid.generation.asking import Asked
+from hybrid.generation.asking import Asked, Form
 from hybrid.generation.prompts import Passage
 from hybrid.text.numbers import quantities
 from hybrid.text.rows import Saying, TableRow, closed
@@ -29,6 +29,7 @@ _NUMBERING = re.compile(
 # A question of the document itself, and an answer that says nothing alone.
 _ASKS = re.compile(r"\?[\"”’')\]]*\s*\Z")
 _BARE = re.compile(r"(?:(?:answer|antwort):\s*)?(?:yes|no|ja|nein)\W*", re.IGNORECASE)
+_CHOOSES = re.compile(r"\b(?:or|oder)\b", re.IGNORECASE)
 _CODE = re.compile(r"\n[ \t]*[^\W\d_A-Z]|^#", re.ASCII)
 _ENDS = re.compile(r"[.:;,!?]\s*$")
 # "20 m³": what is counted in a unit that is not known is no amount of a known one.
@@ -118,7 +119,7 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
             yield Quotable(passage, passage.placed(place), text, above, rank, term=section, whole=True)
     before, term, first, ended, labelled = "", "", "", 0, ""
     for saying, label in _split(said):
-        if not any(map(str.isalnum, saying.text)):
+        if not any(map(str.isalnum, saying.text)) or _is_above(saying, passage):
             continue
         if label or labelled:  # of an item, and of no other one
             term, labelled = label, label
@@ -151,6 +152,14 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
             # what stands behind a question of the document answers it
             term = saying.text[skip:].strip() if asks(saying.text) else term
         before = saying.text
+
+
+def _is_above(saying: Saying, passage: Passage) -> bool:
+    """Tell whether a line of a table only names the rows below it, or what they are counted in."""
+    if saying.row:
+        return saying.row.counts
+    alone = CELLS.strip() in passage.text[saying.span.start : saying.span.end]
+    return alone and len(saying.text.split()) <= _PAIR_WORDS and not saying.text.endswith((".", "!", "?"))
 
 
 def records_of(passages: Sequence[Passage]) -> Iterator[Quotable]:
@@ -344,10 +353,14 @@ def _tells(asked: Asked, heading: str) -> bool:
 
 
 def repeats(asked: Asked, fact: Quotable) -> bool:
-    """Tell whether a fact only says again a name of the question, and has nothing of the kind asked for."""
+    """Tell whether a heading, or a fact with a name of the question, only says again what is asked."""
     text = fact.row.sentence() if fact.row else fact.text
     bare = _without_codes(asked, text)
-    if asked.wanted is None or bare == text or asked.wanted.search(bare):
+    named = asked.wanted is not None and bare != text
+    chosen = asked.form is Form.POLAR or _CHOOSES.search(asked.text)
+    if asked.wanted and asked.wanted.search(bare):
+        return False
+    if not named and (chosen or fact.whole or _ENDS.search(text)):
         return False
     return set(content_words(asked.text)).issuperset(content_words(f"{fact.term} {text}"))
 

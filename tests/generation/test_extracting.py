@@ -449,3 +449,12 @@ def test_of_a_list_of_versions_the_item_of_the_one_that_is_asked_about_is_quoted
 )
 def test_a_record_of_two_fields_is_a_row_unless_it_is_a_question_with_its_answer(record, answer):
     assert said("What is the price of Lamp 7?", hit(record, source="list.csv#7")) == answer
+
+
+def test_a_sentence_that_only_says_that_a_table_comes_gives_way_to_what_tells():
+    text = (
+        "The following table shows net sales by segment for the year 2019.\n\n"
+        "Net sales were $93,662 in 2019, a decrease of 9 % by segment."
+    )
+    assert said("What were the net sales by segment for the year 2019?", hit(text)).startswith("Net sales were")
+    assert said("What does the following table show?", hit(text)).startswith("The following table")
