@@ -11,7 +11,7 @@ from hybrid.config import AdaptationSettings
 
 # What must be shown to be small, not just not shown to be large.
 STRICT = frozenset({Measure.TEXT, Measure.PAIRS, Measure.CHOICES})
-_NOT_JUDGED = frozenset({Measure.DIVERGENCE, Measure.BYTES, Declining.LOST})
+_NOT_JUDGED = frozenset({Measure.DIVERGENCE, Declining.LOST})
 _MANY = 100_000
 _NOTHING = "measure on a suite with general text, minimal pairs or multiple choice: nothing here is a proof"
 

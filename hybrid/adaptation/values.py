@@ -155,7 +155,6 @@ class Measure(StrEnum):
     """What is measured; the names that reports show."""
 
     TEXT = "general text"
-    BYTES = "general text by bytes"
     DIVERGENCE = "divergence from the base"
     PAIRS = "minimal pairs"
     PAIRS_RIGHT = "minimal pairs right"

@@ -77,9 +77,10 @@ def test_rights_and_wrongs_are_refused_only_when_shown_to_be_lost(measure):
     assert verdict.breaches[0].forgot
 
 
-def test_divergence_and_bytes_are_told_and_not_judged():
+def test_divergence_and_what_has_no_budget_are_told_and_not_judged():
     far = dataclasses.replace(text(9.0), measure=Measure.DIVERGENCE)
-    large = dataclasses.replace(text(9.0), measure=Measure.BYTES, unit="bits")
+    # of a card that was written earlier
+    large = dataclasses.replace(text(9.0), measure="general text by bytes", unit="bits")
     assert judge([text(0.0), far, large], Budget()).passed
 
 

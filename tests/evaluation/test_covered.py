@@ -8,7 +8,7 @@ from hybrid.evaluation.scores import Scores
 from hybrid.evaluation.scoring import score_all, summarise
 from hybrid.grounding.calibration import UNCALIBRATED
 from hybrid.grounding.judge import Grounder
-from hybrid.grounding.scorers.baselines import NgramOverlap
+from hybrid.grounding.scorers.names import NgramOverlap
 from hybrid.types import Question, Span
 
 JUDGE = Grounder(NgramOverlap(), UNCALIBRATED)

@@ -212,16 +212,8 @@ def self_train(
         own = [replace(one.question, answers=(one.label,), made=MADE) for one in learned]
         student = learn([*labelled.train, *own], number)
         after = _rights(policy(student), labelled.clean, prompts)
-        change = paired_change(
-            "clean set right",
-            before,
-            after,
-            [question.unit for question in labelled.clean],
-            unit="points",
-            higher_is_better=True,
-            scale=100,
-            bounded=True,
-        )
+        units = [question.unit for question in labelled.clean]
+        change = paired_change("clean set right", before, after, units, bounded=True)
         kept = change.change > 0
         done.append(SelfRound(student, float(np.mean(after)), tuple(learned), change, kept))
         progress(done[-1])
