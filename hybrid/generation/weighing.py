@@ -45,8 +45,8 @@ _CAUSE, UNDER_CAUSE = 0.8, 1.3
 _ENDED = re.compile(r"[.!?:;,)\]”\"]$")
 # What only says that a table or a list comes.
 _ANNOUNCES = re.compile(
-    r"\b(?:the (?:following|below) (?:table|chart|graph|figure)s?|(?:table|chart|graph|figure)s? below|as follows"
-    r"|(?:set (?:forth|out)|shown|presented|summari[sz]ed|listed) below)\b",
+    r"\b(?:the (?:following|below) (?:table|chart|graph|figure)s?|(?:table|chart|graph|figure)s? below"
+    r"|as follows|(?:set (?:forth|out)|shown|presented|summari[sz]ed|listed) below)\b",
     re.IGNORECASE,
 )
 _ANNOUNCED = re.compile(r"\b(?:tables?|charts?|graphs?|figures?|lists?|tabelle)\b", re.IGNORECASE)
@@ -220,9 +220,7 @@ def _unasked(asked: Asked, fact: Quotable) -> float:
 
 
 def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
-    """Tell whether a fact is the title of a plain text, an entry, "Author: …", that nobody asked for, or says
-    only that a table comes.
-    """
+    """Tell whether a fact is a title, an entry, "Author: …", that nobody asked for, or announces a table."""
     if fact.row or fact.whole:
         return False
     text, passage = fact.text.strip(), fact.passage

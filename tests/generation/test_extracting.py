@@ -456,5 +456,7 @@ def test_a_sentence_that_only_says_that_a_table_comes_gives_way_to_what_tells():
         "The following table shows net sales by segment for the year 2019.\n\n"
         "Net sales were $93,662 in 2019, a decrease of 9 % by segment."
     )
-    assert said("What were the net sales by segment for the year 2019?", hit(text)).startswith("Net sales were")
+    assert said("What were the net sales by segment for the year 2019?", hit(text)).startswith(
+        "Net sales were"
+    )
     assert said("What does the following table show?", hit(text)).startswith("The following table")

@@ -150,7 +150,9 @@ def test_what_an_item_without_a_label_says_is_quoted_whole():
 def test_lines_that_only_stand_above_rows_are_no_facts():
     text = "Sales by country: |  | \nSales | $M | $M\nUK | 83.2 | 79.9\nAll sums are final. |  | "
     chunk = Chunk("a.md", 0, 0, len(text), text, ("Sales",), columns=("", "2019", "2018"))
-    found = facts_of(read_question("What are the sales from the UK in 2019?"), passage_of(1, Hit(chunk, 1.0)), 1.0)
+    found = facts_of(
+        read_question("What are the sales from the UK in 2019?"), passage_of(1, Hit(chunk, 1.0)), 1.0
+    )
     assert [fact.text for fact in found] == ["Sales by country, UK, 2019: 83.2.", "All sums are final."]
 
 
