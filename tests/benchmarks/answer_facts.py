@@ -10,7 +10,8 @@
 Of the questions that have an answer it counts how often a gold answer stands in what was said, and how often
 in 30 words at most; ``correct`` grades all of them, and words are the mean of the answers that are given.
 Beside it stands what a choice of one sentence or row could reach at best: how often one of those that were
-found has the gold, and how often one of 30 words at most has it. Milliseconds a question are in one batch, alone, and of the search alone (medians of 20).
+found has the gold, and how often one of 30 words at most has it. Milliseconds a question are in one batch,
+alone, and of the search alone (medians of 20).
 """
 
 from __future__ import annotations
@@ -137,8 +138,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """Beside it stands what a choice of one sentence or row could reach at best: how often one of those that were
-    found has the gold, and how often one of 30 words at most has it. Milliseconds a question: in one batch, alone, and of the search alone."""
+    """Milliseconds a question: in one batch, alone, and of the search alone."""
 
     batch: float
     alone: float
@@ -180,10 +180,8 @@ def row(name: str, kind: str, items: Sequence[Told]) -> list[str]:
     shares = [_share([getattr(each, measure) for each in answerable]) for measure in ("told", "told_briefly")]
     words = f"{mean(given):.1f}" if given else "-"
     found = [[len(text.split()) for text in each.found_with_gold] for each in answerable]
-    best = [
-        _share([bool(each) for each in found]),
-        _share([min(each, default=99) <= _WORDS for each in found]),
-    ]
+    short = [min(each, default=_WORDS + 1) <= _WORDS for each in found]
+    best = [_share([bool(each) for each in found]), _share(short)]
     return [f"{name}, {kind}", str(len(items)), f"{declined:.2f}", *shares, f"{grades:.2f}", words, *best]
 
 
