@@ -32,7 +32,7 @@ _FORMS = (
         r"|\bhow (?:is|are) .{1,80} (?:done|made|carried out)\b|\bhow to\b"
         r"|\b(?:what|which|give me the)(?: \w+ the| \w+)? steps\b"
         r"|\bwhat (?:has|have|needs?|is) to be done\b"
-        r"|\bwhat (?:do|must|should) (?:i|we|you) (?:have to )?do (?:to|if|when|before|after)\b"
+        r"|\bwhat (?:do|must|should) (?:i|we|you) (?:have to )?do (?:to|if|when|before|after|about|with|against)\b"
         r"|^(?:wie|auf welche weise) (?:kann|muss|soll|mache?|stelle?|richte?|beantrage)\b"
         r"|\bprocedure (?:for|to)\b",
     ),
@@ -45,11 +45,13 @@ _FORMS = (
     (
         Form.COMPARISON,
         r"\bdifferences? (?:in .{1,80} )?between\b|\bcompare\b|\b(?:versus|vs\.?)\b|\bunterschied\b"
-        r"|\b(?:which|who|what)\b.{1,80}?\b(?:\w{2,20}er|more|less|better|worse|most|least)\b.{1,80}\bor\b",
+        r"|\b(?:which|who|what)\b.{1,80}?\b(?:\w{2,20}er|more|less|better|worse|most|least)\b.{1,80}\bor\b"
+        r"|\bor\b.{1,40}[,:–-] ?(?:which|who|what)\b.{1,40}\b(?:\w{2,20}er|more|less|better|worse)\b"
+        r"|^(?:is|are|was|were|do|does|did|has|have)\b.{1,60}\b(?:\w{2,20}er|more|less|better|worse)\b.{0,40}\bthan (?!\d)",
     ),
     (
         Form.POLAR,
-        r"^(?:and |but |so |hi,? |hello,? )?(?:is|are|was|were|am|do|does|did|can|could|may|might|must"
+        r"^(?:and |but |so |hi,? |hello,? |(?!what|which|who|when|where|why|how).{1,60}[,:] )?(?:is|are|was|were|am|do|does|did|can|could|may|might|must"
         r"|should|shall|will|would|has|have"
         r"|had|isn't|aren't|don't|doesn't|can't|need i|ist|sind|war|darf|kann|muss|hat|haben|gibt)\b",
     ),
@@ -88,9 +90,13 @@ _KINDS = (
         r"|disabled|enabled|zero|one|two)\b))",
     ),
     (
-        r"\bhow (?:many|much) (?:time)\b|\bhow (?:long|often|soon|quickly|old)\b|\b(?:period|duration"
+        r"\bhow often\b|\bwie oft\b",
+        rf"\b(?:once|twice|daily|weekly|monthly|yearly|annually|every|each|per|interval\w*|always|never)\b|\b(?:{_SPOKEN}|\d+) times\b|\ba (?:day|week|month|year)\b",
+    ),
+    (
+        r"\bhow (?:many|much) (?:time)\b|\bhow (?:long|soon|quickly|old)\b|\b(?:period|duration"
         r"|deadline|time limit|interval|longer|shorter)\b"
-        r"|\bwie (?:lange|oft|alt)\b|frist\b",
+        r"|\bwie (?:lange|alt)\b|frist\b",
         _TIME + r"|\b(?:once|twice|daily|weekly|monthly|yearly|annually|every)\b",
     ),
     (
@@ -105,7 +111,7 @@ _KINDS = (
         _MONEY + rf"|{_COUNT}",
     ),
     (
-        r"\bhow (?:far|tall|high|wide|deep|long is the \w+ cable)\b|\b(?:distance|height|width|depth"
+        r"\bhow (?:far|tall|high|wide|deep|thick|thin|long is the \w+ cable)\b|\b(?:distance|height|width|depth"
         r"|length)\b",
         rf"{_COUNT}\s*(?:m|cm|mm|km|feet|ft|inch(?:es)?|miles?|met(?:re|er)s?)\b",
     ),
@@ -140,7 +146,8 @@ _KINDS = (
     (r"\b(?:who|whom|whose)\b|\bwer\b|\bwen\b|\bwem\b", _PERSON),
     (
         r"\bwhere\b|\bwo\b|\bwhich (?:person|city|country|team|company|room)\b",
-        _NAME + r"|\bin (?:the )?\w+|\bat\b|\bon\b|/\w",
+        _NAME
+        + r"|\bin(?:to)? (?:the )?\w+|\b(?:at|on|under|behind|beside|above|below|next to|outside|inside)\b|/\w",
     ),
     (
         r"\b(?:which|what)\b.*\b(?:option|file|parameter|setting|keyword|command|directory|function"
@@ -153,6 +160,7 @@ _ASKS = [(re.compile(asks), re.compile(found, re.IGNORECASE)) for asks, found in
 # What columns are called that hold it.
 _COLUMNS = (
     (r"\bhow much\b|\bprice\b|\bcosts?\b|kostet\b", "price cost fee amount"),
+    (r"\bhow often\b|\bwie oft\b", "interval frequency cycle every"),
     (r"\bhow (?:long|soon|quickly)\b|\blonger\b|\bshorter\b|\bwie lange\b", "duration time period"),
     (r"\bhow heavy\b|\bweigh", "weight"),
     (r"\bwhat time\b", "time hours from until"),
@@ -183,6 +191,9 @@ _EMPTY = word_set(
 )
 _MODAL = "must|can|may|should|shall|could|would|will|do|does|did|has|have|need|needs|if|when"
 # "one" is no number there
+_SHORT_FOR = re.compile(
+    r"\b(?:i|you|we|they|he|she|it|that|there|who|what)['’](?:ve|m|re|ll|d|s)\b", re.IGNORECASE
+)
 _ONESELF = re.compile(rf"\b(?:{_MODAL}) one\b|\bone(?= (?:{_MODAL})\b)", re.IGNORECASE)
 
 
@@ -307,6 +318,11 @@ def _sides(lowered: str) -> tuple[str, ...]:
 
 _ARTICLE = r"(?:the |an? |der |die |das |ein(?:e|er|em|en)? )?"
 _SIDES = (
+    re.compile(
+        rf"^(?:is|are|was|were|do|does|did|has|have) {_ARTICLE}(?P<one>.+?)(?: \w+)? (?:\w{{2,20}}er|more|less|better|worse)\b"
+        rf".{{0,40}}?\bthan {_ARTICLE}(?P<other>[^,:]+?)\W*$"
+    ),
+    re.compile(rf"^{_ARTICLE}(?P<one>[^,:]+?) or {_ARTICLE}(?P<other>[^,:]+?)[,:–-] ?(?:which|who|what)\b"),
     re.compile(rf"\b(?:between|zwischen) {_ARTICLE}(?P<one>.+?) (?:and|und) {_ARTICLE}(?P<other>.+?)\W*$"),
     re.compile(
         rf"(?:[,:–-]|\bcompare|\bthan) {_ARTICLE}(?P<one>[^,:]+?) (?:or|and|with|to|versus|vs\.?"
@@ -323,7 +339,7 @@ def _words(question: str, codes: Sequence[str]) -> tuple[str, ...]:
     bare = QUARTER.sub(" ", question) if any(code not in question.lower() for code in codes) else question
     for code in codes:
         bare = re.sub(re.escape(code), " ", bare, flags=re.IGNORECASE)
-    bare = _ONESELF.sub(" ", bare)
+    bare = _ONESELF.sub(" ", _SHORT_FOR.sub(" ", bare))
     found = [word for word in content_words(bare) if word not in _EMPTY] or content_words(question)
     return tuple(dict.fromkeys(found))
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hybrid.generation.asking import Asked
 from hybrid.generation.prompts import Passage
+from hybrid.text.identifiers import identifiers
 from hybrid.text.numbers import quantities
 from hybrid.text.rows import Saying, TableRow, closed
 from hybrid.text.sentences import sentence_spans
@@ -17,7 +18,10 @@ from hybrid.text.words import content_words
 from hybrid.types import CELLS, Span
 
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
-_LABEL_WORDS, _PAIR_WORDS = 3, 8
+_LABEL_WORDS, _PAIR_WORDS = 4, 8
+# A list of more words is not told as a whole, unless it is the steps of a procedure.
+_LONGEST_WHOLE = 60
+_MARK = re.compile(r"\(?\d{1,2}[.)]")
 _DATED = re.compile(r"\s*(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4})\b")
 FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
 # a number before a month is of a date
@@ -29,6 +33,7 @@ _NUMBERING = re.compile(
 # A question of the document itself, and an answer that says nothing alone.
 _ASKS = re.compile(r"\?[\"”’')\]]*\s*\Z")
 _BARE = re.compile(r"(?:(?:answer|antwort):\s*)?(?:yes|no|ja|nein)\W*", re.IGNORECASE)
+_CODED = re.compile(r"(?P<code>[A-Z][\w-]*\d[\w-]*)\b(?!\.\d)")
 _CODE = re.compile(r"\n[ \t]*[^\W\d_A-Z]|^#", re.ASCII)
 _ENDS = re.compile(r"[.:;,!?]\s*$")
 # "20 m³": what is counted in a unit that is not known is no amount of a known one.
@@ -113,18 +118,25 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
     if said and (telling := telling_heading(asked, passage)):
         yield Quotable(passage, passage.placed(said[0].span), telling, "", rank, heading=True)
     for place in [] if record else lists_in(passage.text):
-        if len(ITEM.findall(text := passage.text[place.start : place.end].strip())) > 1:
+        text = passage.text[place.start : place.end].strip()
+        if len(ITEM.findall(text)) > 1 and len(text.split()) <= _LONGEST_WHOLE:
             above, section = _lead_in(passage.text[: place.start]), section_of(passage)
             yield Quotable(passage, passage.placed(place), text, above, rank, term=section, whole=True)
-    before, term, first, ended, labelled = "", "", "", 0, ""
-    for saying, label in _split(said):
+    before, term, first, ended, labelled, coded, marked = "", "", "", 0, "", "", False
+    for saying, of_item in _split(said):
         if not any(map(str.isalnum, saying.text)):
             continue
-        if label or labelled:  # of an item, and of no other one
-            term, labelled = label, label
+        if of_item or labelled:  # of an item, and of no other one
+            term, labelled = of_item, of_item
         if "\n\n" in passage.text[ended : saying.span.start] and not asks(before):
             term = ""
         ended = saying.span.end
+        # "3." and "Dividend." stand apart from what the item says
+        label = marked and saying.text.endswith(".") and len(saying.text.split()) <= _LABEL_WORDS
+        marked = bool(_MARK.fullmatch(saying.text))
+        if marked or label:
+            term = saying.text[:-1] if label else ""
+            continue
         row = saying.row
         if row:
             text = closed(
@@ -146,6 +158,9 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
             # entries of a form are about what its first one names
             first = (first or saying.text) if FIELD.fullmatch(saying.text.strip()) else ""
             before = first if first != saying.text and first else before
+            # of a paragraph that begins with a code all is about it
+            if (code := _CODED.match(saying.text)) and term in ("", coded) and identifiers(code["code"]):
+                term = coded = code["code"]
             own = "" if term and not headed and term in saying.text else term
             yield Quotable(passage, passage.placed(span), saying.text[skip:], before, rank, term=own)
             # what stands behind a question of the document answers it
@@ -158,6 +173,26 @@ def records_of(passages: Sequence[Passage]) -> Iterator[Quotable]:
     for passage in passages:
         if record := _record(passage):
             yield Quotable(passage, passage.placed(record.span), record.text, "", 0.0, record.row)
+
+
+def aligned(facts: Sequence[Quotable]) -> list[Quotable]:
+    """Return facts in which all records of a file have the same columns: an empty cell has no line."""
+    columns: dict[str, dict[str, None]] = {}
+    files = [fact.passage.source.rpartition("#")[0] if fact.row else "" for fact in facts]
+    for fact, file in zip(facts, files, strict=True):
+        if fact.row and file:
+            columns.setdefault(file, {}).update(dict.fromkeys(fact.row.columns))
+    found = list(facts)
+    for place, (fact, file) in enumerate(zip(facts, files, strict=True)):
+        if fact.row and file and len(fact.row.columns) < len(columns[file]):
+            cells = dict(zip(fact.row.columns, fact.row.cells, strict=True))
+            row = replace(
+                fact.row,
+                columns=tuple(columns[file]),
+                cells=tuple(cells.get(name, "") for name in columns[file]),
+            )
+            found[place] = replace(fact, row=row)
+    return found
 
 
 def _lead_in(text: str) -> str:

@@ -27,11 +27,11 @@ big bigger large larger size capacity volume
 fast faster quick speed
 money reimburse reimbursement refund repay expense
 back return refund reimburse
-salary pay wage
+salary pay wage earn
 vacation holiday leave
 sick ill illness sickness
 boss manager supervisor lead leader
-allow permit permission may
+allow permit permission may consent approval
 forbid prohibit ban
 require mandatory must obligatory compulsory need necessary
 fix repair solve resolve correct
@@ -160,6 +160,11 @@ def respelled(question: str, texts: Sequence[str]) -> str:
     def mended(match: re.Match[str]) -> str:
         word = match.group()
         own = content_words(word)
+        if (
+            question[match.end() : match.end() + 1] in tuple("-_./")
+            and question[match.end() + 1 : match.end() + 2].isalnum()
+        ):
+            return word  # a part of a code
         if _SHORT.fullmatch(word) and not word.isdigit() and not _name_pattern(word).search(joined):
             long = _long_form(word).search(joined)
             return f"{word} ({long.group()})" if long else word

@@ -127,7 +127,7 @@ def test_of_a_record_the_field_is_said_that_was_asked_for():
 
 def test_a_question_for_yes_or_no_is_answered_so_where_the_cell_decides_it():
     found = said("Is the Lamp Brio black in stock?", hit(RECORD, "B-20", source="list.csv#2"))
-    assert found == "No: “B-20, Lamp Brio black, stock: 0.” [1]"
+    assert found == "No: B-20, Lamp Brio black, stock: 0. [1]"
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_sibling_with_another_name_is_not_quoted_and_the_right_one_is_named():
         hit("Clean it with vinegar or soap.", "L10 manual", "Cleaning", source="l10.md"),
         hit("Never use vinegar.", "L20 manual", "Cleaning", source="l20.md", score=0.8),
     )
-    assert found == "No: “L20 manual: Never use vinegar.” [1]"
+    assert found == "No: L20 manual: “Never use vinegar.” [1]"
 
 
 def test_both_of_two_things_are_told_apart():
@@ -319,7 +319,7 @@ def test_the_default_of_an_entry_is_said_rather_than_what_the_entry_is():
 @pytest.mark.parametrize(
     ("text", "quoted"),
     [
-        ("No: “L20 manual: Never use vinegar.” [1]", "Never use vinegar. [1]"),
+        ("No: L20 manual: “Never use vinegar.” [1]", "Never use vinegar. [1]"),
         ("2.4.0 (3 May 2026): New: a timer. [1]", "New: a timer. [1]"),
         ("2.4.0 (3 May 2026) [1]", "[1]"),
         ("Up to 25 items. [1] (Older: Lending 2022.) [2]", "Up to 25 items. [1] [2]"),

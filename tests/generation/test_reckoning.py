@@ -7,7 +7,7 @@ import pytest
 from hybrid.generation.citations import join_cited, only_quoted
 from hybrid.generation.extracting import extract
 from hybrid.generation.prompts import passage_of
-from hybrid.generation.reckoning import asks_for_extreme
+from hybrid.generation.reckoning import asks_of_all
 from hybrid.testing import HashEmbedder
 from hybrid.types import Answer, Arm, Chunk, Hit
 
@@ -140,7 +140,7 @@ def test_where_one_of_all_records_has_no_figure_but_words_none_is_told():
     ],
 )
 def test_a_question_for_an_extreme_is_known_by_its_words(question, asks):
-    assert asks_for_extreme(question) is asks
+    assert asks_of_all(question) is asks
 
 
 def test_two_conditions_choose_the_record():
