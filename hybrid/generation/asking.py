@@ -91,7 +91,7 @@ _KINDS = (
     ),
     (
         r"\bhow often\b|\bwie oft\b",
-        rf"\b(?:once|twice|daily|weekly|monthly|yearly|annually|every|each|per|interval\w*|always|never)\b|\b(?:{_SPOKEN}|\d+) times\b|\ba (?:day|week|month|year)\b",
+        rf"\b(?:once|twice|daily|weekly|monthly|yearly|annually|every|each|per|interval\w*|always|never)\b|\b(?:{_SPOKEN}|\d+) times\b",
     ),
     (
         r"\bhow (?:many|much) (?:time)\b|\bhow (?:long|soon|quickly|old)\b|\b(?:period|duration"

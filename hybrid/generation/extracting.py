@@ -212,7 +212,11 @@ def _is_in_one(asked: Asked, whole: Quotable, facts: Sequence[Quotable], words: 
         return False
     held = words.held(f"{whole.above} {whole.text}")
     items = [fact for fact in facts if not fact.whole and _covers(whole, fact)]
-    saying = [one for one in items if _is_named(asked, one) or (held and words.held(one.text) >= held)]
+    saying = [
+        one
+        for one in items
+        if _is_named(asked, one) or (asked.wanted and held and words.held(one.text) >= held)
+    ]
     return 0 < len(saying) < len(items)
 
 

@@ -292,7 +292,7 @@ def _all_that(
         return None
     of = next((place for place, name in enumerate(rows[0].columns) if thing in content_words(name)), None)
     above = content_words(f"{table[0].passage.source} {table[0].around}")
-    if (of is None and thing not in above) or (of and all(figure(row.cells[of]) for row in rows)):
+    if (of is None and thing not in above) or (of and any(figure(row.cells[of]) for row in rows)):
         return None
     # what stands above all rows tells none from another
     alike = not asked.names and all({thing, *above} & own.keys() for own in words.forms)
