@@ -74,7 +74,7 @@ _DATE = (
     rf"|\b(?:noon|midnight|daily|weekly|monthly|annually|yearly|today|tomorrow)\b|\b\d{{1,2}}(?:st|nd"
     rf"|rd|th)\b|{_TIME}"
 )
-_NAME = r"(?<!^)(?<![.!?:] )\b(?-i:[A-Z][a-z]+)|\b(?-i:[A-Z]{2,})\b"
+_NAME = rf"(?<!^)(?<![.!?:] )\b(?!(?:{'|'.join(MONTHS)})\b|\w+days?\b)(?-i:[A-Z][a-z]+)|\b(?-i:[A-Z]{{2,}})\b"
 _PERSON = (
     rf"(?-i:\b[A-Z][\w'’-]+ (?:[A-Z]\. )?[A-Z][\w'’-]+)|\S@\S|\b(?:manager|head|lead(?:er)?|director"
     rf"|department|office"
@@ -191,10 +191,12 @@ _EMPTY = word_set(
 )
 _MODAL = "must|can|may|should|shall|could|would|will|do|does|did|has|have|need|needs|if|when"
 # "one" is no number there
+# Between a question and the follow-up to it; white space that nobody types.
+FOLLOWED = "\u2028"
 _SHORT_FOR = re.compile(
     r"\b(?:i|you|we|they|he|she|it|that|there|who|what)['’](?:ve|m|re|ll|d|s)\b", re.IGNORECASE
 )
-_ONESELF = re.compile(rf"\b(?:{_MODAL}) one\b|\bone(?= (?:{_MODAL})\b)", re.IGNORECASE)
+_ONESELF = re.compile(rf"\b(?:{_MODAL}) one\b|\bone(?= (?:{_MODAL})\b)|\bones?(?=\W*$)", re.IGNORECASE)
 
 
 # Who pastes a document does not ask with all of it.
@@ -217,6 +219,7 @@ class Asked:
         thing: the stem of what is asked for by name, of "which edition" that of edition.
         sides: the things that are compared.
         last: the last question of several, behind the one that it follows.
+        earlier: words that only the question has which a follow-up stands behind; it was answered before.
     """
 
     text: str
@@ -231,6 +234,7 @@ class Asked:
     thing: str
     sides: tuple[str, ...] = ()
     last: str = ""
+    earlier: frozenset[str] = frozenset()
 
     @property
     def with_columns(self) -> str:
@@ -256,7 +260,9 @@ class Asked:
     @property
     def several(self) -> bool:
         """Tell whether it asks for two things at once."""
-        return bool(re.search(r"\band (?:what|when|where|how|who|which|why)\b|\?.*\?", self.text.lower()))
+        return FOLLOWED not in self.text and bool(
+            re.search(r"\band (?:what|when|where|how|who|which|why)\b|\?.*\?", self.text.lower())
+        )
 
 
 def shortened(question: str) -> str:
@@ -269,7 +275,7 @@ def read_question(question: str) -> Asked:
     """Return what a question asks for; of a very long one its beginning and its end are read."""
     question = shortened(question)
     # a follow-up stands behind the question that it follows: the last one is what is asked
-    last = [part for part in re.split(r"(?<=\?)\s+", question.strip()) if part][-1:] or [question]
+    last = [part for part in re.split(rf"{FOLLOWED}|(?<=\?)\s+", question.strip()) if part][-1:] or [question]
     lowered = " ".join(last[0].lower().replace("’", "'").split())
     found = _AMONG.search(lowered)
     form = Form(next(name for name, text in found.groupdict().items() if text)) if found else Form.FACT
@@ -292,6 +298,7 @@ def read_question(question: str) -> Asked:
         for one in quantities(question)
         if (one.units or not one.weak) and not any(_holds(code, one.span, question) for code in codes)
     ]
+    words = _words(question, codes)
     return Asked(
         question,
         form,
@@ -300,11 +307,14 @@ def read_question(question: str) -> Asked:
         tuple(dict.fromkeys((*codes, *named))),
         frozenset(codes),
         tuple(told),
-        _words(question, codes),
+        words,
         next((names for asks, names in _COLUMNS if re.search(asks, lowered)), ""),
         stem(thing[1]) if (thing := _THING.search(lowered)) else "",
         _sides(lowered) if form is Form.COMPARISON else (),
         last[0],
+        frozenset(words) - frozenset(content_words(question.rpartition(FOLLOWED)[2]))
+        if FOLLOWED in question
+        else frozenset(),
     )
 
 

@@ -70,6 +70,7 @@ _LOOKED_AT = 24
 _SAME = (0.8, 0.65)
 # What has the kind of thing asked for, or the codes and months named, is so much more surely about it.
 _TYPED, _NAMED, _RECKONED = 0.03, 0.05, 0.1
+_REPEATED = 0.4
 _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED = 0.3, 0.15, 0.1
 # So much of the question must stand there for no, and for yes, which is sooner wrong.
 _DECIDES, _AFFIRMS = 0.6, 0.85
@@ -160,12 +161,15 @@ def extract(
     facts = distinct_facts([fact for fact in facts if not repeats(asked, fact)] or facts)
     if not facts:
         return Extract((), 0.0)
-    words = matcher(asked.words, [fact.wider for fact in facts])
+    words = matcher(asked.words, [fact.wider for fact in facts], asked.earlier)
     facts = [fact for fact in facts if not _is_in_one(asked, fact, facts, words)]
     found = len(facts)
     facts = aligned(distinct_facts([*facts, *records_of(rows)]))
     facts = conditioned(asked, facts, words)
     scores, relevances = weigh(asked, facts[:found], words, sources, embedder)
+    if asked.earlier:  # what answered the question before is not said again
+        before = replace(words, weights=tuple(float(word in asked.earlier) for word in asked.words))
+        scores -= [0.0 if fact.row else _REPEATED * before.share(fact.text) for fact in facts[:found]]
     beside = (0, len(facts) - found)
     scores = np.pad(scores, beside, constant_values=scores.min())
     relevances = np.pad(relevances, beside, constant_values=relevances.max())
@@ -514,21 +518,12 @@ def _verdict(asked: Asked, fact: Quotable, words: Matcher, ranked: Sequence[Quot
         return ""
     if fact.row:
         value = fact.text.rstrip(".").rpartition(": ")[2].strip().lower()
-        if asked.amounts or _OPPOSITE.search(asked.text):
+        strange = any(one.written not in fact.row.sentence() for one in asked.amounts)
+        if strange or _OPPOSITE.search(asked.text):
             return ""
         if re.fullmatch(r"\d[\d,.]*", value):  # a number says that there is some, not that it is cheap
             return (yes if value.strip("0,.") else no) if _HAS.search(asked.text) else ""
-        # other rows of which the same is said
-        alike = [
-            own.text
-            for own in ranked
-            if own.row
-            and own.row.columns == fact.row.columns
-            and own.in_range == fact.in_range
-            and words.held(own.wider) >= words.held(fact.wider)
-            and names_held(asked.names, own.wider) >= names_held(asked.names, fact.wider)
-        ]
-        if any(text.rstrip(".").rpartition(": ")[2].strip().lower() != value for text in alike):
+        if _is_otherwise(asked, fact, words, ranked):
             return ""
         said = {yes: ("yes", "ja", "true", "✓"), no: ("no", "none", "nein", "false", "sold out")}
         return next((word for word, cells in said.items() if value in cells), "")
@@ -554,6 +549,25 @@ def _verdict(asked: Asked, fact: Quotable, words: Matcher, ranked: Sequence[Quot
     if count % 2:
         return "" if _is_narrower(asked, fact, words) else no
     return "" if share < _AFFIRMS or _OPEN.search(fact.text) else yes
+
+
+def _is_otherwise(asked: Asked, fact: Quotable, words: Matcher, ranked: Sequence[Quotable]) -> bool:
+    """Tell whether a row that meets a question as well has something else in the cell that is told."""
+    row = fact.row
+    told = fact.text.rstrip(".")
+    if row is None:
+        return False
+    place = next((p for p, name in enumerate(row.columns) if told.endswith(f"{name}: {row.cells[p]}")), 0)
+    rows = [
+        own for own in ranked if own.row and own.row.columns == row.columns and own.in_range == fact.in_range
+    ]
+    held, names = words.held(fact.wider), names_held(asked.names, fact.wider)
+    alike = [
+        own.row
+        for own in rows
+        if words.held(own.wider) >= held and names_held(asked.names, own.wider) >= names
+    ]
+    return any(own.cells[place] != row.cells[place] for own in alike if own)
 
 
 def _is_beside(asked: Asked, fact: Quotable, words: Matcher) -> bool:

@@ -62,7 +62,8 @@ member membership
 join register registration enrol sign
 meet meeting
 """
-_TRIED, _SIMILAR, _SLIP = 5, 0.8, 0.8
+_SIMILAR, _SLIP = 0.8, 0.8
+_EARLIER = 0.2
 
 
 def _alike() -> dict[str, frozenset[str]]:
@@ -207,8 +208,11 @@ def _most(own: dict[str, float], there: set[str]) -> float:
     return max(own[word] for word in own.keys() & there)
 
 
-def matcher(words: Sequence[str], texts: Sequence[str]) -> Matcher:
-    """Return how the stems of a question are found in these texts, a rare one counting for more."""
+def matcher(words: Sequence[str], texts: Sequence[str], earlier: frozenset[str] = frozenset()) -> Matcher:
+    """Return how the stems of a question are found in these texts, a rare one counting for more.
+
+    Those of an ``earlier`` question, which the last one follows, count for less.
+    """
     bags = [set(content_words(text)) for text in texts]
     vocabulary: dict[str, list[str]] = {}
     for other in set[str]().union(*bags):
@@ -217,7 +221,8 @@ def matcher(words: Sequence[str], texts: Sequence[str]) -> Matcher:
     frequency = Counter[int]()
     for bag in bags:
         frequency.update(place for place, own in enumerate(forms) if own.keys() & bag)
-    weights = [math.log(1 + len(bags) / (1 + frequency[place])) for place in range(len(forms))]
+    rarity = [math.log(1 + len(bags) / (1 + frequency[place])) for place in range(len(forms))]
+    weights = [(_EARLIER if word in earlier else 1.0) * one for word, one in zip(words, rarity, strict=True)]
     return Matcher(tuple(forms), tuple(weights))
 
 

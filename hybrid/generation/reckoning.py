@@ -11,7 +11,7 @@ from hybrid.generation.asking import Asked, Form
 from hybrid.generation.facts import Quotable, falls, range_of
 from hybrid.generation.matching import Matcher, also, names_held
 from hybrid.text.dates import dates
-from hybrid.text.identifiers import identifiers_held
+from hybrid.text.identifiers import identifiers, identifiers_held
 from hybrid.text.numbers import figure, quantities
 from hybrid.text.rows import TableRow, closed
 from hybrid.text.words import (
@@ -123,14 +123,14 @@ def reckoned(
         (own for own in _tables(facts) if max(scores[p] for p in own) >= _NEAR * max(scores)),
         key=lambda own: -max(scores[place] for place in own),
     )
-    for own in near:
-        table = [facts[place] for place in own]
-        if found := _threshold(asked, lowered, table) or _extreme(asked, lowered, table, words, counts or {}):
-            return found
     # what is counted is told by all words of the question, wherever its table was found
     for own in _tables(facts) if asked.counted else near:
         table = [facts[place] for place in own]
         if found := _all_that(asked, table, words, counts or {}, best=scores[best] == max(scores)):
+            return found
+    for own in near:
+        table = [facts[place] for place in own]
+        if found := _threshold(asked, lowered, table) or _extreme(asked, lowered, table, words, counts or {}):
             return found
     if arithmetic and scores[best] >= _NEAR * max(scores):
         table = next([facts[p] for p in own] for own in near if best in own)
@@ -179,7 +179,8 @@ def _says(asked: Asked, rows: Sequence[TableRow], column: int, words: Matcher) -
         return told, 1.0
     if all(figure(cell) for cell in cells if cell):
         return _equal(asked, rows[0].columns[column], cells), 1.0
-    held = [words.held(cell) for cell in cells]
+    # a part of a code is no word: A-2 is not in "Elm Street 2"
+    held = [words.held(" ".join(own for own in cell.split() if not identifiers(own))) for cell in cells]
     # what the name of the column says is asked for, and tells no row from another
     everywhere = frozenset.intersection(*held) | words.held(rows[0].columns[column])
     named = [names_held(asked.names, cell) for cell in cells]
@@ -210,7 +211,7 @@ def _equal(asked: Asked, name: str, cells: Sequence[str]) -> list[float]:
     kinds = _kinds(f"1 {name.split()[-1]}") if name.split() else frozenset()
     told = {one.value for one in asked.amounts if kinds and kinds & {unit.kind for unit in one.units}}
     last = stem(content_words(name)[-1]) if content_words(name) else ""
-    for one in asked.amounts:  # "four rooms", "hall 1"
+    for one in quantities(asked.text):  # "three rooms", "hall 1"
         beside = [*asked.text[: one.span.start].split()[-1:], *asked.text[one.span.end :].split()[:1]]
         if one.value is not None and last in content_words(" ".join(beside)):
             told.add(one.value)
@@ -290,27 +291,23 @@ def _all_that(
     rows = [fact.row for fact in table if fact.row]
     if not thing or len(rows) < 2 or not _is_whole(table, counts):
         return None
-    of = next((place for place, name in enumerate(rows[0].columns) if thing in content_words(name)), None)
-    above = content_words(f"{table[0].passage.source} {table[0].around}")
-    if (of is None and thing not in above) or (of and any(figure(row.cells[of]) for row in rows)):
+    things = {thing, f"{thing}e"}  # the stem of codes is cod
+    of = next((p for p, name in enumerate(rows[0].columns) if things & set(content_words(name))), None)
+    above = set(content_words(f"{table[0].passage.source} {table[0].around}"))
+    if (of is None and not things & above) or (of and any(figure(row.cells[of]) for row in rows)):
         return None
     # what stands above all rows tells none from another
-    alike = not asked.names and all({thing, *above} & own.keys() for own in words.forms)
+    alike = not asked.names and all((things | above) & own.keys() for own in words.forms)
     kept = [fact for fact in table if alike] or [fact for fact in _kept(table) if fact.in_range >= 0]
     kept = sorted(kept, key=lambda fact: (len(fact.passage.source), fact.passage.source, fact.span.start))
     if not kept or len(kept) > _LISTED or (not asked.counted and not kept[0].met):
         return None
     met = () if alike else kept[0].met
     told = " ".join(cell for fact in kept if fact.row for place in met for cell in [fact.row.cells[place]])
-    said = {thing, *above, *(word for place in met for word in content_words(rows[0].columns[place]))}
-    said |= set(content_words(told))
-    named = {stem(name.lower()) for name in names_held(asked.names, told)}
-    numbers = {one.written.lower() for one in asked.amounts if met}
-    left = [
-        word
-        for place, word in enumerate(asked.words)
-        if not said & words.forms[place].keys() and word not in named | numbers
-    ]
+    names = " ".join(rows[0].columns[place] for place in met)
+    said = things | above | set(content_words(f"{told} {names} {' '.join(names_held(asked.names, told))}"))
+    said |= {stem(one.written.lower()) for one in quantities(asked.text) if met}
+    left = [word for place, word in enumerate(asked.words) if not said & {word, *words.forms[place]}]
     if left and (asked.counted or not best or len(left) > 1 or len(kept) < 2):
         return None
     places = tuple(sorted({*met, *([of] if of else [])})) or (1,)
