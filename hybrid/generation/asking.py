@@ -32,7 +32,8 @@ _FORMS = (
         r"|\bhow (?:is|are) .{1,80} (?:done|made|carried out)\b|\bhow to\b"
         r"|\b(?:what|which|give me the)(?: \w+ the| \w+)? steps\b"
         r"|\bwhat (?:has|have|needs?|is) to be done\b"
-        r"|\bwhat (?:do|must|should) (?:i|we|you) (?:have to )?do (?:to|if|when|before|after|about|with|against)\b"
+        r"|\bwhat (?:do|must|should) (?:i|we|you) (?:have to )?do (?:to|if|when|before|after|about"
+        r"|with|against)\b"
         r"|^(?:wie|auf welche weise) (?:kann|muss|soll|mache?|stelle?|richte?|beantrage)\b"
         r"|\bprocedure (?:for|to)\b",
     ),
@@ -47,11 +48,13 @@ _FORMS = (
         r"\bdifferences? (?:in .{1,80} )?between\b|\bcompare\b|\b(?:versus|vs\.?)\b|\bunterschied\b"
         r"|\b(?:which|who|what)\b.{1,80}?\b(?:\w{2,20}er|more|less|better|worse|most|least)\b.{1,80}\bor\b"
         r"|\bor\b.{1,40}[,:–-] ?(?:which|who|what)\b.{1,40}\b(?:\w{2,20}er|more|less|better|worse)\b"
-        r"|^(?:is|are|was|were|do|does|did|has|have)\b.{1,60}\b(?:\w{2,20}er|more|less|better|worse)\b.{0,40}\bthan (?!\d)",
+        r"|^(?:is|are|was|were|do|does|did|has|have)\b.{1,60}\b(?:\w{2,20}er|more|less|better|worse)\b"
+        r".{0,40}\bthan (?!\d)",
     ),
     (
         Form.POLAR,
-        r"^(?:and |but |so |hi,? |hello,? |(?!what|which|who|when|where|why|how).{1,60}[,:] )?(?:is|are|was|were|am|do|does|did|can|could|may|might|must"
+        r"^(?:and |but |so |hi,? |hello,? |(?!what|which|who|when|where|why|how).{1,60}[,:] )?"
+        r"(?:is|are|was|were|am|do|does|did|can|could|may|might|must"
         r"|should|shall|will|would|has|have"
         r"|had|isn't|aren't|don't|doesn't|can't|need i|ist|sind|war|darf|kann|muss|hat|haben|gibt)\b",
     ),
@@ -91,7 +94,8 @@ _KINDS = (
     ),
     (
         r"\bhow often\b|\bwie oft\b",
-        rf"\b(?:once|twice|daily|weekly|monthly|yearly|annually|every|each|per|interval\w*|always|never)\b|\b(?:{_SPOKEN}|\d+) times\b",
+        rf"\b(?:once|twice|daily|weekly|monthly|yearly|annually|every|each|per|interval\w*|always|never)\b"
+        rf"|\b(?:{_SPOKEN}|\d+) times\b",
     ),
     (
         r"\bhow (?:many|much) (?:time)\b|\bhow (?:long|soon|quickly|old)\b|\b(?:period|duration"
@@ -111,8 +115,8 @@ _KINDS = (
         _MONEY + rf"|{_COUNT}",
     ),
     (
-        r"\bhow (?:far|tall|high|wide|deep|thick|thin|long is the \w+ cable)\b|\b(?:distance|height|width|depth"
-        r"|length)\b",
+        r"\bhow (?:far|tall|high|wide|deep|thick|thin|long is the \w+ cable)\b"
+        r"|\b(?:distance|height|width|depth|length)\b",
         rf"{_COUNT}\s*(?:m|cm|mm|km|feet|ft|inch(?:es)?|miles?|met(?:re|er)s?)\b",
     ),
     (
@@ -146,8 +150,8 @@ _KINDS = (
     (r"\b(?:who|whom|whose)\b|\bwer\b|\bwen\b|\bwem\b", _PERSON),
     (
         r"\bwhere\b|\bwo\b|\bwhich (?:person|city|country|team|company|room)\b",
-        _NAME
-        + r"|\bin(?:to)? (?:the )?\w+|\b(?:at|on|under|behind|beside|above|below|next to|outside|inside)\b|/\w",
+        _NAME + r"|\bin(?:to)? (?:the )?\w+|/\w"
+        r"|\b(?:at|on|under|behind|beside|above|below|next to|outside|inside)\b",
     ),
     (
         r"\b(?:which|what)\b.*\b(?:option|file|parameter|setting|keyword|command|directory|function"
@@ -312,9 +316,7 @@ def read_question(question: str) -> Asked:
         stem(thing[1]) if (thing := _THING.search(lowered)) else "",
         _sides(lowered) if form is Form.COMPARISON else (),
         last[0],
-        frozenset(words) - frozenset(content_words(question.rpartition(FOLLOWED)[2]))
-        if FOLLOWED in question
-        else frozenset(),
+        frozenset(words if FOLLOWED in question else ()) - frozenset(content_words(last[0])),
     )
 
 
@@ -329,7 +331,8 @@ def _sides(lowered: str) -> tuple[str, ...]:
 _ARTICLE = r"(?:the |an? |der |die |das |ein(?:e|er|em|en)? )?"
 _SIDES = (
     re.compile(
-        rf"^(?:is|are|was|were|do|does|did|has|have) {_ARTICLE}(?P<one>.+?)(?: \w+)? (?:\w{{2,20}}er|more|less|better|worse)\b"
+        rf"^(?:is|are|was|were|do|does|did|has|have) {_ARTICLE}(?P<one>.+?)(?: \w+)?"
+        rf" (?:\w{{2,20}}er|more|less|better|worse)\b"
         rf".{{0,40}}?\bthan {_ARTICLE}(?P<other>[^,:]+?)\W*$"
     ),
     re.compile(rf"^{_ARTICLE}(?P<one>[^,:]+?) or {_ARTICLE}(?P<other>[^,:]+?)[,:–-] ?(?:which|who|what)\b"),

@@ -51,7 +51,7 @@ from hybrid.text.dates import MONTHS
 from hybrid.text.folding import fold
 from hybrid.text.numbers import Quantity, quantities
 from hybrid.text.polarity import denials
-from hybrid.text.rows import closed
+from hybrid.text.rows import NO, YES, TableRow, closed
 from hybrid.text.sentences import unwrapped
 from hybrid.text.words import POINTING, content_words, language_of
 from hybrid.types import CELLS, Hit, Span
@@ -80,7 +80,8 @@ _HEADED, _ABOUT = 0.8, 0.3
 _PAIR = re.compile(r"\b(?:the two|both)\b")
 # "Above that the foreman signs" leans on the sentence before it as "It is open" does.
 _POINTS = re.compile(
-    rf"(?:(?:above|after|before|below|beyond|for|of|with|without) (?:that|those|them)|{'|'.join(sorted(POINTING))})\b",
+    rf"(?:(?:above|after|before|below|beyond|for|of|with|without) (?:that|those|them)"
+    rf"|{'|'.join(sorted(POINTING))})\b",
     re.IGNORECASE,
 )
 _LIMIT = re.compile(
@@ -167,6 +168,9 @@ def extract(
     facts = aligned(distinct_facts([*facts, *records_of(rows)]))
     facts = conditioned(asked, facts, words)
     scores, relevances = weigh(asked, facts[:found], words, sources, embedder)
+    # so long a list is no answer, but the steps of a procedure, though it tells what the page is about
+    long = [fact.whole and len(fact.text.split()) > _LONGEST_PART for fact in facts[:found]]
+    scores = np.where(long, scores.min(), scores)
     if asked.earlier:  # what answered the question before is not said again
         before = replace(words, weights=tuple(float(word in asked.earlier) for word in asked.words))
         scores -= [0.0 if fact.row else _REPEATED * before.share(fact.text) for fact in facts[:found]]
@@ -517,16 +521,7 @@ def _verdict(asked: Asked, fact: Quotable, words: Matcher, ranked: Sequence[Quot
     if _TURNED.search(asked.text.replace("’", "'")) or (_THAN.search(asked.text) and not asked.amounts):
         return ""
     if fact.row:
-        value = fact.text.rstrip(".").rpartition(": ")[2].strip().lower()
-        strange = any(one.written not in fact.row.sentence() for one in asked.amounts)
-        if strange or _OPPOSITE.search(asked.text):
-            return ""
-        if re.fullmatch(r"\d[\d,.]*", value):  # a number says that there is some, not that it is cheap
-            return (yes if value.strip("0,.") else no) if _HAS.search(asked.text) else ""
-        if _is_otherwise(asked, fact, words, ranked):
-            return ""
-        said = {yes: ("yes", "ja", "true", "✓"), no: ("no", "none", "nein", "false", "sold out")}
-        return next((word for word, cells in said.items() if value in cells), "")
+        return {True: yes, False: no, None: ""}[_of_cell(asked, fact, fact.row, words, ranked)]
     if (
         CELLS in fact.text
         or _BUT.search(fact.text)
@@ -551,23 +546,27 @@ def _verdict(asked: Asked, fact: Quotable, words: Matcher, ranked: Sequence[Quot
     return "" if share < _AFFIRMS or _OPEN.search(fact.text) else yes
 
 
-def _is_otherwise(asked: Asked, fact: Quotable, words: Matcher, ranked: Sequence[Quotable]) -> bool:
-    """Tell whether a row that meets a question as well has something else in the cell that is told."""
-    row = fact.row
+def _of_cell(
+    asked: Asked, fact: Quotable, row: TableRow, words: Matcher, ranked: Sequence[Quotable]
+) -> bool | None:
+    """Return what the one cell says that is told of a row, if no other row of this kind says otherwise."""
     told = fact.text.rstrip(".")
-    if row is None:
-        return False
+    if any(one.written not in row.sentence() for one in asked.amounts) or _OPPOSITE.search(asked.text):
+        return None
+    value = told.rpartition(": ")[2].strip().lower()
+    if re.fullmatch(r"\d[\d,.]*", value):  # a number says that there is some, not that it is cheap
+        return bool(value.strip("0,.")) if _HAS.search(asked.text) else None
     place = next((p for p, name in enumerate(row.columns) if told.endswith(f"{name}: {row.cells[p]}")), 0)
-    rows = [
-        own for own in ranked if own.row and own.row.columns == row.columns and own.in_range == fact.in_range
-    ]
     held, names = words.held(fact.wider), names_held(asked.names, fact.wider)
-    alike = [
-        own.row
-        for own in rows
+    alike = {
+        own.row.cells[place]
+        for own in ranked
+        if own.row and own.row.columns == row.columns and own.in_range == fact.in_range
         if words.held(own.wider) >= held and names_held(asked.names, own.wider) >= names
-    ]
-    return any(own.cells[place] != row.cells[place] for own in alike if own)
+    }
+    if len(alike) > 1 or value not in (*YES, *NO, "sold out"):
+        return None
+    return value in YES
 
 
 def _is_beside(asked: Asked, fact: Quotable, words: Matcher) -> bool:

@@ -19,8 +19,6 @@ from hybrid.types import CELLS, Span
 
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
 _LABEL_WORDS, _PAIR_WORDS = 4, 8
-# A list of more words is not told as a whole, unless it is the steps of a procedure.
-_LONGEST_WHOLE = 60
 _MARK = re.compile(r"\(?\d{1,2}[.)]")
 _DATED = re.compile(r"\s*(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4})\b")
 FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
@@ -117,11 +115,8 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
     said = [record] if record else passage.sayings()
     if said and (telling := telling_heading(asked, passage)):
         yield Quotable(passage, passage.placed(said[0].span), telling, "", rank, heading=True)
-    for place in [] if record else lists_in(passage.text):
-        text = passage.text[place.start : place.end].strip()
-        if len(ITEM.findall(text)) > 1 and len(text.split()) <= _LONGEST_WHOLE:
-            above, section = _lead_in(passage.text[: place.start]), section_of(passage)
-            yield Quotable(passage, passage.placed(place), text, above, rank, term=section, whole=True)
+    if record is None:
+        yield from _lists_of(passage, rank)
     before, term, first, ended, labelled, coded, marked = "", "", "", 0, "", "", False
     for saying, of_item in _split(said):
         if not any(map(str.isalnum, saying.text)):
@@ -129,13 +124,12 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         if of_item or labelled:  # of an item, and of no other one
             term, labelled = of_item, of_item
         if "\n\n" in passage.text[ended : saying.span.start] and not asks(before):
-            term = ""
+            term, coded = "", ""
         ended = saying.span.end
         # "3." and "Dividend." stand apart from what the item says
-        label = marked and saying.text.endswith(".") and len(saying.text.split()) <= _LABEL_WORDS
-        marked = bool(_MARK.fullmatch(saying.text))
-        if marked or label:
-            term = saying.text[:-1] if label else ""
+        is_label, marked = marked and _is_label(saying.text), bool(_MARK.fullmatch(saying.text))
+        if marked or is_label:
+            term = saying.text.rstrip(".") if is_label else ""
             continue
         row = saying.row
         if row:
@@ -159,13 +153,21 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
             first = (first or saying.text) if FIELD.fullmatch(saying.text.strip()) else ""
             before = first if first != saying.text and first else before
             # of a paragraph that begins with a code all is about it
-            if (code := _CODED.match(saying.text)) and term in ("", coded) and identifiers(code["code"]):
-                term = coded = code["code"]
+            coded = _code_of(saying.text) or coded
+            term = coded if term == "" or _code_of(term) else term
             own = "" if term and not headed and term in saying.text else term
             yield Quotable(passage, passage.placed(span), saying.text[skip:], before, rank, term=own)
             # what stands behind a question of the document answers it
             term = saying.text[skip:].strip() if asks(saying.text) else term
         before = saying.text
+
+
+def _lists_of(passage: Passage, rank: float) -> Iterator[Quotable]:
+    """Yield the lists of a passage, each as a whole."""
+    for place in lists_in(passage.text):
+        if len(ITEM.findall(text := passage.text[place.start : place.end].strip())) > 1:
+            above, section = _lead_in(passage.text[: place.start]), section_of(passage)
+            yield Quotable(passage, passage.placed(place), text, above, rank, term=section, whole=True)
 
 
 def records_of(passages: Sequence[Passage]) -> Iterator[Quotable]:
@@ -236,12 +238,22 @@ def _of_item(item: Saying, told: Sequence[Span]) -> Iterator[tuple[Saying, str]]
     # a line of its own, not indented, is no more of the item
     ends = next((place for place, one in enumerate(told) if item.text[one.start - 1] == "\n"), len(told))
     first = item.text[told[0].start : told[0].end]
-    labelled = ends > 1 and first.endswith(".") and len(first.split()) <= _LABEL_WORDS
+    labelled = ends > 1 and _is_label(first)
     own = told[1:ends] if labelled else [Span(0, told[ends - 1].end)]
     for span in (*own, *told[ends:]):
         place = Span(item.span.start + span.start, item.span.start + span.end)
         label = first[:-1] if labelled and span in own else ""
         yield Saying(place, item.text[span.start : span.end]), label
+
+
+def _is_label(text: str) -> bool:
+    return text.endswith(".") and len(text.split()) <= _LABEL_WORDS
+
+
+def _code_of(text: str) -> str:
+    """Return the code that a sentence begins with."""
+    found = _CODED.match(text)
+    return found["code"] if found and identifiers(found["code"]) else ""
 
 
 def _term(text: str) -> str:

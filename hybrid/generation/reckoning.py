@@ -13,7 +13,7 @@ from hybrid.generation.matching import Matcher, also, names_held
 from hybrid.text.dates import dates
 from hybrid.text.identifiers import identifiers, identifiers_held
 from hybrid.text.numbers import figure, quantities
-from hybrid.text.rows import TableRow, closed
+from hybrid.text.rows import NO, YES, TableRow, closed
 from hybrid.text.words import (
     IN_TIME,
     OF_ANY_COLUMN,
@@ -47,7 +47,6 @@ _CHANGE = re.compile(
 )
 _SUM = re.compile(r"\b(?:together|altogether|in total|combined|sum of|in all|zusammen|insgesamt)\b")
 _ALL_OF = re.compile(r"\b(?:how many|which) [a-z]+\b")
-_YES, _NO = ("yes", "ja", "true", "✓"), ("no", "none", "nein", "false", "–", "-")
 # So many rows are told one by one.
 _LISTED = 16
 _LEAST = re.compile(r"\b(?:at least|no less than|more than|over|above|mindestens)\s+(?=\d)")
@@ -194,13 +193,13 @@ def _denied(asked: Asked, name: str, cells: Sequence[str]) -> list[float] | None
     """Return for each cell whether it is as a question wants what its column is called: "with no lift"."""
     if not name or not re.search(rf"\b{_singular(name)}", asked.text.lower()):
         return None
-    none = [cell.lower() in _NO for cell in cells]
+    none = [cell.lower() in NO for cell in cells]
     if re.search(rf"\b(?:no|without|kein\w*|ohne) (?:\w+ )?{re.escape(name)}", asked.text.lower()):
         return [1.0 if one else -1.0 for one in none] if any(none) else None
     if (
         not (asked.counted or asked.lists)
         or not any(none)
-        or not all(cell.lower() in (*_YES, *_NO) for cell in cells)
+        or not all(cell.lower() in (*YES, *NO) for cell in cells)
     ):
         return None
     return [-1.0 if one else 1.0 for one in none]

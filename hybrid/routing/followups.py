@@ -82,9 +82,9 @@ def standalone(question: str, history: Sequence[Message]) -> str:
     A follow-up is told by words that point back (it, those, the other), by how it begins (and, why, what
     about), by assent to what was offered last, or by having hardly a word of its own; it is put behind the
     question that it follows and, where it points back, behind the names that the answer to that brought up.
-    What was asked before ends with ``FOLLOWED``. Any other question, and one that says that it changes the subject, stands as it is. The passages of the
-    answer before it are found again by this, in the index of now and for who asks now. ``history`` are the
-    turns before it, the oldest first.
+    What was asked before ends with ``FOLLOWED``. Any other question, and one that says that it changes the
+    subject, stands as it is. The passages of the answer before it are found again by this, in the index of
+    now and for who asks now. ``history`` are the turns before it, the oldest first.
     """
     told = [turn.content for turn in history if turn.role is MessageRole.USER][-2 * _TURNS :]
     asked = [heard.question for heard in map(hear, map(shortened, told)) if heard.act is None][-_TURNS:]

@@ -20,7 +20,7 @@ _SCALE = re.compile(
 _FIGURE = re.compile(r"(?:[$€£¥]|[A-Z]{3}\b)?\s*[(−–-]?\s*[$€£¥]?\s*\d[\d,.\s]*\)?")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 # What says nothing without the name of its column.
-_BARE = ("yes", "no", "none", "ja", "nein", "–", "-")
+YES, NO = ("yes", "ja", "true", "✓"), ("no", "none", "nein", "false", "–", "-")
 # Figures that the scale of a table does not count.
 _OWN_UNIT = re.compile(
     r"%|\bper\b|percent|ratio|rates?\b|number of|\bshares?\b|margin|\b(?:days|years|months)\b(?! end)"
@@ -84,7 +84,7 @@ class TableRow:
     def _told(self, place: int) -> str:
         """Return a cell that says which row it is; of a number, yes or no also of what."""
         cell = self.cells[place]
-        bare = _FIGURE.fullmatch(cell) or cell.lower() in _BARE
+        bare = _FIGURE.fullmatch(cell) or cell.lower() in (*YES, *NO)
         return f"{_tidy(self.columns[place])} {cell}" if bare else cell
 
     def asked(self, question: str, *, without: Sequence[int] = (), named: Sequence[int] = ()) -> str:
