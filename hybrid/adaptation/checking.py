@@ -203,17 +203,12 @@ def tell(attempt: Attempt) -> str:
     parts = []
     if gain is not None:
         share = "" if attempt.kept is None else f" ({100 * attempt.kept:.0f} % of the first)"
-        parts.append(f"gain {benefit(gain):+.3g} {gain.unit}{share}")
+        parts.append(f"gain {gain.upwards[0]:+.3g} {gain.unit}{share}")
     if text is not None:
         parts.append(f"general text {text.change:+.3f} nats, at most {text.high:+.3f}")
     breached = ", ".join(breach.measure for breach in attempt.verdict.breaches) or "want of a measure"
     parts.append("passes" if attempt.verdict.passed else f"refused for {breached}")
     return f"{attempt.name}: {'; '.join(parts)}".replace("-", "\u2212")
-
-
-def benefit(change: Change) -> float:
-    """Return how much better it became, in its unit."""
-    return change.change if change.higher_is_better else -change.change
 
 
 def settings_of(card: Card, usual: AdaptationSettings) -> AdaptationSettings:
@@ -342,20 +337,20 @@ def _best(attempts: Sequence[Attempt]) -> Attempt | None:
     gaining = [
         attempt
         for attempt in passing
-        if attempt.assessment.gain is None or benefit(attempt.assessment.gain) > 0
+        if attempt.assessment.gain is None or attempt.assessment.gain.upwards[0] > 0
     ]
     return max(gaining, key=_worth, default=None)
 
 
 def _worth(attempt: Attempt) -> float:
     gain = attempt.assessment.gain
-    return attempt.strength if gain is None else benefit(gain)
+    return attempt.strength if gain is None else gain.upwards[0]
 
 
 def _kept(gain: Change | None, first: Change | None) -> float | None:
-    if gain is None or first is None or benefit(first) <= 0:
+    if gain is None or first is None or first.upwards[0] <= 0:
         return None
-    return benefit(gain) / benefit(first)
+    return gain.upwards[0] / first.upwards[0]
 
 
 class Rework:

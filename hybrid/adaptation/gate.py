@@ -118,18 +118,12 @@ def describe(breach: Breach) -> str:
     )
 
 
-def gained(change: Change) -> bool:
-    """Tell whether a change for the better is shown: its bound is on the good side of 0."""
-    return change.low > 0 if change.higher_is_better else change.high < 0
-
-
 def _breach(change: Change, budget: Budget) -> Breach | None:
     limit = budget.limit(change.measure, change.unit)
     if limit is None or change.measure in _NOT_JUDGED:
         return None
-    sign = -1.0 if change.higher_is_better else 1.0
-    loss = sign * change.change
-    low, high = sorted((sign * change.low, sign * change.high))
+    gain, least, most = change.upwards
+    loss, low, high = -gain, -most, -least
     forgot = low > limit
     known = not any(map(math.isnan, (loss, low, high)))
     if known and (high <= limit if change.measure in STRICT else not forgot):
@@ -170,7 +164,7 @@ def _advice(breaches: Sequence[Breach]) -> tuple[str, ...]:
 def _of_gain(gain: Change | None) -> tuple[str, ...]:
     if gain is None:
         return ("its gain was not measured: there was nothing held out to measure it on",)
-    if gained(gain):
+    if gain.upwards[1] > 0:
         return ()
     return (f"{gain.measure}: no gain is shown: {_interval(gain)}",)
 

@@ -137,6 +137,13 @@ class Change:
     items: int
     higher_is_better: bool
 
+    @property
+    def upwards(self) -> tuple[float, float, float]:
+        """Return the change and its bounds so that more is better."""
+        if self.higher_is_better:
+            return self.change, self.low, self.high
+        return -self.change, -self.high, -self.low
+
 
 @dataclass(frozen=True, slots=True)
 class Data:
