@@ -684,8 +684,8 @@ def test_rivals_of_the_same_document_do_not_count():
         [[0.5, 0.5, 0.5], [0.9, 0.1, 0.1], [0.8, 0.1, 0.1], [0.1, 0.1, 0.1]], dtype=np.float32
     )
     assert pool_scores(queries, passages, [0], ["a", "b", "c", "d"]) == [pytest.approx(1 / 2)]
-    assert pool_scores(queries, passages, [0], ["a", "b", "d"]) == [pytest.approx(1 / np.log2(3))]
-    assert pool_scores(queries, passages, [0], ["a", "a", "d"]) == [1.0]
+    assert pool_scores(queries, passages, [0], ["a", "b", "b", "d"]) == [pytest.approx(1 / np.log2(3))]
+    assert pool_scores(queries, passages, [0], ["a", "a", "a", "d"]) == [1.0]
     many = np.tile(passages[1], (10, 1))
     crowd = np.concatenate([passages[:1], many])
     assert pool_scores(queries, crowd, [0], ["a", *(str(n) for n in range(10))]) == [0.0]
