@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 from hybrid.adaptation.data.given import Given, load_given
 from hybrid.adaptation.data.material import Objective, question_sets, split_for, taught_by
-from hybrid.adaptation.gate import Reasons
 from hybrid.adaptation.serving import in_use
 from hybrid.adaptation.store import AdapterStore, still_in_use
-from hybrid.adaptation.values import AdapterKind, Card, Data, Destination, QueryPair
+from hybrid.adaptation.values import AdapterKind, Card, Data, Destination, QueryPair, Reasons
 from hybrid.changes import together
 from hybrid.config import AdaptationSettings, Settings
 from hybrid.doctor import Diagnosis

@@ -25,7 +25,6 @@ from hybrid.adaptation.forgetting import (
     measure_tasks,
     refusal_changes,
 )
-from hybrid.adaptation.gate import Budget, GateVerdict, judge
 from hybrid.adaptation.methods.deltas import (
     Ablation,
     Deltas,
@@ -53,7 +52,18 @@ from hybrid.adaptation.methods.encoding import (
 )
 from hybrid.adaptation.store import AdapterStore, write_card
 from hybrid.adaptation.suites import Suite
-from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Examples, Measure, Setting
+from hybrid.adaptation.values import (
+    AdapterKind,
+    Budget,
+    Card,
+    Change,
+    Data,
+    Examples,
+    GateVerdict,
+    Measure,
+    Setting,
+    judge,
+)
 from hybrid.adaptation.workshop import GeneratorWorkshop, Material
 from hybrid.config import AdaptationSettings, Method, Reader
 from hybrid.errors import UsageError

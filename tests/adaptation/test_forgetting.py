@@ -32,7 +32,6 @@ from hybrid.adaptation.forgetting import (
     measure_tasks,
     refusal_changes,
 )
-from hybrid.adaptation.gate import Budget, judge
 from hybrid.adaptation.methods.embedder import pool_scores
 from hybrid.adaptation.methods.encoding import compare, paired_change, pieces
 from hybrid.adaptation.suites import (
@@ -46,7 +45,7 @@ from hybrid.adaptation.suites import (
     read_collection,
     shipped_suite,
 )
-from hybrid.adaptation.values import Change, Declining, ExampleKind, Measure
+from hybrid.adaptation.values import Budget, Change, Declining, ExampleKind, Measure, judge
 from hybrid.config import Reader, load_settings
 from hybrid.errors import AdapterError, ExtraMissing, UsageError
 from hybrid.generation.prompts import load_prompts

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.adaptation.gate import Budget, describe, judge, reasons
-from hybrid.adaptation.values import AdapterKind, Change, Measure
+from hybrid.adaptation.values import AdapterKind, Budget, Change, Measure, describe, judge, reasons
 
 
 def text(change, reach=0.01):
