@@ -307,22 +307,21 @@ class Bench:
         store, found = self.workshop.store, best.assessment
         if best.strength == 1:
             return store.annotate(best.folder.name, gain=found.gain, forgetting=found.general).name
-        name = store.new_name(AdapterKind.GENERATOR)
         card = store.card(best.folder.name)
-        built = store.domain / "adapters" / f".{name}.scaled"
+        built = store.domain / "adapters" / f".{card.name}.scaled"
         try:
             scale(best.folder, best.strength, built, base=self.workshop.base.folder)
-            weaker = replace(
-                card,
-                strength=card.strength * best.strength,
-                parent=card.name,
-                gain=found.gain,
-                forgetting=found.general,
-                created=datetime.now(UTC).isoformat(timespec="seconds"),
-            )
-            return store.add(name, built, weaker).name
+            weaker = replace(card, strength=card.strength * best.strength, parent=card.name)
+            return self.stored(built, weaker, found).name
         finally:
             shutil.rmtree(built, ignore_errors=True)
+
+    def stored(self, built: Path, card: Card, found: Assessment, name: str = "") -> Card:
+        """Store what was written anew, with what was measured of it; return its card."""
+        store = self.workshop.store
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        told = replace(card, gain=found.gain, forgetting=found.general, created=created)
+        return store.add(name or store.new_name(AdapterKind.GENERATOR), built, told)
 
     def _material(self, workshop: GeneratorWorkshop) -> Material:
         objectives = str(self.card.settings.get("objectives", Objective.READING)).split(", ")
@@ -383,7 +382,6 @@ class Rework:
         self.parts: tuple[Deltas, ...] = tuple(map(read_deltas, folders))
         self.card = cards[0] if len(cards) == 1 else _blend(cards)
         self._like = [read_config(folder) for folder in folders]
-        self._store = store
         self._work = store.domain / "adapters" / f".{'+'.join(names)[:80]}.rework"
 
     def __enter__(self) -> Rework:
@@ -402,68 +400,51 @@ class Rework:
     def keep(self, deltas: Deltas, bench: Bench, name: str, settings: Mapping[str, Setting]) -> Card:
         """Store changes as a new adapter, with what was measured of it in its card."""
         found = bench.assess(self.written(deltas), 1.0)
-        card = replace(
-            self.card,
-            name="",
-            settings={**self.card.settings, **settings},
-            gain=found.gain,
-            forgetting=found.general,
-            parent=self.card.name,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-        return self._store.add(name or self._store.new_name(AdapterKind.GENERATOR), self._work, card)
+        told = {**self.card.settings, **settings}
+        return bench.stored(self._work, replace(self.card, settings=told, parent=self.card.name), found, name)
 
+    def combine(self, bench: Bench, recipe: Recipe, weights: Sequence[float], name: str) -> Card:
+        """Merge the adapters into one, store it with what was measured of it, and return its card.
 
-def combine(
-    rework: Rework,
-    bench: Bench,
-    recipe: Recipe,
-    *,
-    weights: Sequence[float] = (),
-    name: str = "",
-    note: Callable[[str], None],
-) -> Card:
-    """Merge adapters into one, store it with what was measured of it, and return its card.
+        ``weights``: one for each; without them those of the least loss on validation are taken.
+        """
 
-    ``weights``: one for each; without them those of the least loss on validation are taken.
-    """
+        def loss(tried: Sequence[float]) -> float:
+            folder = self.written(merge_deltas(self.parts, tried, recipe).deltas)
+            found, _ = bench.losses(folder, general=False)
+            bench.note(f"weights {_told(tried)}: validation loss {found:.4f}")
+            return found
 
-    def loss(tried: Sequence[float]) -> float:
-        folder = rework.written(merge_deltas(rework.parts, tried, recipe).deltas)
-        found, _ = bench.losses(folder, general=False)
-        note(f"weights {_told(tried)}: validation loss {found:.4f}")
-        return found
+        chosen = tuple(weights) or search_weights(len(self.parts), loss)
+        made = merge_deltas(self.parts, chosen, recipe)
+        settings: dict[str, Setting] = {
+            "merged": recipe.by,
+            "weights": _told(chosen),
+            "density": recipe.density,
+            "rank": max(len(delta.down) for delta in made.deltas.values()),
+            "kept": round(made.kept, 4),
+        }
+        return self.keep(made.deltas, bench, name, settings)
 
-    chosen = tuple(weights) or search_weights(len(rework.parts), loss)
-    made = merge_deltas(rework.parts, chosen, recipe)
-    settings: dict[str, Setting] = {
-        "merged": recipe.by,
-        "weights": _told(chosen),
-        "density": recipe.density,
-        "rank": max(len(delta.down) for delta in made.deltas.values()),
-        "kept": round(made.kept, 4),
-    }
-    return rework.keep(made.deltas, bench, name, settings)
+    def ablate(
+        self, bench: Bench, *, keep: bool, progress: Callable[[Worth], None]
+    ) -> tuple[Ablation, Card | None]:
+        """Tell what each part of the adapter brings and costs; with ``keep`` keep those that pay.
 
+        Returns:
+            What was measured, and the card of what was kept: None where that was not wanted, or every part
+            pays.
+        """
+        (deltas,) = self.parts
 
-def ablate(
-    rework: Rework, bench: Bench, *, keep: bool, progress: Callable[[Worth], None]
-) -> tuple[Ablation, Card | None]:
-    """Tell what each part of an adapter brings and costs; keep it without those that cost more, if wanted.
+        def losses(some: Deltas | None) -> tuple[float, float]:
+            return bench.losses(None if some is None else self.written(some))
 
-    Returns:
-        What was measured, and the card of what was kept: None where that was not wanted, or every part pays.
-    """
-    (deltas,) = rework.parts
-
-    def losses(some: Deltas | None) -> tuple[float, float]:
-        return bench.losses(None if some is None else rework.written(some))
-
-    found = ablate_deltas(deltas, losses, progress)
-    if not keep or not found.unpaid:
-        return found, None
-    dropped = ", ".join(group.name for group in found.unpaid)
-    return found, rework.keep(without(deltas, found.unpaid), bench, "", {"without": dropped})
+        found = ablate_deltas(deltas, losses, progress)
+        if not keep or not found.unpaid:
+            return found, None
+        dropped = ", ".join(group.name for group in found.unpaid)
+        return found, self.keep(without(deltas, found.unpaid), bench, "", {"without": dropped})
 
 
 def _told(weights: Sequence[float]) -> str:
