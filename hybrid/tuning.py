@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import astuple, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybrid.adaptation.data.given import Given, load_given
-from hybrid.adaptation.data.material import Objective, question_sets, taught_by
-from hybrid.adaptation.gate import Reasons
+from hybrid.adaptation.data.material import Objective, question_sets, split_for, taught_by
 from hybrid.adaptation.serving import in_use
 from hybrid.adaptation.store import AdapterStore, still_in_use
-from hybrid.adaptation.values import AdapterKind, Card, Destination, QueryPair
+from hybrid.adaptation.values import AdapterKind, Card, Data, Destination, QueryPair, Reasons
 from hybrid.changes import together
 from hybrid.config import AdaptationSettings, Settings
 from hybrid.doctor import Diagnosis
 from hybrid.errors import ConfigError, UsageError
+from hybrid.files import folder_lock, hash_text
 from hybrid.generation.prompts import load_prompts
 from hybrid.index import Index
 from hybrid.index.sync import Progress, discard, put_in_force, reembed
 from hybrid.models import Embedder, EmbedderFingerprint, Generator
 from hybrid.models.adapters import adapter_digest
+from hybrid.models.device import choose_placement
 from hybrid.models.gguf import Precision
 from hybrid.models.loading import generator_folder, load_embedder
 from hybrid.models.resolve import fetch, weights_digest
@@ -46,6 +48,12 @@ if TYPE_CHECKING:
 Note = Callable[[str], None]
 
 _UNKNOWN = "not stated"
+# Short texts of our own in the general suite; the rest of it are excerpts of those documents too.
+_PROSE = "prose"
+# A pair costs a fraction of what an example for a generator costs.
+_PAIRS_AN_EXAMPLE = 4
+# At most so many made queries of held-out documents tell a gain of retrieval.
+_HELD_OUT_QUERIES = 300
 
 
 def _silent(*said: object) -> None:
@@ -141,14 +149,12 @@ class Adaptation:
         material: Material,
         *,
         name: str = "",
-        parent: str = "",
         start: str = "",
         progress: Steps = _silent,
     ) -> Card:
         """Train a generator adapter and store it; what was interrupted goes on where it was.
 
-        Training begins with the adapter ``start``, without it with one that does nothing; ``parent`` is the
-        adapter that it is to be better than.
+        Training begins with the adapter ``start``, without it with one that does nothing.
 
         Raises:
             UsageError: too little to train on, or the name is taken.
@@ -156,7 +162,7 @@ class Adaptation:
             IndexLocked: another process trains an adapter of this domain.
             StorageError: the disk is full; no earlier adapter is touched.
         """
-        return self._workshop.tune(material, name=name, parent=parent, start=start, progress=progress)
+        return self._workshop.tune(material, name=name, start=start, progress=progress)
 
     def tune_embedder(
         self,
@@ -179,21 +185,48 @@ class Adaptation:
             UsageError: too few pairs, or the name is taken.
             TrainingFailed: the loss is not a number, or validation got no better.
         """
-        from hybrid.adaptation.workshop import make_embedder
+        from hybrid.adaptation.data.examples import Sieve
+        from hybrid.adaptation.data.pairs import PairSettings, make_pairs
+        from hybrid.adaptation.methods.embedder import EmbedderSettings, tune_embedder
+        from hybrid.adaptation.methods.generator import Base
+        from hybrid.adaptation.suites import shipped_suite
+        from hybrid.adaptation.workshop import WORK, card_of
 
-        return make_embedder(
-            self.store,
-            self.settings,
-            self._base_retriever(),
-            against=self._against(against),
-            apart=apart,
-            given=given,
-            mix=mix,
-            name=name,
-            licence=licence,
-            note=note,
-            progress=progress,
-        )
+        adaptation, models, store = self.settings.adaptation, self.settings.models, self.store
+        if name:
+            store.require_free(name)
+        retriever, known = self._base_retriever(), self._against(against)
+        split = split_for(retriever.index, self.settings, known, apart)
+        wanted = PairSettings(_PAIRS_AN_EXAMPLE * adaptation.examples, seed=adaptation.seed)
+        pairs = make_pairs(retriever, split, wanted, sieve=Sieve([*known, *apart]), given=given, mix=mix)
+        note(f"{len(pairs.train)} pairs to train on, {len(pairs.validation)} to validate")
+        for left in pairs.left_out:
+            note(f"left out {left.count}, {left.reason}")
+        base = Base(fetch(models.embedder, offline=models.offline), models.embedder)
+        work = store.domain / "adapters" / WORK
+        with folder_lock(work):
+            shutil.rmtree(work / "built", ignore_errors=True)
+            tuned = tune_embedder(
+                base.folder,
+                base.name,
+                pairs,
+                adaptation,
+                out=work / "built",
+                placement=choose_placement(models.device, models.dtype),
+                # the probes stand in the set that measures general retrieval: those it is held by are others
+                general=[passage.text for passage in shipped_suite().passages if passage.kind == _PROSE],
+                settings=EmbedderSettings(
+                    prompts=(models.query_prefix, models.document_prefix),
+                    dense_weight=self.settings.retrieval.dense_weight,
+                ),
+                state=work / "state",
+                progress=progress,
+            )
+            counts = Counter(pair.made for pair in pairs.train)
+            digest = hash_text(*(repr(astuple(pair)) for pair in pairs.train))
+            data = Data(digest, licence, dict(sorted(counts.items())))
+            card = card_of(AdapterKind.EMBEDDER, base, tuned, data, self.settings)
+            return store.add(name or store.new_name(AdapterKind.EMBEDDER), tuned.folder, card)
 
     def improve(
         self,
@@ -301,18 +334,35 @@ class Adaptation:
             )
         if items is not None or tasks:
             raise UsageError("--items and --task are for adapters of the generator")
+        return self._check_embedder(name, suites, progress)
+
+    def _check_embedder(self, name: str, suites: Sequence[Path], progress: Progress | None) -> Card:
+        """Measure what an embedder gained on held-out documents and lost elsewhere.
+
+        The domain is embedded with both, if it is not yet; the generation in force stays in force.
+        """
+        from hybrid.adaptation.data.examples import Sieve
+        from hybrid.adaptation.data.pairs import held_out_pairs
+        from hybrid.adaptation.forgetting import Side, general_changes, made_change
         from hybrid.adaptation.suites import general_set, read_collection
 
-        return checking.check_embedder(
-            self.store,
-            name,
-            self.embedder(),
-            self._embedder(name),
-            self.settings,
-            general=[general_set(), *(read_collection(path) for path in suites)],
-            against=self._against(()),
-            progress=progress,
+        base, tuned, seed = self.embedder(), self._embedder(name), self.settings.adaptation.seed
+        for embedder in (base, tuned):
+            reembed(self.store.domain, embedder, progress=progress)
+        before, after = (
+            Side(Index.built_with(self.store.domain, one.fingerprint), one) for one in (base, tuned)
         )
+        known = self._against(())
+        pairs = held_out_pairs(
+            Retriever(before.index, base, self.settings.retrieval),
+            split_for(before.index, self.settings, known, ()).held_out,
+            count=_HELD_OUT_QUERIES,
+            seed=seed,
+            sieve=Sieve(known),
+        )
+        sets = [general_set(), *map(read_collection, suites)]
+        gain = made_change(before, after, pairs, seed=seed) if pairs else None
+        return self.store.annotate(name, gain=gain, forgetting=general_changes(base, tuned, sets, seed=seed))
 
     def tradeoff(self, kind: AdapterKind, *, note: Note = _silent) -> Pareto:
         """Return what adapters gained against what they lost, of those that were measured alike.
@@ -561,13 +611,13 @@ class Adaptation:
             UsageError: they are not of one generator, or there is nothing to choose weights by.
             AdapterError: one is not there, or is no LoRA whose change can be added.
         """
-        from hybrid.adaptation import checking
+        from hybrid.adaptation.checking import Rework
 
         if name:
             self.store.require_free(name)
-        with checking.Rework(self.store, names) as rework:
+        with Rework(self.store, names) as rework:
             bench = self._bench(rework.card, given, suites, items, note)
-            return checking.combine(rework, bench, recipe, weights=weights, name=name, note=note)
+            return rework.combine(bench, recipe, weights, name)
 
     def ablate(
         self,
@@ -589,11 +639,11 @@ class Adaptation:
             UsageError: it is not the generator's, or there are no examples to measure on.
             AdapterError: it is not there, or is no LoRA that can be taken apart.
         """
-        from hybrid.adaptation import checking
+        from hybrid.adaptation.checking import Rework
 
-        with checking.Rework(self.store, [name]) as rework:
+        with Rework(self.store, [name]) as rework:
             bench = self._bench(rework.card, given, suites, items, note)
-            return checking.ablate(rework, bench, keep=keep, progress=progress)
+            return rework.ablate(bench, keep=keep, progress=progress)
 
     def drift(self, name: str) -> tuple[BlockDrift, ...]:
         """Return how far a generator adapter moved each block of the model, on text of both kinds.
@@ -626,10 +676,10 @@ class Adaptation:
             self._with(settings_of(card, usual))._workshop,
             card,
             suite if items is None else suite.sample(items, seed=usual.seed),
-            given=given or Given(),
-            against=self._against(()),
-            seed=usual.seed,
-            note=note,
+            given or Given(),
+            self._against(()),
+            usual.seed,
+            note,
         )
 
     def _with(self, adaptation: AdaptationSettings) -> Adaptation:
@@ -700,8 +750,7 @@ def _objectives(named: Sequence[str], given: Given) -> list[Objective]:
 
 def _suite(paths: Sequence[Path]) -> Suite:
     """Return the items of one's own, with those that ship for the kinds that are not among them."""
-    from hybrid.adaptation.checking import with_own
     from hybrid.adaptation.suites import load_suite, shipped_suite
 
     shipped = shipped_suite()
-    return with_own(shipped, load_suite(*paths)) if paths else shipped
+    return shipped.with_own(load_suite(*paths)) if paths else shipped

@@ -209,11 +209,12 @@ class Chunk:
         begun = max(before[-1].offset - self.start, 0)
         return before[-1].number + self.text.count("\n", begun, offset - self.start)
 
-    def cited(self, number: int) -> Citation:
-        """Return the whole chunk as what a marker stands for."""
-        line = self.line_at(self.start)
+    def cited(self, number: int, within: Span | None = None) -> Citation:
+        """Return the chunk, or a stretch of its text, as what a marker stands for."""
+        first, last = (within.start, within.end) if within else (0, len(self.text))
+        start, text, line = self.start + first, self.text[first:last], self.line_at(self.start + first)
         return Citation(
-            number, self.source, self.start, self.end, self.text, self.page, self.title, self.heading, line
+            number, self.source, start, self.start + last, text, self.page, self.title, self.heading, line
         )
 
 

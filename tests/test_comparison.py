@@ -15,7 +15,7 @@ from hybrid.decision.verdict import decide
 from hybrid.errors import ModelError, UsageError
 from hybrid.grounding.calibration import UNCALIBRATED
 from hybrid.grounding.judge import Grounder
-from hybrid.grounding.scorers.baselines import NgramOverlap
+from hybrid.grounding.scorers.names import NgramOverlap
 from hybrid.questions.files import load_questions
 from hybrid.types import Answer, Arm, Question
 

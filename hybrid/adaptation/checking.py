@@ -14,22 +14,17 @@ from typing import Protocol
 
 import numpy as np
 
-from hybrid.adaptation.data.examples import Sieve
 from hybrid.adaptation.data.given import Given
-from hybrid.adaptation.data.material import Objective, split_for
-from hybrid.adaptation.data.pairs import held_out_pairs
+from hybrid.adaptation.data.material import Objective
 from hybrid.adaptation.export import scale
 from hybrid.adaptation.forgetting import (
     AskedQuestion,
     Model,
-    Side,
-    general_changes,
-    made_change,
+    changes,
     measure,
     measure_tasks,
     refusal_changes,
 )
-from hybrid.adaptation.gate import Budget, GateVerdict, judge
 from hybrid.adaptation.methods.deltas import (
     Ablation,
     Deltas,
@@ -45,33 +40,37 @@ from hybrid.adaptation.methods.deltas import (
 from hybrid.adaptation.methods.encoding import (
     Encoded,
     Subject,
+    Told,
     encode,
     encode_pairs,
     gain_of,
     halve,
     log_likelihoods,
-    margins,
     pieces,
-    preference_gain,
     served_losses,
     worth,
 )
 from hybrid.adaptation.store import AdapterStore, write_card
-from hybrid.adaptation.suites import RetrievalSet, Suite
-from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Measure, Setting
+from hybrid.adaptation.suites import Suite
+from hybrid.adaptation.values import (
+    AdapterKind,
+    Budget,
+    Card,
+    Change,
+    Data,
+    Examples,
+    GateVerdict,
+    Measure,
+    Setting,
+    judge,
+)
 from hybrid.adaptation.workshop import GeneratorWorkshop, Material
-from hybrid.config import AdaptationSettings, Method, Reader, Settings
+from hybrid.config import AdaptationSettings, Method, Reader
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
-from hybrid.index import Index
-from hybrid.index.sync import Progress, reembed
-from hybrid.models import Embedder
 from hybrid.models.adapters import read_adapter, read_config
-from hybrid.retrieval import Retriever
 from hybrid.types import Question
 
-# At most so many made queries of held-out documents tell a gain of retrieval.
-_HELD_OUT_QUERIES = 300
 # Both as tried, cheapest first: of the change, and of the training tokens.
 STRENGTHS = (0.75, 0.5, 0.25)
 REHEARSALS = (0.3, 0.5)
@@ -107,7 +106,7 @@ def check_generator(
     """
     adapted = generator.adapted(store.folder(name))
     drawn = suite if items is None else suite.sample(items, seed=seed)
-    found = measure(generator, adapted, drawn, seed=seed, progress=progress).changes
+    found = changes(measure(generator, adapted, drawn, progress=progress), seed=seed)
     found += refusal_changes(generator, adapted, asked, seed=seed, progress=progress)
     if tasks:
         progress(f"lm-eval: {', '.join(tasks)}")
@@ -115,10 +114,10 @@ def check_generator(
     return store.annotate(name, forgetting=found)
 
 
-def gain_in_service(base: Subject, adapted: Subject, validation: Sequence[Encoded]) -> Change | None:
+def gain_in_service(base: Subject, adapted: Subject, validation: Sequence[Told]) -> Change | None:
     """Return what an adapter gained, by the generator that serves it; None without examples to tell by.
 
-    ``validation``: examples; those that told when to stop are left out.
+    ``validation``: examples or pairs; those that told when to stop are left out.
     """
     proof = halve(validation).proof
     if not proof:
@@ -128,48 +127,6 @@ def gain_in_service(base: Subject, adapted: Subject, validation: Sequence[Encode
         for subject in (base, adapted)
     )
     return gain_of(before, after, proof)
-
-
-def with_own(shipped: Suite, own: Suite) -> Suite:
-    """Return a suite of one's own, with what ships for the kinds that it has no items of."""
-    kinds = {
-        kind: getattr(own, kind) or getattr(shipped, kind)
-        for kind in ("passages", "pairs", "choices", "probes", "unanswerable")
-    }
-    return replace(shipped, name=own.name, **kinds)
-
-
-def check_embedder(
-    store: AdapterStore,
-    name: str,
-    base: Embedder,
-    tuned: Embedder,
-    settings: Settings,
-    *,
-    general: Sequence[RetrievalSet],
-    against: Sequence[Question] = (),
-    progress: Progress | None = None,
-) -> Card:
-    """Measure what an embedder gained on held-out documents and lost elsewhere; return its card with that.
-
-    The domain is embedded with both, if it is not yet; the generation in force stays in force.
-    """
-    for embedder in (base, tuned):
-        reembed(store.domain, embedder, progress=progress)
-    before, after = (
-        Side(Index.built_with(store.domain, embedder.fingerprint), embedder) for embedder in (base, tuned)
-    )
-    seed = settings.adaptation.seed
-    split = split_for(before.index, settings, against, ())
-    pairs = held_out_pairs(
-        Retriever(before.index, base, settings.retrieval),
-        split.held_out,
-        count=_HELD_OUT_QUERIES,
-        seed=seed,
-        sieve=Sieve(against),
-    )
-    gain = made_change(before, after, pairs, seed=seed) if pairs else None
-    return store.annotate(name, gain=gain, forgetting=general_changes(base, tuned, general, seed=seed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,17 +213,12 @@ def tell(attempt: Attempt) -> str:
     parts = []
     if gain is not None:
         share = "" if attempt.kept is None else f" ({100 * attempt.kept:.0f} % of the first)"
-        parts.append(f"gain {benefit(gain):+.3g} {gain.unit}{share}")
+        parts.append(f"gain {gain.upwards[0]:+.3g} {gain.unit}{share}")
     if text is not None:
         parts.append(f"general text {text.change:+.3f} nats, at most {text.high:+.3f}")
     breached = ", ".join(breach.measure for breach in attempt.verdict.breaches) or "want of a measure"
     parts.append("passes" if attempt.verdict.passed else f"refused for {breached}")
     return f"{attempt.name}: {'; '.join(parts)}".replace("-", "\u2212")
-
-
-def benefit(change: Change) -> float:
-    """Return how much better it became, in its unit."""
-    return change.change if change.higher_is_better else -change.change
 
 
 def settings_of(card: Card, usual: AdaptationSettings) -> AdaptationSettings:
@@ -280,41 +232,35 @@ def settings_of(card: Card, usual: AdaptationSettings) -> AdaptationSettings:
     return TypeAdapter(AdaptationSettings).validate_python(asdict(usual) | kept)
 
 
+@dataclass(frozen=True)
 class Bench:
     """An adapter under repair: how it was made, what it learned from, and what it is measured on."""
 
-    def __init__(
-        self,
-        workshop: GeneratorWorkshop,
-        card: Card,
-        suite: Suite,
-        *,
-        given: Given,
-        against: Sequence[Question],
-        seed: int,
-        note: Callable[[str], None],
-    ) -> None:
-        self._workshop, self._card, self._suite = workshop, card, suite
-        self._given, self._against, self._seed, self._note = given, against, seed, note
-        self._examples = self._material(workshop).examples
-        self._asked = workshop.asked(card, suite, against=against)
+    workshop: GeneratorWorkshop
+    card: Card
+    suite: Suite
+    given: Given
+    against: Sequence[Question]
+    seed: int
+    note: Callable[[str], None]
+
+    @functools.cached_property
+    def _examples(self) -> Examples:
+        return self._material(self.workshop).examples
+
+    @functools.cached_property
+    def _asked(self) -> list[AskedQuestion]:
+        return self.workshop.asked(self.card, self.suite, against=self.against)
 
     def assess(self, folder: Path, strength: float) -> Assessment:
         """Measure the adapter of a folder at a strength, on held-out examples and in general."""
-        generator = self._workshop.generator
+        generator = self.workshop.generator
         adapted = generator.adapted(folder, strength=strength)
-        if self._examples.preferences:
-            limit = self._workshop.settings.adaptation.max_tokens
-            pairs = encode_pairs(self._examples.checks, generator.dialogue, max_tokens=limit).encoded
-            proof = halve(pairs).proof
-            before, after = (
-                margins(functools.partial(served_losses, subject), proof) for subject in (generator, adapted)
-            )
-            gain = preference_gain(before, after, proof)
-        else:
-            gain = gain_in_service(generator, adapted, self._encoded)
-        general = measure(generator, adapted, self._suite, seed=self._seed).changes
-        general += refusal_changes(generator, adapted, self._asked, seed=self._seed)
+        limit = self.workshop.settings.adaptation.max_tokens
+        pairs = encode_pairs(self._examples.checks, generator.dialogue, max_tokens=limit).encoded
+        gain = gain_in_service(generator, adapted, pairs if self._examples.preferences else self._encoded)
+        general = changes(measure(generator, adapted, self.suite), seed=self.seed)
+        general += refusal_changes(generator, adapted, self._asked, seed=self.seed)
         return Assessment(gain, general)
 
     def losses(self, folder: Path | None, *, general: bool = True) -> tuple[float, float]:
@@ -326,7 +272,7 @@ class Bench:
         Raises:
             UsageError: there are no such examples.
         """
-        generator = self._workshop.generator
+        generator = self.workshop.generator
         adapted = generator if folder is None else generator.adapted(folder)
         stop = halve(self._encoded).stop
         if not stop:
@@ -334,9 +280,9 @@ class Bench:
                 "there are no validation examples to choose by",
                 hint="give the data that it was trained on: --data FILE",
             )
-        tokens = [item.completion_tokens for item in stop]
+        tokens = [item.judged for item in stop]
         domain = np.average(served_losses(adapted, stop), weights=tokens)
-        cut = [piece for passage in self._suite.passages for piece in pieces(adapted, passage.text)]
+        cut = [piece for passage in self.suite.passages for piece in pieces(adapted, passage.text)]
         if not general or not cut:
             return float(domain), math.nan
         judged = sum(stretch.judged for stretch in cut)
@@ -344,47 +290,46 @@ class Bench:
 
     @property
     def _encoded(self) -> tuple[Encoded, ...]:
-        limit = self._workshop.settings.adaptation.max_tokens
-        return encode(self._examples.validation, self._workshop.generator.dialogue, max_tokens=limit).encoded
+        limit = self.workshop.settings.adaptation.max_tokens
+        return encode(self._examples.validation, self.workshop.generator.dialogue, max_tokens=limit).encoded
 
     def retrain(self, rehearsal: float) -> Path:
         """Tune the adapter anew with a share of rehearsal; return its folder."""
-        self._note(f"tuning anew with {100 * rehearsal:g} % rehearsal")
-        settings = self._workshop.settings
+        self.note(f"tuning anew with {100 * rehearsal:g} % rehearsal")
+        settings = self.workshop.settings
         adaptation = replace(settings.adaptation, rehearsal=rehearsal)
-        workshop = replace(self._workshop, settings=replace(settings, adaptation=adaptation))
-        made = workshop.tune(self._material(workshop), parent=self._card.name)
+        workshop = replace(self.workshop, settings=replace(settings, adaptation=adaptation))
+        made = workshop.tune(self._material(workshop), parent=self.card.name)
         return workshop.store.folder(made.name)
 
     def keep(self, best: Attempt) -> str:
         """Keep the best attempt with what was measured of it; return the name of its adapter."""
-        store, found = self._workshop.store, best.assessment
+        store, found = self.workshop.store, best.assessment
         if best.strength == 1:
             return store.annotate(best.folder.name, gain=found.gain, forgetting=found.general).name
-        name = store.new_name(AdapterKind.GENERATOR)
         card = store.card(best.folder.name)
-        built = store.domain / "adapters" / f".{name}.scaled"
+        built = store.domain / "adapters" / f".{card.name}.scaled"
         try:
-            scale(best.folder, best.strength, built, base=self._workshop.base.folder)
-            weaker = replace(
-                card,
-                strength=card.strength * best.strength,
-                parent=card.name,
-                gain=found.gain,
-                forgetting=found.general,
-                created=datetime.now(UTC).isoformat(timespec="seconds"),
-            )
-            return store.add(name, built, weaker).name
+            scale(best.folder, best.strength, built, base=self.workshop.base.folder)
+            weaker = replace(card, strength=card.strength * best.strength, parent=card.name)
+            return self.stored(built, weaker, found).name
         finally:
             shutil.rmtree(built, ignore_errors=True)
 
+    def stored(self, built: Path, card: Card, found: Assessment, name: str = "") -> Card:
+        """Store what was written anew, with what was measured of it; return its card."""
+        store = self.workshop.store
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        told = replace(card, gain=found.gain, forgetting=found.general, created=created)
+        return store.add(name or store.new_name(AdapterKind.GENERATOR), built, told)
+
     def _material(self, workshop: GeneratorWorkshop) -> Material:
-        objectives = str(self._card.settings.get("objectives", Objective.READING)).split(", ")
+        objectives = str(self.card.settings.get("objectives", Objective.READING)).split(", ")
         return workshop.material(
             [Objective(objective) for objective in objectives],
-            against=self._against,
-            given=self._given,
-            licence=self._card.data.licence,
+            against=self.against,
+            given=self.given,
+            licence=self.card.data.licence,
         )
 
 
@@ -401,20 +346,20 @@ def _best(attempts: Sequence[Attempt]) -> Attempt | None:
     gaining = [
         attempt
         for attempt in passing
-        if attempt.assessment.gain is None or benefit(attempt.assessment.gain) > 0
+        if attempt.assessment.gain is None or attempt.assessment.gain.upwards[0] > 0
     ]
     return max(gaining, key=_worth, default=None)
 
 
 def _worth(attempt: Attempt) -> float:
     gain = attempt.assessment.gain
-    return attempt.strength if gain is None else benefit(gain)
+    return attempt.strength if gain is None else gain.upwards[0]
 
 
 def _kept(gain: Change | None, first: Change | None) -> float | None:
-    if gain is None or first is None or benefit(first) <= 0:
+    if gain is None or first is None or first.upwards[0] <= 0:
         return None
-    return benefit(gain) / benefit(first)
+    return gain.upwards[0] / first.upwards[0]
 
 
 class Rework:
@@ -437,7 +382,6 @@ class Rework:
         self.parts: tuple[Deltas, ...] = tuple(map(read_deltas, folders))
         self.card = cards[0] if len(cards) == 1 else _blend(cards)
         self._like = [read_config(folder) for folder in folders]
-        self._store = store
         self._work = store.domain / "adapters" / f".{'+'.join(names)[:80]}.rework"
 
     def __enter__(self) -> Rework:
@@ -456,68 +400,51 @@ class Rework:
     def keep(self, deltas: Deltas, bench: Bench, name: str, settings: Mapping[str, Setting]) -> Card:
         """Store changes as a new adapter, with what was measured of it in its card."""
         found = bench.assess(self.written(deltas), 1.0)
-        card = replace(
-            self.card,
-            name="",
-            settings={**self.card.settings, **settings},
-            gain=found.gain,
-            forgetting=found.general,
-            parent=self.card.name,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-        return self._store.add(name or self._store.new_name(AdapterKind.GENERATOR), self._work, card)
+        told = {**self.card.settings, **settings}
+        return bench.stored(self._work, replace(self.card, settings=told, parent=self.card.name), found, name)
 
+    def combine(self, bench: Bench, recipe: Recipe, weights: Sequence[float], name: str) -> Card:
+        """Merge the adapters into one, store it with what was measured of it, and return its card.
 
-def combine(
-    rework: Rework,
-    bench: Bench,
-    recipe: Recipe,
-    *,
-    weights: Sequence[float] = (),
-    name: str = "",
-    note: Callable[[str], None],
-) -> Card:
-    """Merge adapters into one, store it with what was measured of it, and return its card.
+        ``weights``: one for each; without them those of the least loss on validation are taken.
+        """
 
-    ``weights``: one for each; without them those of the least loss on validation are taken.
-    """
+        def loss(tried: Sequence[float]) -> float:
+            folder = self.written(merge_deltas(self.parts, tried, recipe).deltas)
+            found, _ = bench.losses(folder, general=False)
+            bench.note(f"weights {_told(tried)}: validation loss {found:.4f}")
+            return found
 
-    def loss(tried: Sequence[float]) -> float:
-        folder = rework.written(merge_deltas(rework.parts, tried, recipe).deltas)
-        found, _ = bench.losses(folder, general=False)
-        note(f"weights {_told(tried)}: validation loss {found:.4f}")
-        return found
+        chosen = tuple(weights) or search_weights(len(self.parts), loss)
+        made = merge_deltas(self.parts, chosen, recipe)
+        settings: dict[str, Setting] = {
+            "merged": recipe.by,
+            "weights": _told(chosen),
+            "density": recipe.density,
+            "rank": max(len(delta.down) for delta in made.deltas.values()),
+            "kept": round(made.kept, 4),
+        }
+        return self.keep(made.deltas, bench, name, settings)
 
-    chosen = tuple(weights) or search_weights(len(rework.parts), loss)
-    made = merge_deltas(rework.parts, chosen, recipe)
-    settings: dict[str, Setting] = {
-        "merged": recipe.by,
-        "weights": _told(chosen),
-        "density": recipe.density,
-        "rank": max(len(delta.down) for delta in made.deltas.values()),
-        "kept": round(made.kept, 4),
-    }
-    return rework.keep(made.deltas, bench, name, settings)
+    def ablate(
+        self, bench: Bench, *, keep: bool, progress: Callable[[Worth], None]
+    ) -> tuple[Ablation, Card | None]:
+        """Tell what each part of the adapter brings and costs; with ``keep`` keep those that pay.
 
+        Returns:
+            What was measured, and the card of what was kept: None where that was not wanted, or every part
+            pays.
+        """
+        (deltas,) = self.parts
 
-def ablate(
-    rework: Rework, bench: Bench, *, keep: bool, progress: Callable[[Worth], None]
-) -> tuple[Ablation, Card | None]:
-    """Tell what each part of an adapter brings and costs; keep it without those that cost more, if wanted.
+        def losses(some: Deltas | None) -> tuple[float, float]:
+            return bench.losses(None if some is None else self.written(some))
 
-    Returns:
-        What was measured, and the card of what was kept: None where that was not wanted, or every part pays.
-    """
-    (deltas,) = rework.parts
-
-    def losses(some: Deltas | None) -> tuple[float, float]:
-        return bench.losses(None if some is None else rework.written(some))
-
-    found = ablate_deltas(deltas, losses, progress)
-    if not keep or not found.unpaid:
-        return found, None
-    dropped = ", ".join(group.name for group in found.unpaid)
-    return found, rework.keep(without(deltas, found.unpaid), bench, "", {"without": dropped})
+        found = ablate_deltas(deltas, losses, progress)
+        if not keep or not found.unpaid:
+            return found, None
+        dropped = ", ".join(group.name for group in found.unpaid)
+        return found, self.keep(without(deltas, found.unpaid), bench, "", {"without": dropped})
 
 
 def _told(weights: Sequence[float]) -> str:

@@ -11,7 +11,7 @@ import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -288,34 +288,25 @@ def leave(
         if stays:
             note(why)
         return out
-    apart = destination is Destination.OLLAMA and not stays
     # refused before anything large is written
-    told = modelfile(folder, apart=apart) if destination is Destination.OLLAMA else ""
+    told = modelfile(folder, apart=not stays) if destination is Destination.OLLAMA else ""
     with new_folder(out) as beside:
         # a file takes the place of the folder
         file = beside / ("model.gguf" if told else "packed")
-        written = _written(adapter, folder, file, beside / "adapter.gguf" if apart else None, card, precision)
+        apart = beside / "adapter.gguf" if told and not stays else None
+        source = _write_gguf(adapter, folder, file, apart, card, precision)
         if told:
             write_text(beside / "Modelfile", told)
         if told and stays:
             note(why)
-        note(prove(generator().adapted(adapter), written.source, written.file, adapter=written.apart).told)
+        note(prove(generator().adapted(adapter), source, file, adapter=apart).told)
     return out
 
 
-@dataclass(frozen=True, slots=True)
-class _WrittenFile:
-    """A file in GGUF, what it was written from, and an adapter that is loaded beside it."""
-
-    source: Source
-    file: Path
-    apart: Path | None
-
-
-def _written(
+def _write_gguf(
     adapter: Path, base: Path, file: Path, apart: Path | None, card: Card, precision: Precision
-) -> _WrittenFile:
-    """Write a base as GGUF, with the adapter merged in or in a file apart."""
+) -> Source:
+    """Write a base as GGUF, with the adapter merged in or in a file apart; return the source."""
     name, changed = portable(card).base, {}
     if apart is None:
         files = read_adapter(adapter, weights_digest(base), base=base.name)
@@ -325,7 +316,7 @@ def _written(
     write_model(source, file, precision, name=name)
     if apart is not None:
         write_adapter(source, adapter, apart, name=card.name)
-    return _WrittenFile(source, file, apart)
+    return source
 
 
 def modelfile(base: Path, *, apart: bool) -> str:

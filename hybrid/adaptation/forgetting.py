@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import torch
 from pydantic import TypeAdapter
+from scipy.special import softmax
 
 from hybrid.adaptation.methods.embedder import FIRST, gain_below
 from hybrid.adaptation.methods.encoding import (
@@ -40,6 +41,8 @@ from hybrid.types import Message, MessageRole
 _Said = TypeVar("_Said")
 
 _ANSWER_TOKENS = 20
+# Changes with the way of measuring: what was kept of another way is measured again.
+_MEASURED_AS = "2"
 # Chunks that are looked at for the ten best documents.
 _DEPTH = 120
 
@@ -52,37 +55,41 @@ class Counting:
     higher_is_better: bool
     bounded: bool = False
 
-    @property
-    def scale(self) -> float:
-        """Return what item values are multiplied with."""
-        return 100.0 if self.unit == "points" else 1.0
-
 
 POINTS = Counting("points", higher_is_better=True)
 RIGHTS = Counting("points", higher_is_better=True, bounded=True)
+_WRONGS = Counting("points", higher_is_better=False, bounded=True)
+_NATS = Counting("nats", higher_is_better=False)
 COUNTINGS: Mapping[str, Counting] = {
-    Measure.TEXT: Counting("nats", higher_is_better=False),
-    Measure.BYTES: Counting("bits", higher_is_better=False),
-    Measure.DIVERGENCE: Counting("nats", higher_is_better=False),
+    Measure.TEXT: _NATS,
+    Measure.DIVERGENCE: _NATS,
     Measure.PAIRS: POINTS,
     Measure.PAIRS_RIGHT: RIGHTS,
     Measure.CHOICES: POINTS,
     Measure.CHOICES_RIGHT: RIGHTS,
     Measure.FORMATS: RIGHTS,
+    Declining.RIGHTLY: RIGHTS,
+    Declining.WRONGLY: _WRONGS,
+    Declining.ANSWERED: RIGHTS,
+    Declining.LOST: _WRONGS,
+    Declining.GENERAL_RIGHTLY: RIGHTS,
+    Declining.GENERAL_WRONGLY: _WRONGS,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item before and after: a value for each unit of its weight, such as nats for each token."""
+    """One item before and after: a value for each unit of its weight, such as nats for each token.
+
+    Those of one ``source`` are not independent; without one it is by itself.
+    """
 
     measure: str
     id: str
-    group: str
-    source: str
     before: float
     after: float
     weight: float = 1.0
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +101,6 @@ class Answers:
     followed: tuple[bool, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Forgetting:
-    """What was measured: changes over all items, and the items."""
-
-    changes: tuple[Change, ...]
-    items: tuple[Item, ...]
-
-
 class Model(Subject, Generator, Protocol):
     """A generator that lends its model and answers: ``TransformersGenerator``, with and without adapter."""
 
@@ -111,10 +110,9 @@ def measure(
     adapted: Model,
     suite: Suite,
     *,
-    seed: int = 0,
     progress: Callable[[str], None] = lambda doing: None,
-) -> Forgetting:
-    """Return what the adapter changed; the base's answers are kept in the cache folder.
+) -> list[Item]:
+    """Return what a base and an adapter say to each item; the base's answers are kept in the cache folder.
 
     Right or wrong is too coarse to see a loss of one point: of 500 pairs a handful change sides, in both
     directions. So pairs and choices are also scored softly, by the probability that the model gives to the
@@ -138,8 +136,13 @@ def measure(
     before = _kept(base, suite, form)
     progress("the adapter on pairs, choices and formats")
     items += _answers(suite, before, answers(adapted, suite))
-    _require_numbers(items)
-    return Forgetting(changes(items, COUNTINGS, seed=seed), tuple(items))
+    for item in items:
+        if not math.isfinite(item.before) or not math.isfinite(item.after):
+            raise AdapterError(
+                f"{item.measure}, item {item.id!r}: {item.before} before, {item.after} after, not numbers",
+                hint="the weights are damaged or the learning rate was far too high: tune the adapter again",
+            )
+    return items
 
 
 def answers(model: Model, suite: Suite) -> Answers:
@@ -157,7 +160,9 @@ def answers(model: Model, suite: Suite) -> Answers:
     return Answers(tuple(one - other for one, other in zip(good, bad, strict=True)), options, tuple(followed))
 
 
-def changes(items: Iterable[Item], countings: Mapping[str, Counting], *, seed: int = 0) -> tuple[Change, ...]:
+def changes(
+    items: Iterable[Item], countings: Mapping[str, Counting] = COUNTINGS, *, seed: int = 0
+) -> tuple[Change, ...]:
     """Return the change of each measure over its items, in the order in which measures appear."""
     by_measure: dict[str, list[Item]] = {}
     for item in items:
@@ -173,51 +178,47 @@ def _change(name: str, items: Sequence[Item], counting: Counting, seed: int) -> 
         name,
         [item.before * weight for item, weight in zip(items, weights, strict=True)],
         [item.after * weight for item, weight in zip(items, weights, strict=True)],
-        [item.source for item in items],
+        [item.source or item.id for item in items],
         unit=counting.unit,
         higher_is_better=counting.higher_is_better,
-        scale=counting.scale,
         bounded=counting.bounded,
         seed=seed,
     )
 
 
 def _texts(base: Model, adapted: Model, suite: Suite) -> list[Item]:
-    """Return cross-entropy by token and by byte, and divergence, of each passage."""
+    """Return cross-entropy and divergence of each passage, by token."""
     cut = [pieces(base, passage.text) for passage in suite.passages]
     apart = iter(compare(base, adapted, [stretch for stretches in cut for stretch in stretches]))
-    items: dict[Measure, list[Item]] = {Measure.TEXT: [], Measure.BYTES: [], Measure.DIVERGENCE: []}
+    items: dict[Measure, list[Item]] = {Measure.TEXT: [], Measure.DIVERGENCE: []}
     for passage, stretches in zip(suite.passages, cut, strict=True):
         found = [next(apart) for _ in stretches]
         tokens = sum(stretch.judged for stretch in stretches)
         if not tokens:
             continue
         before, after = sum(each.before for each in found), sum(each.after for each in found)
-        size = len(passage.text.encode("utf-8", "replace"))
-        values = {
-            Measure.TEXT: (before / tokens, after / tokens, tokens),
-            Measure.BYTES: (before / math.log(2) / size, after / math.log(2) / size, size),
-            Measure.DIVERGENCE: (0.0, sum(each.divergence for each in found) / tokens, tokens),
-        }
-        for measured, (one, other, weight) in values.items():
-            items[measured].append(
-                Item(measured, passage.id, passage.kind, passage.source, one, other, float(weight))
-            )
+        away = sum(each.divergence for each in found)
+        for measured, one, other in (
+            (Measure.TEXT, before, after),
+            (Measure.DIVERGENCE, 0.0, away),
+        ):
+            values = one / tokens, other / tokens, float(tokens)
+            items[measured].append(Item(measured, passage.id, *values, passage.source))
     return [item for found in items.values() for item in found]
 
 
 def _answers(suite: Suite, before: Answers, after: Answers) -> list[Item]:
     soft, hard = [], []
     for pair, one, other in zip(suite.pairs, before.margins, after.margins, strict=True):
-        named = (pair.id, pair.phenomenon, pair.id)
-        soft.append(Item(Measure.PAIRS, *named, _share((one, 0.0), 0), _share((other, 0.0), 0)))
-        hard.append(Item(Measure.PAIRS_RIGHT, *named, float(one > 0), float(other > 0)))
+        soft.append(Item(Measure.PAIRS, pair.id, _share((one, 0.0), 0), _share((other, 0.0), 0)))
+        hard.append(Item(Measure.PAIRS_RIGHT, pair.id, float(one > 0), float(other > 0)))
     for choice, these, those in zip(suite.choices, before.options, after.options, strict=True):
-        named, right = (choice.id, "", choice.id), choice.right
-        soft.append(Item(Measure.CHOICES, *named, _share(these, right), _share(those, right)))
-        hard.append(Item(Measure.CHOICES_RIGHT, *named, _first(these, right), _first(those, right)))
+        right = choice.right
+        soft.append(Item(Measure.CHOICES, choice.id, _share(these, right), _share(those, right)))
+        first, last = (float(np.argmax(side) == right) for side in (these, those))
+        hard.append(Item(Measure.CHOICES_RIGHT, choice.id, first, last))
     for probe, was, now in zip(suite.probes, before.followed, after.followed, strict=True):
-        hard.append(Item(Measure.FORMATS, probe.id, probe.kind, probe.id, float(was), float(now)))
+        hard.append(Item(Measure.FORMATS, probe.id, float(was), float(now)))
     return [*soft, *hard]
 
 
@@ -229,13 +230,7 @@ def _options(model: Subject, choice: Choice) -> list[TokenStretch]:
 
 def _share(values: Sequence[float], place: int) -> float:
     """Return the probability of one of several options, given their log-likelihoods."""
-    top = max(values)
-    shares = [math.exp(value - top) for value in values]
-    return shares[place] / sum(shares)
-
-
-def _first(values: Sequence[float], place: int) -> float:
-    return float(max(range(len(values)), key=values.__getitem__) == place)
+    return float(softmax(values)[place])
 
 
 def _kept(base: Model, suite: Suite, form: str) -> Answers:
@@ -243,7 +238,7 @@ def _kept(base: Model, suite: Suite, form: str) -> Answers:
     sizes = (len(suite.pairs), len(suite.choices), len(suite.probes))
     return _remembered(
         "general",
-        (base.digest, suite.digest, form, torch.__version__, str(torch.get_num_threads())),
+        (_MEASURED_AS, base.digest, suite.digest, form, torch.__version__, str(torch.get_num_threads())),
         Answers,
         lambda: answers(base, suite),
         lambda kept: (len(kept.margins), len(kept.options), len(kept.followed)) == sizes,
@@ -267,23 +262,6 @@ def _remembered(
     return made
 
 
-def _require_numbers(items: Iterable[Item]) -> None:
-    for item in items:
-        if not math.isfinite(item.before) or not math.isfinite(item.after):
-            raise AdapterError(
-                f"{item.measure}, item {item.id!r}: {item.before} before, {item.after} after, not numbers",
-                hint="the weights are damaged or the learning rate was far too high: tune the adapter again",
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Sampled:
-    """What one run of the harness said: a value for each measure and document, and which measures rise."""
-
-    values: Mapping[tuple[str, str], float]
-    higher_is_better: Mapping[str, bool]
-
-
 def measure_tasks(
     base: Subject, adapted: Subject, tasks: Sequence[str], *, items: int | None = None, seed: int = 0
 ) -> tuple[Change, ...]:
@@ -300,22 +278,20 @@ def measure_tasks(
             f"measuring {', '.join(tasks)} needs: lm-eval", hint="pip install 'hybrid-assistant[harness]'"
         )
     before, after = (_run(subject, tasks, items, seed) for subject in (base, adapted))
-    found = [
-        Item(measure, document, "", document, value, after.values[measure, document])
-        for (measure, document), value in before.values.items()
-        if (measure, document) in after.values
-    ]
+    found = [Item(each[0], each[2], value, after[each]) for each, value in before.items() if each in after]
     if not found:
         raise UsageError(
             f"{', '.join(tasks)}: no metric is a number from 0 to 1 for each document, so none can be paired",
             hint="choose tasks that are scored by accuracy or exact match",
         )
-    rising = before.higher_is_better
-    countings = {name: Counting("points", higher_is_better=rising[name], bounded=True) for name in rising}
+    countings = {name: RIGHTS if rises else _WRONGS for name, rises, _ in before}
     return changes(found, countings, seed=seed)
 
 
-def _run(subject: Subject, tasks: Sequence[str], items: int | None, seed: int) -> Sampled:
+def _run(
+    subject: Subject, tasks: Sequence[str], items: int | None, seed: int
+) -> dict[tuple[str, bool, str], float]:
+    """Return what the harness says: a value for each measure, whether that is to rise, and document."""
     from lm_eval import simple_evaluate
     from lm_eval.models.huggingface import HFLM
 
@@ -341,38 +317,23 @@ def _run(subject: Subject, tasks: Sequence[str], items: int | None, seed: int) -
     return _sampled(results)
 
 
-def _sampled(results: Mapping[str, Any]) -> Sampled:
-    values: dict[tuple[str, str], float] = {}
-    rising: dict[str, bool] = {}
+def _sampled(results: Mapping[str, Any]) -> dict[tuple[str, bool, str], float]:
+    values: dict[tuple[str, bool, str], float] = {}
     for task, samples in results["samples"].items():
         directions = results.get("higher_is_better", {}).get(task, {})
         filters = {sample.get("filter", "none") for sample in samples}
         for sample in samples:
             behind = f", {sample['filter']}" if len(filters) > 1 else ""
             for metric in sample.get("metrics", ()):
-                value = sample[metric]
-                if not isinstance(value, (bool, int, float)) or not 0 <= value <= 1:
-                    continue
-                if directions.get(metric) is None:
-                    continue
-                measure = f"{task}: {metric}{behind}"
-                rising[measure] = bool(directions[metric])
-                values[measure, str(sample["doc_id"])] = float(value)
-    return Sampled(values, rising)
+                value, rises = sample[metric], directions.get(metric)
+                if isinstance(value, (bool, int, float)) and 0 <= value <= 1 and rises is not None:
+                    values[f"{task}: {metric}{behind}", bool(rises), str(sample["doc_id"])] = float(value)
+    return values
 
 
 # A quote and a short answer; in general only whether it declines is looked at, which it has done by then.
 _REPLY_TOKENS = 64
 _GENERAL_TOKENS = 16
-_WRONGS = Counting("points", higher_is_better=False, bounded=True)
-_COUNTINGS: Mapping[str, Counting] = {
-    Declining.RIGHTLY: RIGHTS,
-    Declining.WRONGLY: _WRONGS,
-    Declining.ANSWERED: RIGHTS,
-    Declining.LOST: _WRONGS,
-    Declining.GENERAL_RIGHTLY: RIGHTS,
-    Declining.GENERAL_WRONGLY: _WRONGS,
-}
 # At most so many general questions of each kind.
 _GENERAL = 24
 
@@ -440,7 +401,7 @@ def refusal_changes(
     items: list[Item] = []
     for number, (one, was, now) in enumerate(zip(asked, before, written(adapted, asked), strict=True)):
         items += _items(str(number), one, was, now)
-    return changes(items, _COUNTINGS, seed=seed)
+    return changes(items, seed=seed)
 
 
 def written(model: Generator, asked: Sequence[AskedQuestion], *, keep: bool = False) -> list[str]:
@@ -483,7 +444,7 @@ def _items(number: str, one: AskedQuestion, was: str, now: str) -> list[Item]:
     )
 
     def item(measure: Declining, before: bool, after: bool) -> Item:
-        return Item(measure, number, "", one.source or number, float(before), float(after))
+        return Item(measure, number, float(before), float(after), source=one.source)
 
     found = [item(wrongly if one.answer else rightly, declines(was), declines(now))]
     if one.answer and not one.general:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from hybrid.types import Document
 
 # Fewer say nothing about anything.
 LEAST_ITEMS = 10
-_Item = TypeVar("_Item")
+# The fields of a suite that hold its items.
+KINDS = ("passages", "pairs", "choices", "probes", "unanswerable")
 # About 400 tokens: what is drawn by --items should not be a whole article.
 _PASSAGE_CHARACTERS = 1_500
 _SHORTEST_PASSAGE = 200
@@ -97,14 +98,13 @@ class Suite:
                 f"{items} items of a kind are too few, expected {LEAST_ITEMS} or more",
                 hint="leave --items out to use the whole suite",
             )
-        return replace(
-            self,
-            passages=_drawn(self.passages, items, seed),
-            pairs=_drawn(self.pairs, items, seed),
-            choices=_drawn(self.choices, items, seed),
-            probes=_drawn(self.probes, items, seed),
-            unanswerable=_drawn(self.unanswerable, items, seed),
-        )
+        kinds: dict[str, Any] = {kind: _drawn(getattr(self, kind), items, seed) for kind in KINDS}
+        return replace(self, **kinds)
+
+    def with_own(self, own: Suite) -> Suite:
+        """Return a suite of one's own, with what this one has for the kinds that it has no items of."""
+        kinds = {kind: getattr(own, kind) or getattr(self, kind) for kind in KINDS}
+        return replace(self, name=own.name, **kinds)
 
 
 def shipped_suite() -> Suite:
@@ -160,7 +160,7 @@ def _text(name: str) -> str:
     return resources.files("hybrid.adaptation").joinpath("suite", name).read_text(encoding="utf-8")
 
 
-def _drawn(items: tuple[_Item, ...], count: int, seed: int) -> tuple[_Item, ...]:
+def _drawn(items: tuple[Any, ...], count: int, seed: int) -> tuple[Any, ...]:
     if len(items) <= count:
         return items
     places = np.random.default_rng(seed).permutation(len(items))[:count]

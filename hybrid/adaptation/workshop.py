@@ -11,12 +11,10 @@ from dataclasses import asdict, astuple, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hybrid.adaptation.data.examples import Sieve
 from hybrid.adaptation.data.given import Given, require_examples
-from hybrid.adaptation.data.material import Objective, make_examples, reading_questions, split_for
-from hybrid.adaptation.data.pairs import PairSettings, make_pairs
+from hybrid.adaptation.data.material import Objective, make_examples, reading_questions
 from hybrid.adaptation.forgetting import AskedQuestion, domain_questions, general_questions
-from hybrid.adaptation.methods.embedder import EmbedderSettings, TunedEmbedder, tune_embedder
+from hybrid.adaptation.methods.embedder import TunedEmbedder
 from hybrid.adaptation.methods.encoding import as_example, encode, encode_pairs
 from hybrid.adaptation.methods.generator import (
     Base,
@@ -34,7 +32,7 @@ from hybrid.adaptation.methods.loop import is_main
 from hybrid.adaptation.methods.preferences import Posed, Round, improve, posed, with_own_mistakes
 from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining, self_train, split_labelled
 from hybrid.adaptation.store import AdapterStore
-from hybrid.adaptation.suites import Suite, probe_texts, shipped_suite
+from hybrid.adaptation.suites import Suite, probe_texts
 from hybrid.adaptation.values import (
     AdapterKind,
     Card,
@@ -43,7 +41,6 @@ from hybrid.adaptation.values import (
     ExampleKind,
     Examples,
     PreferencePair,
-    QueryPair,
     Setting,
     Sifted,
 )
@@ -56,18 +53,14 @@ from hybrid.models.device import Placement, choose_placement, versions
 from hybrid.models.dialogue import Dialogue
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.loading import generator_folder
-from hybrid.models.resolve import cache_folder, fetch
+from hybrid.models.resolve import cache_folder
 from hybrid.retrieval import Retriever
 from hybrid.types import Question
 
 Steps = Callable[[int, int, float], None]
 # Where training is written down while it runs; a dot in front: no adapter.
-_WORK = ".work"
+WORK = ".work"
 _UNKNOWN = "not stated"
-# Short texts of our own in the general suite; the rest of it are excerpts of those documents too.
-_PROSE = "prose"
-# A pair costs a fraction of what an example for a generator costs.
-_PAIRS_AN_EXAMPLE = 4
 # So many questions of held-out documents tell what is declined.
 _DECLINED = 24
 # A question that is asked gives one pair at the most, for which several answers are written.
@@ -172,7 +165,7 @@ class GeneratorWorkshop:
         settings, base, store = self.settings.adaptation, self.base, self.store
         if name:
             store.require_free(name)
-        work = self.store.domain / "adapters" / _WORK
+        work = self.store.domain / "adapters" / WORK
         # of several processes that share the training one writes
         with folder_lock(work) if is_main() else contextlib.nullcontext():
             if is_main():
@@ -299,13 +292,13 @@ class GeneratorWorkshop:
             "tokens": made.tokens,
             **({"not adapted": made.untouched} if made.untouched else {}),
         }
-        card = _card(AdapterKind.GENERATOR, base, made, material.data, self.settings)
+        card = card_of(AdapterKind.GENERATOR, base, made, material.data, self.settings)
         return replace(
             card, settings={**card.settings, **chosen}, reader=material.reader, gain=made.gain, parent=parent
         )
 
 
-def _card(
+def card_of(
     kind: AdapterKind, base: Base, made: TunedGenerator | TunedEmbedder, data: Data, settings: Settings
 ) -> Card:
     """Return the card of what was tuned just now."""
@@ -358,60 +351,6 @@ def _short(examples: Examples, dialogue: Dialogue, max_tokens: int) -> Examples:
             hint="shorten them, or raise adaptation.max_tokens",
         )
     return kept
-
-
-def make_embedder(
-    store: AdapterStore,
-    settings: Settings,
-    retriever: Retriever,
-    *,
-    against: Sequence[Question],
-    apart: Sequence[Question],
-    given: Sequence[QueryPair],
-    mix: bool,
-    name: str,
-    licence: str,
-    note: Callable[[str], None],
-    progress: Steps,
-) -> Card:
-    """Make query-passage pairs, train an embedder adapter on them, and store it.
-
-    ``retriever`` searches with the base; ``hybrid.tuning`` says what the rest is.
-    """
-    adaptation, models = settings.adaptation, settings.models
-    if name:
-        store.require_free(name)
-    split = split_for(retriever.index, settings, against, apart)
-    wanted = PairSettings(_PAIRS_AN_EXAMPLE * adaptation.examples, seed=adaptation.seed)
-    pairs = make_pairs(retriever, split, wanted, sieve=Sieve([*against, *apart]), given=given, mix=mix)
-    note(f"{len(pairs.train)} pairs to train on, {len(pairs.validation)} to validate")
-    for left in pairs.left_out:
-        note(f"left out {left.count}, {left.reason}")
-    rows = [repr(astuple(pair)) for pair in pairs.train]
-    counts = Counter(pair.made for pair in pairs.train)
-    base = Base(fetch(models.embedder, offline=models.offline), models.embedder)
-    work = store.domain / "adapters" / _WORK
-    with folder_lock(work):
-        shutil.rmtree(work / "built", ignore_errors=True)
-        tuned = tune_embedder(
-            base.folder,
-            base.name,
-            pairs,
-            adaptation,
-            out=work / "built",
-            placement=choose_placement(models.device, models.dtype),
-            # the probes stand in the set that measures general retrieval: those it is held by are others
-            general=[passage.text for passage in shipped_suite().passages if passage.kind == _PROSE],
-            settings=EmbedderSettings(
-                prompts=(models.query_prefix, models.document_prefix),
-                dense_weight=settings.retrieval.dense_weight,
-            ),
-            state=work / "state",
-            progress=progress,
-        )
-        data = Data(hash_text(*rows), licence, dict(sorted(counts.items())))
-        card = _card(AdapterKind.EMBEDDER, base, tuned, data, settings)
-        return store.add(name or store.new_name(AdapterKind.EMBEDDER), tuned.folder, card)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from hybrid.adaptation.gate import Reasons
 from hybrid.adaptation.serving import in_use
-from hybrid.adaptation.values import AdapterKind, Card, Change, Destination, Merging
+from hybrid.adaptation.values import AdapterKind, Card, Change, Destination, Merging, Reasons
 from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.cli.options import Context, group, verb
@@ -29,7 +28,7 @@ GivenData = Annotated[
 ]
 _Kind = Argument(help="generator or embedder.", case_sensitive=False)
 
-_DIGITS = {"points": 1, "nats": 3, "bits": 3}
+_DIGITS = {"points": 1, "nats": 3}
 
 
 @verb(app, "list")
@@ -259,8 +258,8 @@ def drift(
     out: Annotated[Path | None, Option("--out", help="Write it as a picture, SVG.")] = None,
 ) -> None:
     """Show how far an adapter of the generator moved each block of the model."""
-    from hybrid.adaptation.methods.deltas import drift_picture
     from hybrid.files import write_atomic
+    from hybrid.report import drift_picture
 
     assistant = context.assistant()
     found = assistant.adaptation.drift(name)

@@ -43,7 +43,7 @@ def evaluate(
         progress=console.counting(5, "claims"),
     )
     if context.as_json:
-        from hybrid.grounding.table import document
+        from hybrid.grounding.service import document
 
         console.json_document(document(found.sets, found.means))
     else:
@@ -82,7 +82,7 @@ def calibrate(
 
 def _show(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> None:
     from hybrid.grounding.measure import Dimension
-    from hybrid.grounding.table import HEADER, by_part, over_sets, overview, told
+    from hybrid.grounding.service import HEADER, by_part, over_sets, overview, told
 
     for each in found:
         console.data(f"{console.one_line(each.name, 60)}: {told(each)}")

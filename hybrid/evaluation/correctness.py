@@ -58,28 +58,27 @@ _VALUES = (FactKind.NUMBER, FactKind.DATE)
 class Signals:
     """What tells a right answer from a wrong one, each from 0 to 1 but where it says otherwise.
 
-    Those from ``conflict`` on speak against it.
+    Those from ``conflict`` on speak against it. The same fields weigh them in a sum; what is not named is 0.
     """
 
-    constant: float
-    whole: float  # the gold stands in it word for word
-    run_together: float  # its letters do, whatever stands between them
-    spelled: float  # the share of its runs of three letters
-    carried: float  # the share of its facts, those that the question says already for little
-    some: float  # any fact that the question has not
-    half: float  # twice the share of its facts, as far as that is below 1
-    family: float  # the last word of a name
-    given: float  # its first word
-    value: float  # the share of its numbers and dates
-    terse: float  # the share of what a terse answer says beyond the question that is of the gold
-    astray: float  # the share of it that is not
-    conflict: float  # the share of its numbers, dates, yes and no that the answer has otherwise
-    turned: float  # it says the opposite of a word, or denies what the gold does not; of a longer gold only
-    others: float  # other names than that of the gold, as a logarithm
-    refused: float  # it says that it does not know
-    named: float  # the gold is a name
-    dated: float  # the gold is a date
-    several: float  # how many alternatives the gold has, as a logarithm: one of them may be a part only
+    constant: float = 0.0
+    whole: float = 0.0  # the gold stands in it word for word
+    run_together: float = 0.0  # its letters do, whatever stands between them
+    spelled: float = 0.0  # the share of its runs of three letters
+    carried: float = 0.0  # the share of its facts, those that the question says already for little
+    some: float = 0.0  # any fact that the question has not
+    half: float = 0.0  # twice the share of its facts, as far as that is below 1
+    family: float = 0.0  # the last word of a name
+    given: float = 0.0  # its first word
+    terse: float = 0.0  # the share of what a terse answer says beyond the question that is of the gold
+    astray: float = 0.0  # the share of it that is not
+    conflict: float = 0.0  # the share of its numbers, dates, yes and no that the answer has otherwise
+    turned: float = 0.0  # it has the opposite of a word, or denies what a longer gold does not
+    others: float = 0.0  # other names than that of the gold, as a logarithm
+    refused: float = 0.0  # it says that it does not know
+    named: float = 0.0  # the gold is a name
+    dated: float = 0.0  # the gold is a date
+    several: float = 0.0  # how many alternatives the gold has, as a logarithm: one of them may be a part only
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +131,11 @@ TERM = Signals(
     spelled=1.29,
     carried=1.33,
     some=0.62,
-    half=0.0,
     family=0.24,
     given=0.64,
-    value=0.0,
     terse=0.97,
     astray=-0.6,
     conflict=-1.35,
-    turned=0.0,
     others=-0.42,
     refused=-0.39,
     named=-0.2,
@@ -148,24 +144,11 @@ TERM = Signals(
 )
 TEXT = Signals(
     constant=-2.85,
-    whole=0.0,
-    run_together=0.0,
-    spelled=0.0,
     carried=2.78,
-    some=0.0,
     half=2.67,
-    family=0.0,
-    given=0.0,
-    value=0.0,
-    terse=0.0,
-    astray=0.0,
     conflict=-4.0,
     turned=-4.45,
-    others=0.0,
     refused=-1.14,
-    named=0.0,
-    dated=0.0,
-    several=0.0,
 )
 
 
@@ -246,7 +229,6 @@ def _signals(gold: str, reading: Said, facts: Sequence[Fact], several: float) ->
         half=min(2 * carried, 1.0),
         family=said[-1] if is_name and said else 0.0,
         given=said[0] if is_name and said and not namesake else 0.0,
-        value=worth,
         terse=own,
         astray=1.0 - own if lacks or terse is not None else 0.0,
         conflict=conflict,

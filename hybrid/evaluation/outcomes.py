@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import ClassVar
+
+import numpy as np
 
 from hybrid.config import PriceSettings
 from hybrid.errors import UsageError
-from hybrid.files import append_jsonl, json_text, write_atomic
+from hybrid.files import adapter_of, append_jsonl, json_text, write_atomic
 from hybrid.types import Citation, Span
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 _REMOVE = "remove the line; the next run asks that question again"
 _POWERCAP = Path("/sys/class/powercap")
 _SAMPLE_SECONDS = 0.05
+# What is read from a file has no number that is none.
+_FINITE = {"allow_inf_nan": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Retrieved:
     span: Span
     text: str
     score: float | None
+    __pydantic_config__: ClassVar[Mapping[str, bool]] = _FINITE
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Outcome:
     seconds: float = 0.0
     alone: float | None = None
     incomplete: str = ""
+    __pydantic_config__: ClassVar[Mapping[str, bool]] = _FINITE
 
     @property
     def failed(self) -> bool:
@@ -93,31 +95,14 @@ def _outcome(line: bytes, place: str) -> Outcome:
     from pydantic import ValidationError
 
     try:
-        outcome = _adapter().validate_json(line, strict=True)
+        outcome: Outcome = adapter_of(Outcome).validate_json(line, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise UsageError(
             f"{place}: not an outcome: {f'`{key}`: ' if key else ''}{first['msg']}", hint=_REMOVE
         ) from error
-    if not all(math.isfinite(number) for number in _numbers(outcome)):
-        raise UsageError(f"{place}: not an outcome: a number is not finite", hint=_REMOVE)
     return outcome
-
-
-def _numbers(outcome: Outcome) -> Iterator[float]:
-    yield outcome.seconds
-    yield outcome.alone or 0.0
-    yield outcome.confidence or 0.0
-    for passage in outcome.passages:
-        yield passage.score or 0.0
-
-
-@functools.cache
-def _adapter() -> TypeAdapter[Outcome]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,14 +225,14 @@ def arm_cost(
         return ArmCost()
     batched = [outcome.seconds for outcome in outcomes if outcome.alone is None]
     alone = [outcome.alone for outcome in outcomes if outcome.alone is not None]
-    seconds = _mean(batched or alone)
-    prompt = _mean([outcome.prompt_tokens for outcome in outcomes])
-    completion = _mean([outcome.completion_tokens for outcome in outcomes])
+    seconds = fmean(batched or alone)
+    prompt = fmean([outcome.prompt_tokens for outcome in outcomes])
+    completion = fmean([outcome.completion_tokens for outcome in outcomes])
     tokens = prompt * prices.million_prompt_tokens + completion * prices.million_completion_tokens
     return ArmCost(
         seconds=seconds,
-        p50=_percentile(alone, 0.50),
-        p95=_percentile(alone, 0.95),
+        p50=float(np.quantile(alone, 0.50)) if alone else None,
+        p95=float(np.quantile(alone, 0.95)) if alone else None,
         prompt_tokens=prompt,
         completion_tokens=completion,
         megabytes=reading.megabytes,
@@ -286,17 +271,3 @@ def _energies(zones: Sequence[_Zone]) -> list[int] | None:
         return [int(zone.counter.read_text(encoding="ascii")) for zone in zones] or None
     except (OSError, ValueError):
         return None
-
-
-def _percentile(values: Sequence[float], share: float) -> float | None:
-    if not values:
-        return None
-    ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    low = int(place)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

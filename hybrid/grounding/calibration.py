@@ -35,7 +35,6 @@ _GREATEST = 1e6
 # near them as good.
 _SLOPE_SPREAD = 0.4
 _SHIFT_SPREAD = 0.8
-_STEPS = 100
 
 
 class CurveKind(StrEnum):
@@ -307,38 +306,30 @@ def _moved(values: Array, targets: Array, prior: Calibration) -> tuple[float, fl
 
 
 def _newton(design: Array, targets: Array, expected: Array | None = None, pull: Array | None = None) -> Array:
-    """Minimise the cross entropy by damped steps (Lin, Lin & Weng 2007); the targets are inside (0, 1).
+    """Minimise the cross entropy; the targets are inside (0, 1).
 
     Weights that are expected pull with so much of a squared distance each.
     """
+    from scipy.optimize import minimize
+
     start = np.zeros(design.shape[1]) if expected is None else expected
-    pull = np.zeros_like(start) if pull is None else pull
+    ties = np.zeros_like(start) if pull is None else pull
+    count = len(targets)
 
     def loss(weights: Array) -> float:
         sums = design @ weights
         entropy = np.mean(np.logaddexp(0.0, sums) - targets * sums)
-        return float(entropy + pull @ (weights - start) ** 2 / 2)
+        return float(entropy + ties @ (weights - start) ** 2 / 2)
 
-    weights, least = start, loss(start)
-    count = len(targets)
-    for _ in range(_STEPS):
+    def slope(weights: Array) -> Array:
+        return np.asarray(design.T @ (_expit(design @ weights) - targets) / count + ties * (weights - start))
+
+    def curvature(weights: Array) -> Array:
         chances = _expit(design @ weights)
-        slope = design.T @ (chances - targets) + count * pull * (weights - start)
-        if float(np.abs(slope).max()) < 1e-10 * count:
-            break
-        curvature = (design * (chances * (1 - chances))[:, None]).T @ design
-        ridge = np.diag(count * pull + 1e-12 * count)
-        step = np.linalg.solve(curvature + ridge, slope)
-        size = 1.0
-        while size > 1e-10:
-            moved = loss(weights - size * step)
-            if moved < least:
-                break
-            size /= 2
-        else:
-            break
-        weights, least = weights - size * step, moved
-    return weights
+        return np.asarray((design * (chances * (1 - chances))[:, None]).T @ design / count + np.diag(ties))
+
+    found = minimize(loss, start, jac=slope, hess=curvature, method="trust-exact", options={"gtol": 1e-10})
+    return np.asarray(found.x)
 
 
 def _isotonic(values: Array, targets: Array) -> tuple[Knot, ...]:

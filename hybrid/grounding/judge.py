@@ -132,14 +132,20 @@ def decide(claim: Claim, judged: Sequence[ScoredEvidence], thresholds: Threshold
     if any(one.failed for one in judged):
         return ClaimVerdict(claim, Status.NOT_JUDGED)
     evidence, status, doubts = best.candidate.evidence, Status.NOT_IN_EVIDENCE, best.candidate.doubts
+    text = legible(claim.text).text
     if best.opposed:
         status = Status.CONTRADICTED
+        evidence = _closest(text, [one for one in judged if one.opposed])
     else:
-        text = legible(claim.text).text
         closest = _closest(text, judged)
         against = contradictions(text, closest.text, alike=thresholds.close)
         if any(one.doubt in CONTRADICTING for one in against):
-            evidence, status, doubts = closest, Status.CONTRADICTED, against
+            # of several sentences that are read together the one that says so
+            within = [one.candidate.evidence for one in judged if one.candidate.evidence.text in closest.text]
+            alone = (
+                one for one in within if contradictions(text, one.text, alike=thresholds.close) == against
+            )
+            evidence, status, doubts = min(alone, key=_length), Status.CONTRADICTED, against
         else:
             doubts = (*doubts, *against)
     return ClaimVerdict(claim, status, best.support, evidence, _findings(claim, doubts))
@@ -155,11 +161,11 @@ def _findings(claim: Claim, found: Iterable[DoubtedSpan]) -> tuple[DoubtedSpan, 
 def _shortest(judged: Sequence[ScoredEvidence], least: float) -> ScoredEvidence:
     """Return the shortest candidate of so much support: it shows where the claim stands."""
     enough = [one for one in judged if one.support >= least]
+    return min(enough, key=lambda one: (_length(one.candidate.evidence), _better(one)))
 
-    def length(one: ScoredEvidence) -> tuple[bool, int]:
-        return one.candidate.evidence.beside is not None, len(one.candidate.evidence.text)
 
-    return min(enough, key=lambda one: (length(one), _better(one)))
+def _length(evidence: Excerpt) -> tuple[bool, int]:
+    return evidence.beside is not None, len(evidence.text)
 
 
 def _better(judged: ScoredEvidence) -> tuple[float, float, int, str, list[tuple[int, str]]]:

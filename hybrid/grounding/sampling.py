@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from hybrid.errors import LikelihoodMissing, UsageError
 from hybrid.generation.answering import Answerer
 from hybrid.grounding.scorers.names import Scorer
@@ -90,6 +92,8 @@ def uncertainty(
 
     The answer is grouped with the samples, in one call of the scorer, and counts in none of the numbers.
     """
+    from scipy.stats import entropy
+
     together = meanings([answer, *samples], scorer)
     own = next(group for group in together if 0 in group)
     sizes = [size for group in together if (size := len(group) - (group is own))]
@@ -98,7 +102,7 @@ def uncertainty(
         agreement=(len(own) - 1) / len(samples),
         meanings=len(sizes),
         consistency=max(sizes) / len(samples),
-        entropy=_entropy(sizes),
+        entropy=min(float(entropy(sizes)), math.log(sum(sizes))),
         log_probability=math.fsum(logs) / len(logs) if (logs := log_probabilities) else None,
         least_log_probability=min(log_probabilities, default=None),
         words=len(tokens(answer)),
@@ -115,34 +119,24 @@ def meanings(samples: Sequence[str], scorer: Scorer) -> tuple[tuple[int, ...], .
     one carries the other.
     """
     texts = sorted(set(samples))
-    root = {text: text for text in texts}
+    from scipy.sparse.csgraph import connected_components
 
-    def found(text: str) -> str:
-        while root[text] != text:
-            text = root[text]
-        return text
-
+    joined = np.zeros((len(texts), len(texts)), dtype=np.bool_)
     for one, other in _mutual(texts, scorer):
-        first, second = sorted((found(one), found(other)))
-        root[second] = first
-    groups: dict[str, list[int]] = {}
+        joined[one, other] = True
+    _, labels = connected_components(joined, directed=False)
+    label_of = dict(zip(texts, labels.tolist(), strict=True))
+    groups: dict[int, list[int]] = {}
     for place, sample in enumerate(samples):
-        groups.setdefault(found(sample), []).append(place)
+        groups.setdefault(label_of[sample], []).append(place)
     return tuple(tuple(group) for group in sorted(groups.values(), key=lambda group: (-len(group), group)))
 
 
-def _entropy(sizes: Sequence[int]) -> float:
-    """Return the entropy of groups of these sizes in nats, between its bounds whatever the rounding."""
-    count = sum(sizes)
-    entropy = math.fsum(size / count * math.log(count / size) for size in sizes)
-    return min(max(entropy, 0.0), math.log(count))
-
-
-def _mutual(texts: Sequence[str], scorer: Scorer) -> list[tuple[str, str]]:
-    """Return which of different texts carry each other."""
+def _mutual(texts: Sequence[str], scorer: Scorer) -> list[tuple[int, int]]:
+    """Return the places of those of different texts that carry each other."""
     ways = [(a, b) for a in range(len(texts)) for b in range(len(texts)) if a != b]
     if not ways:
         return []
     support = scorer.score([Pair(texts[a], texts[b]) for a, b in ways]).support
     carries = {way: bool(value >= 0.0) for way, value in zip(ways, support, strict=True)}
-    return [(texts[a], texts[b]) for a, b in ways if a < b and carries[a, b] and carries[b, a]]
+    return [(a, b) for a, b in ways if a < b and carries[a, b] and carries[b, a]]

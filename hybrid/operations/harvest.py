@@ -113,13 +113,11 @@ class ReviewQueue:
         return sum(1 for _ in self._answers())
 
     def open_questions(self) -> list[Question]:
-        """Return the questions that wait, with the answer that was given and why somebody should look."""
-        waiting = []
-        for rated in self._answers():
-            doubt = None if rated.outcome is not None else self._doubt(rated)
-            if doubt is not None:
-                waiting.append((doubt[0], rated.kept.time, question_from(rated, doubt[1])))
-        return [question for *_, question in sorted(waiting, key=lambda one: one[:2])]
+        """Return the questions that wait, each once, with an answer that was given and why to look."""
+        most: dict[str, Question] = {}
+        for question in self._waiting():
+            most.setdefault(key_of(question.text), question)
+        return list(most.values())
 
     def accept(self, question: Question) -> None:
         """Keep a question in the set, as it is or as it was corrected; one without an answer has none."""
@@ -131,11 +129,26 @@ class ReviewQueue:
         there = load_questions(self.path) if self.path.is_file() else []
         others = [one for one in there if one.id != question.id and key_of(one.text) != key_of(question.text)]
         save_questions(self.path, [*others, reviewed])
-        self._feedback.reviewed(question.id, ReviewOutcome.ACCEPTED if same else ReviewOutcome.CORRECTED)
+        self._close(given, ReviewOutcome.ACCEPTED if same else ReviewOutcome.CORRECTED)
 
     def drop(self, question: Question) -> None:
         """Reject an answer: nothing is kept of it in the set."""
-        self._feedback.reviewed(question.id, ReviewOutcome.REJECTED)
+        self._close(question, ReviewOutcome.REJECTED)
+
+    def _close(self, question: Question, outcome: ReviewOutcome) -> None:
+        """Keep what became of a question, for all of its answers that wait."""
+        alike = [one.id for one in self._waiting() if key_of(one.text) == key_of(question.text)]
+        for answer in {question.id, *alike}:
+            self._feedback.reviewed(answer, outcome)
+
+    def _waiting(self) -> list[Question]:
+        """Return what waits, the most doubtful first."""
+        waiting = []
+        for rated in self._answers():
+            doubt = None if rated.outcome is not None else self._doubt(rated)
+            if doubt is not None:
+                waiting.append((doubt[0], rated.kept.time, question_from(rated, doubt[1])))
+        return [question for *_, question in sorted(waiting, key=lambda one: one[:2])]
 
     def _answers(self) -> Iterator[RatedAnswer]:
         yield from filter(_shown, self._feedback.rated(domain=self._domain))

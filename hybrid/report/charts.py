@@ -16,6 +16,7 @@ SIZE, SMALL = 13.0, 12.0  # of letters
 _LABEL, _LONGEST_NAME = 130.0, 60  # room for a name, and its most letters
 _NEAR = 8.0  # margins from no difference: farther effects need no axis of their own
 _STEPS, _LOG_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0), (1.0, 2.0, 5.0)
+_DODGE = 14.0  # to the side, where marks would cover each other
 _RADII = (0, 12, 26, 42, 60, 80, 104)
 # Widths of letters in a bold sans serif, as a share of the size; guessed generously to keep labels apart.
 _LETTER, _SLIM, _BROAD, _CAPITAL, _SQUARE = 0.65, 0.4, 1.1, 0.8, 1.1
@@ -319,11 +320,11 @@ def _named(spot: Spot, box: Box) -> Spot:
     return replace(spot, name_x=near, name_y=y, anchor=anchor)
 
 
-def _dodged(spots: Sequence[Spot], *, step: float = 14.0) -> list[Spot]:
+def _dodged(spots: Sequence[Spot]) -> list[Spot]:
     """Return spots side by side where marks and their bars would cover each other."""
     done: list[Spot] = []
     for spot in spots:
-        moves = (sign * step * count for count in range(len(spots)) for sign in (1, -1))
+        moves = (sign * _DODGE * count for count in range(len(spots)) for sign in (1, -1))
         places = (replace(spot, x=spot.x + move) for move in moves)
         free = (moved for moved in places if not any(_covers(moved, other) for other in done))
         done.append(next(free, spot))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+from collections.abc import Sequence
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from hybrid.report import charts, pareto, view, words
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from hybrid.adaptation.methods.deltas import BlockDrift
+
 _NOTHING = view.ReportMaterial()
 _LONGEST_TITLE = 120
 
@@ -26,13 +29,12 @@ def report_html(
     table: ScoreTable | None = None,
     material: view.ReportMaterial = _NOTHING,
     title: str = "",
-    made: str = "",
 ) -> str:
     """Return the page: the verdict first, then what it rests on.
 
     Without a ``table`` scores are taken from ``material``: questions, outcomes and settings of the
     experiment; a replayed table has none. ``title`` is what was decided about, such as the name of the
-    domain, and ``made`` when the report was made: without it the same input gives the same bytes.
+    domain. The same input gives the same bytes.
     """
     arms = [result.arm for result in decision.arms]
     rows, found = view.rows_of(decision, table, material), view.summaries(material)
@@ -47,7 +49,6 @@ def report_html(
         d=decision,
         arms=arms,
         title=words.shortened(title or "Which arm to run", _LONGEST_TITLE),
-        made=made,
         found=found,
         origins=view.by_origin(rows, material),
         subject=subject,
@@ -61,10 +62,27 @@ def report_html(
     )
 
 
-def pareto_html(found: pareto.Pareto, *, title: str = "", made: str = "") -> str:
-    """Return one page with the drawing and the table of what was tried; the arguments are as above."""
+def pareto_html(found: pareto.Pareto, *, title: str = "") -> str:
+    """Return one page with the drawing and the table of what was tried; ``title`` is as above."""
     head = words.shortened(title or "What tuning bought, and what it cost", _LONGEST_TITLE)
-    return environment().get_template("pareto.html.j2").render(found=found, title=head, made=made)
+    return environment().get_template("pareto.html.j2").render(found=found, title=head)
+
+
+def drift_picture(blocks: Sequence[BlockDrift], title: str) -> str:
+    """Return an SVG picture: both angles as lines over the blocks, the size of the change as bars."""
+    angle = 1.05 * max(5.0, *(max(each.domain, each.general) for each in blocks))
+    change = 1.6 * max(1e-9, *(each.change for each in blocks))
+    return (
+        environment()
+        .get_template("drift.svg.j2")
+        .render(
+            blocks=blocks,
+            title=title,
+            across=charts.Scale(0.0, len(blocks), 56.0, 664.0),
+            angle=charts.Scale(0.0, angle, 284.0, 44.0),
+            change=charts.Scale(0.0, change, 284.0, 44.0),
+        )
+    )
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+from collections.abc import Iterator, Sequence
 from secrets import SystemRandom
 from typing import Annotated, Any, Literal
 
@@ -15,10 +16,10 @@ from starlette.concurrency import run_in_threadpool
 from hybrid.assistant import Assistant
 from hybrid.errors import HybridError
 from hybrid.files import valid_utf8
-from hybrid.grounding.values import ClaimVerdict
+from hybrid.grounding.values import ClaimVerdict, Excerpt, Status
 from hybrid.operations.feedback import Feedback, KeptAnswer
 from hybrid.serving.access import AsUser, ClientKey
-from hybrid.serving.chat import LONGEST_QUESTION, evidence
+from hybrid.serving.chat import LONGEST_QUESTION, evidence, url_of
 from hybrid.serving.errors import Refusal, told
 from hybrid.serving.events import while_connected
 from hybrid.serving.protocol import Asking
@@ -28,6 +29,7 @@ from hybrid.types import Answer, Arm, Chunk, Hit, Message, MessageRole, plain, p
 
 router = APIRouter()
 
+_PLACED = (Status.SUPPORTED, Status.UNCLEAR, Status.CONTRADICTED)
 # these routes are ours: a name that is not known is a slip
 _STRICT = ConfigDict(extra="forbid")
 Words = Annotated[str, Field(min_length=1, max_length=LONGEST_QUESTION)]
@@ -103,13 +105,15 @@ async def ask(body: AskBody, request: Request, as_user: AsUser, key: ClientKey) 
         conversation=body.conversation,
     )
     answer = await while_connected(request.receive, service.answer(asked))
-    claims = None
+    base = str(request.base_url)
+    claims: list[dict[str, Any]] | None = None
     if body.check:
         async with request.app.state.turns.taken():
             found = await run_in_threadpool(service.assistants.check, answer)
         if found is not None:
-            claims = _claims(found.verdicts, [hit.chunk.source for hit in answer.hits])
-    return {"id": asked.id} | answer.to_dict() | evidence(answer, str(request.base_url)) | {"claims": claims}
+            own, chunks = service.assistants[answer.domain], [hit.chunk for hit in answer.hits]
+            claims = _claims(found.verdicts, own, [chunk.source for chunk in chunks], chunks, base)
+    return {"id": asked.id} | answer.to_dict() | evidence(answer, base) | {"claims": claims}
 
 
 @router.post("/compare")
@@ -173,7 +177,7 @@ def show_answer(name: str, request: Request, as_user: AsUser) -> dict[str, Any]:
     """Return an answer by the id that its client got, with what it rests on."""
     kept = _kept(request, name, as_user)
     own, answer = _domain(request, kept), kept.answer
-    closest = dataclasses.replace(answer, hits=_hits(own, kept, as_user)).closest if own is not None else ()
+    closest = dataclasses.replace(answer, hits=_hits(_chunks(own, kept, as_user))).closest
     values: dict[str, Any] = plain(kept)
     shown = answer.to_dict() | {"closest": plain(closest)}
     return values | {"answer": shown, "because": own.asked.because if own is not None else ""}
@@ -181,18 +185,21 @@ def show_answer(name: str, request: Request, as_user: AsUser) -> dict[str, Any]:
 
 @router.get("/v1/answers/{name}/claims", dependencies=[InTurn])
 def show_claims(name: str, request: Request, as_user: AsUser) -> dict[str, Any]:
-    """Say of each sentence whether the passages carry it; null where there is nothing to check."""
+    """Say of each sentence whether the passages carry it, and where; null where there is nothing to check."""
     kept = _kept(request, name, as_user)
     own = _domain(request, kept)
+    chunks = _chunks(own, kept, as_user)
     if kept.verdicts is None and own is not None:
-        hits = _hits(own, kept, as_user)
+        hits = _hits(chunks)
         if len(hits) < len(kept.passages):
             raise Refusal(409, "what the answer was read from has changed since", code="changed")
         if (found := own.check(dataclasses.replace(kept.answer, hits=hits))) is not None:
             kept = dataclasses.replace(kept, verdicts=found.verdicts)
             _feedback(request).keep(kept)
+    if kept.verdicts is None:
+        return {"claims": None}
     sources = [place.source for place in kept.passages]
-    return {"claims": None if kept.verdicts is None else _claims(kept.verdicts, sources)}
+    return {"claims": _claims(kept.verdicts, own, sources, chunks, str(request.base_url))}
 
 
 def _asking(
@@ -211,8 +218,29 @@ async def _awaited(everything: asyncio.Future[list[Answer | BaseException]]) -> 
     return await everything
 
 
-def _claims(verdicts: tuple[ClaimVerdict, ...], sources: list[str]) -> list[dict[str, Any]]:
-    return [verdict.document(sources) for verdict in verdicts]
+def _claims(
+    verdicts: Sequence[ClaimVerdict],
+    own: Assistant | None,
+    sources: Sequence[str],
+    chunks: Sequence[Chunk | None],
+    base: str,
+) -> list[dict[str, Any]]:
+    """Return claims with the ``places`` that carry or contradict each, word by word as they stand there."""
+
+    def places(evidence: Excerpt | None) -> Iterator[dict[str, Any]]:
+        if evidence is None or own is None or (chunk := chunks[evidence.passage]) is None:
+            return
+        for number, span in enumerate(evidence.spans, start=1):
+            place = chunk.cited(number, span)
+            page = own.retriever.index.page_at(place.source, place.start)
+            yield plain(place) | {"page": page, "url": url_of(place, own.domain, base)}
+        yield from places(evidence.beside)
+
+    return [
+        # what is nowhere has only a nearest stretch, which would look like evidence
+        one.document(sources) | {"places": [*places(one.evidence if one.status in _PLACED else None)]}
+        for one in verdicts
+    ]
 
 
 def _feedback(request: Request) -> Feedback:
@@ -236,13 +264,17 @@ def _domain(request: Request, kept: KeptAnswer) -> Assistant | None:
     return service.assistants[kept.answer.domain] if there else None
 
 
-def _hits(own: Assistant, kept: KeptAnswer, as_user: tuple[str, ...] | None) -> tuple[Hit, ...]:
-    """Return the passages of an answer with their texts; not those that changed or may not be read now."""
-    own.asked.require_user(as_user)
-    index = own.retriever.index
+def _chunks(own: Assistant | None, kept: KeptAnswer, as_user: tuple[str, ...] | None) -> list[Chunk | None]:
+    """Return the passages of an answer; None for those that changed or may not be read now."""
     found: dict[tuple[str, int, int], Chunk] = {}
-    for source in {place.source for place in kept.passages}:
-        positions = index.positions_where({"source": source}, principals=principals_of(as_user))
-        found |= {(chunk.source, chunk.start, chunk.end): chunk for chunk in index.chunks(positions)}
-    there = [found.get((place.source, place.start, place.end)) for place in kept.passages]
-    return tuple(Hit(chunk, 0.0) for chunk in there if chunk is not None)
+    if own is not None:
+        own.asked.require_user(as_user)
+        index = own.retriever.index
+        for source in {place.source for place in kept.passages}:
+            positions = index.positions_where({"source": source}, principals=principals_of(as_user))
+            found |= {(chunk.source, chunk.start, chunk.end): chunk for chunk in index.chunks(positions)}
+    return [found.get((place.source, place.start, place.end)) for place in kept.passages]
+
+
+def _hits(chunks: Sequence[Chunk | None]) -> tuple[Hit, ...]:
+    return tuple(Hit(chunk, 0.0) for chunk in chunks if chunk is not None)

@@ -190,7 +190,7 @@ def evidence(answer: Answer, base: str) -> dict[str, Any]:
     outcome = "declined" if answer.abstained else "incomplete" if answer.incomplete else "answered"
     places = {"citations": answer.citations, "closest": answer.closest}
     linked = {
-        name: [plain(one) | {"url": _url(one, answer.domain, base)} for one in found]
+        name: [plain(one) | {"url": url_of(one, answer.domain, base)} for one in found]
         for name, found in places.items()
     }
     own = {"outcome": outcome} | {name: about[name] for name in _ABOUT} | {"closest": linked["closest"]}
@@ -245,7 +245,7 @@ def _notes(answer: Answer, text: str, base: str) -> list[dict[str, Any]]:
             "url_citation": {
                 "start_index": marker.start(),
                 "end_index": marker.end(),
-                "url": _url(one, answer.domain, base),
+                "url": url_of(one, answer.domain, base),
                 "title": one.title or one.source,
             },
         }
@@ -254,7 +254,7 @@ def _notes(answer: Answer, text: str, base: str) -> list[dict[str, Any]]:
     ]
 
 
-def _url(place: Citation, domain: str, base: str) -> str:
+def url_of(place: Citation, domain: str, base: str) -> str:
     """Return where the page shows a stretch of a document."""
     named = {"domain": domain, "source": place.source, "start": place.start, "end": place.end}
     return f"{base}#{urlencode(named)}"

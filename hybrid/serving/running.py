@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 import socket
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from hybrid.errors import UsageError
 from hybrid.serving.app import create_app
@@ -15,6 +17,8 @@ from hybrid.serving.service import Service
 # So long clients that still read are waited for at the end, beyond the longest answer.
 _GRACE = 10
 BACKLOG = 256
+# A connection that neither asks nor takes what was answered is cut off at the second look.
+_LOOK_SECONDS = 30.0
 
 
 def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
@@ -51,11 +55,30 @@ def address(opened: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
+class _HeldToTime(H11Protocol):
+    """Cut off who holds a connection open without ever ending the headers, or without reading an answer."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to look at a connection."""
+        super().connection_made(transport)
+        self.loop.call_later(_LOOK_SECONDS, self._look, None)
+
+    def _look(self, before: object) -> None:
+        if self not in self.connections:
+            return
+        idle = self.cycle is None or self.cycle.response_complete
+        seen = (self.cycle,) if idle else None
+        if idle and before == seen:
+            self.transport.abort()
+        else:
+            self.loop.call_later(_LOOK_SECONDS, self._look, seen)
+
+
 def server(service: Service) -> uvicorn.Server:
     """Return the server of a service; its ``run(sockets=[...])`` closes the service when it ends."""
     config = uvicorn.Config(
         create_app(service),
-        http="h11",
+        http=_HeldToTime,
         log_level="warning",
         lifespan="on",
         access_log=False,

@@ -5,13 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from hybrid.adaptation.checking import Assessment, check_generator, gain_in_service, repair, tell, with_own
-from hybrid.adaptation.gate import Budget
+from hybrid.adaptation.checking import Assessment, check_generator, gain_in_service, repair, tell
 from hybrid.adaptation.methods.encoding import encode
 from hybrid.adaptation.methods.generator import Base, tune_generator
 from hybrid.adaptation.store import AdapterStore, read_card, write_card
 from hybrid.adaptation.suites import Choice, Suite, SuitePassage
-from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Example, ExampleKind, Examples, Measure
+from hybrid.adaptation.values import (
+    AdapterKind,
+    Budget,
+    Card,
+    Change,
+    Data,
+    Example,
+    ExampleKind,
+    Examples,
+    Measure,
+)
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import AdapterError, UsageError
 from hybrid.models.device import Placement
@@ -72,7 +81,7 @@ def test_a_check_that_fails_leaves_the_card(stored, tiny_generator):
 
 def test_a_suite_of_ones_own_is_filled_up_with_what_ships():
     own = Suite("mine", passages=SUITE.passages[:3])
-    both = with_own(SUITE, own)
+    both = SUITE.with_own(own)
     assert (both.name, both.passages, both.choices) == ("mine", own.passages, SUITE.choices)
 
 

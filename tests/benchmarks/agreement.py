@@ -39,10 +39,10 @@ from hybrid.types import Question
 _EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "postgres"
 NAMES = [field.name for field in fields(Signals)]
 # what may only speak for an answer, or against it, whatever a set of answers happens to say
-FOR = {"whole", "run_together", "spelled", "carried", "some", "half", "family", "given", "value", "terse"}
+FOR = {"whole", "run_together", "spelled", "carried", "some", "half", "family", "given", "terse"}
 AGAINST = {"astray", "conflict", "turned", "others", "refused"}
 TERM_ONLY = {"half", "turned"}
-TEXT_ONLY = {"carried", "half", "value", "conflict", "turned", "refused", "constant"}
+TEXT_ONLY = {"carried", "half", "conflict", "turned", "refused", "constant"}
 
 
 @dataclass(frozen=True, slots=True)

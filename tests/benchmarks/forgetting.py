@@ -34,14 +34,12 @@ from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.examples import text_examples
 from hybrid.adaptation.data.given import load_examples, save_examples
 from hybrid.adaptation.forgetting import COUNTINGS, Item, Measure, changes, measure
-from hybrid.adaptation.gate import Budget, judge
 from hybrid.adaptation.methods import generator as training
 from hybrid.adaptation.methods.deltas import (
     Deltas,
     Recipe,
     Worth,
     ablate_deltas,
-    drift_picture,
     measure_drift,
     merge_deltas,
     read_deltas,
@@ -50,7 +48,6 @@ from hybrid.adaptation.methods.deltas import (
 from hybrid.adaptation.methods.encoding import (
     Encoded,
     Subject,
-    TokenStretch,
     encode,
     log_likelihoods,
     paired_change,
@@ -63,6 +60,7 @@ from hybrid.adaptation.store import read_card, write_card
 from hybrid.adaptation.suites import Suite, load_suite, probe_texts, shipped_suite
 from hybrid.adaptation.values import (
     AdapterKind,
+    Budget,
     Card,
     Change,
     Data,
@@ -70,6 +68,7 @@ from hybrid.adaptation.values import (
     ExampleKind,
     Examples,
     Merging,
+    judge,
 )
 from hybrid.config import AdaptationSettings, Method, ModelSettings
 from hybrid.files import read_jsonl, write_json
@@ -79,7 +78,7 @@ from hybrid.models.generator import TransformersGenerator
 from hybrid.models.loading import generator_folder, load_generator
 from hybrid.models.resolve import cache_folder
 from hybrid.questions.splits import unit_hash
-from hybrid.report import Tried, pareto_front, pareto_html
+from hybrid.report import Tried, drift_picture, pareto_front, pareto_html
 from hybrid.types import Document
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -186,8 +185,8 @@ def _rehearsal(
 
 
 def losses_of(subject: Subject, texts: Sequence[Encoded]) -> list[float]:
-    sums = log_likelihoods(subject, [TokenStretch(item.ids, item.start) for item in texts])
-    return [-value / item.completion_tokens for value, item in zip(sums, texts, strict=True)]
+    sums = log_likelihoods(subject, texts)
+    return [-value / item.judged for value, item in zip(sums, texts, strict=True)]
 
 
 def rights_of(subject: Subject, texts: Sequence[Encoded]) -> list[float]:
@@ -295,7 +294,7 @@ class Domain:
         write_card(folder, Card(way.name, AdapterKind.GENERATOR, *base, method=Method.LORA, data=data))
         seconds = time.process_time() - begun
         adapted = self._generator.adapted(folder, strength=way.strength)
-        items = measure(self._generator, adapted, self._suite).items
+        items = tuple(measure(self._generator, adapted, self._suite))
         run = Run(losses_of(adapted, self.texts), rights_of(adapted, self.texts), items, seconds, ended)
         took = time.process_time() - begun - seconds
         note(

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from hybrid.adaptation.data.examples import label_examples
-from hybrid.adaptation.forgetting import measure
+from hybrid.adaptation.forgetting import changes, measure
 from hybrid.adaptation.methods.encoding import paired_change
 from hybrid.adaptation.methods.generator import Base, try_out
 from hybrid.adaptation.methods.labels import tune_labels
@@ -163,7 +163,6 @@ def difference(
         [question.source for question in test],
         unit="points",
         higher_is_better=True,
-        scale=100,
         bounded=True,
     )
 
@@ -202,7 +201,7 @@ def main() -> None:
             adapter, seconds = learned(base, examples, Path(folder))
             adapted = generator.adapted(adapter)
             found = answer(adapted, test)
-            lost = measure(generator, adapted, shipped_suite().sample(options.items), seed=0).changes
+            lost = changes(measure(generator, adapted, shipped_suite().sample(options.items)))
         right = rights(test, found)
         rows.append(
             {

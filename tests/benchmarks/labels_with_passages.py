@@ -108,9 +108,7 @@ def row(name: str, own: Sequence[float], rag: Sequence[float], majority: Sequenc
     units = [str(place) for place in range(len(own))]
     changes = {
         against: dataclasses.asdict(
-            paired_change(
-                "right", other, own, units, unit="points", higher_is_better=True, scale=100, bounded=True
-            )
+            paired_change("right", other, own, units, unit="points", higher_is_better=True, bounded=True)
         )
         for against, other in (("rag", rag), ("majority", majority))
     }

@@ -26,6 +26,7 @@ from forgetting import losses_of, made, rights_of
 from measure import note, print_table
 from pydantic import TypeAdapter
 
+from hybrid.adaptation.forgetting import changes as changes_of
 from hybrid.adaptation.forgetting import general_questions, measure, refusal_changes
 from hybrid.adaptation.methods.encoding import encode, paired_change
 from hybrid.adaptation.methods.generator import Base, tune_generator
@@ -141,11 +142,10 @@ class Bench:
             groups,
             unit="points",
             higher_is_better=True,
-            scale=100,
             bounded=True,
         )
         changes = [
-            *measure(self._generator, adapted, self._suite).changes,
+            *changes_of(measure(self._generator, adapted, self._suite)),
             *refusal_changes(self._generator, adapted, self._asked),
         ]
         megabytes = sum(path.stat().st_size for path in out.glob("*.safetensors")) / 1e6

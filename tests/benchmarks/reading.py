@@ -146,7 +146,6 @@ def show(found: Comparison, title: str, against: str) -> dict[str, object]:
             table.sources,
             unit="points",
             higher_is_better=True,
-            scale=100,
             bounded=True,
         )
         differences[arm] = dataclasses.asdict(change)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.material import reading_questions
+from hybrid.adaptation.forgetting import changes as changes_of
 from hybrid.adaptation.forgetting import domain_questions, general_questions, measure, refusal_changes
 from hybrid.adaptation.suites import Suite, shipped_suite
 from hybrid.adaptation.values import Declining, Measure
@@ -110,7 +111,7 @@ def measured(assistant: Assistant, name: str, options: argparse.Namespace) -> di
     asked = [*domain_questions(made), *general_questions(suite, prompts)]
     changes = refusal_changes(base, adapted, asked, progress=told)
     texts = Suite("texts", suite.passages).sample(24)
-    changes += measure(base, adapted, texts, progress=told).changes[:1]
+    changes += changes_of(measure(base, adapted, texts, progress=told))[:1]
     card = assistant.adapters.card(adapter) if adapter else None
     found = {
         "reader": str(reader),

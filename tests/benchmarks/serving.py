@@ -72,6 +72,14 @@ class Asked:
     texts: dict[str, str] = field(default_factory=dict)
     ids: list[str] = field(default_factory=list)
     wrong: Counter[str] = field(default_factory=Counter)
+    other: list[str] = field(default_factory=list)
+
+    def note(self, response: httpx2.Response, *expected: int) -> None:
+        """Count what a request that asks for no answer came to; 200 is always expected."""
+        came = f"{response.url.path} {response.status_code}"
+        self.other.append(came)
+        failed = response.status_code == 200 and '"error"' in response.text
+        self.wrong[came] += failed or response.status_code not in (200, *expected)
 
     @property
     def a_second(self) -> float:
@@ -331,10 +339,42 @@ def overhead(arguments: argparse.Namespace) -> None:
     )
 
 
+async def _some(
+    client: httpx2.AsyncClient, texts: Sequence[str], asked: Asked, chance: random.Random
+) -> None:
+    """Send one request: a stream, a client that leaves, vectors, two arms, a file, or what is refused."""
+    text, kind = chance.choice(texts), chance.random()
+    if kind < 0.5:
+        await ask(client, text, "rag", asked, None)
+    elif kind < 0.55:
+        await ask(client, "Say hello.", "base", asked, None)
+    elif kind < 0.65:
+        body = {"model": "hybrid/auto", "messages": [{"role": "user", "content": text}]}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(chance.random() / 5):
+                await client.post("/v1/chat/completions", json=body)
+    elif kind < 0.75:
+        vectors = {"model": f"hybrid/{_DOMAIN}/auto", "input": chance.sample(texts, 16)}
+        asked.note(await client.post("/v1/embeddings", json=vectors))
+    elif kind < 0.8:
+        compared = {"question": text, "domain": _DOMAIN, "arms": ["rag", "base"]}
+        asked.note(await client.post("/compare", json=compared))
+    elif kind < 0.9:
+        file = f"{text} {chance.random()}\n" * 20
+        where, raw = (
+            f"/uploads/{_DOMAIN}?name={time.monotonic_ns()}.txt",
+            "application/octet-stream",
+        )
+        told = {"Content-Type": raw}
+        asked.note(await client.post(where, content=file.encode(), headers=told), 429)
+    else:
+        asked.note(await client.post("/v1/chat/completions", content=text), 422)
+
+
 async def _mixed(
     server: Served, seconds: float, clients: int
 ) -> tuple[Asked, list[tuple[float, float, int]]]:
-    """Ask in many ways for a while: streams, whole answers, clients that leave, requests that are refused."""
+    """Ask in many ways for a while, and look at memory and health meanwhile."""
     texts, asked, chance = questions(), Asked(), random.Random(17)
     end = time.monotonic() + seconds
     memory: list[tuple[float, float, int]] = []
@@ -342,21 +382,7 @@ async def _mixed(
     async def one() -> None:
         async with httpx2.AsyncClient(base_url=server.url, timeout=600, trust_env=False) as client:
             while time.monotonic() < end:
-                text, kind = chance.choice(texts), chance.random()
-                if kind < 0.6:
-                    await ask(client, text, "rag", asked, None)
-                elif kind < 0.65:
-                    await ask(client, "Say hello.", "base", asked, None)
-                elif kind < 0.8:
-                    body = {"model": "hybrid/auto", "messages": [{"role": "user", "content": text}]}
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(chance.random() / 5):
-                            await client.post("/v1/chat/completions", json=body)
-                elif kind < 0.9:
-                    (await client.post("/v1/embeddings", json={"model": "hybrid", "input": text})).read()
-                else:
-                    refused = await client.post("/v1/chat/completions", content=text)
-                    asked.wrong["status 5xx"] += refused.status_code >= 500
+                await _some(client, texts, asked, chance)
 
     async def weigh() -> None:
         while True:
@@ -403,7 +429,14 @@ def mixed(arguments: argparse.Namespace) -> None:
             Target("p95 of /healthz, ms", percentile(asked.health, 0.95) * 1e3, _HEALTH_MS),
         ]
     )
-    print_json({"answers": len(asked.whole), "a_second": asked.a_second, "wrong": asked.wrong})
+    print_json(
+        {
+            "answers": len(asked.whole),
+            "a_second": asked.a_second,
+            "wrong": +asked.wrong,
+            "other": Counter(asked.other),
+        }
+    )
 
 
 async def _until_killed(server: Served, answers: int) -> tuple[Asked, list[str]]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.grounding.scorers.baselines import NgramOverlap, WordAlignment
+from hybrid.grounding.scorers.names import NgramOverlap, WordAlignment
 from hybrid.grounding.values import Pair
 from hybrid.testing import HashEmbedder
 

@@ -22,7 +22,7 @@ from hybrid.evaluation.scoring import (
 )
 from hybrid.grounding.calibration import UNCALIBRATED
 from hybrid.grounding.judge import Grounder
-from hybrid.grounding.scorers.baselines import NgramOverlap
+from hybrid.grounding.scorers.names import NgramOverlap
 from hybrid.testing import HashEmbedder
 from hybrid.types import Citation, Evidence, Question, Span
 

@@ -7,8 +7,7 @@ import pytest
 from hybrid.config import ModelSettings
 from hybrid.grounding.calibration import UNCALIBRATED
 from hybrid.grounding.judge import Case, Grounder
-from hybrid.grounding.scorers.baselines import NgramOverlap, WordAlignment
-from hybrid.grounding.scorers.names import scorer_for
+from hybrid.grounding.scorers.names import NgramOverlap, WordAlignment, scorer_for
 from hybrid.grounding.values import Status, hallucinated
 from hybrid.testing import HashEmbedder
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hybrid.grounding.calibration import UNCALIBRATED
 from hybrid.grounding.citing import CitationScores, CitedAnswer, CitedSupport, citation_scores, judged_sets
 from hybrid.grounding.judge import Grounder
-from hybrid.grounding.scorers.baselines import NgramOverlap
+from hybrid.grounding.scorers.names import NgramOverlap
 from hybrid.grounding.values import Logits, Thresholds
 from hybrid.types import Citation
 

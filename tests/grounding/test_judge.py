@@ -28,7 +28,7 @@ from hybrid.grounding.judge import (
     load_grounder,
 )
 from hybrid.grounding.metrics import ScorerLogits
-from hybrid.grounding.scorers.baselines import NgramOverlap, WordAlignment
+from hybrid.grounding.scorers.names import NgramOverlap, WordAlignment
 from hybrid.grounding.service import write_card
 from hybrid.grounding.values import (
     DEFAULT_THRESHOLDS,
@@ -295,7 +295,7 @@ def test_answers_do_not_mind_each_other(pairs):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "scorer",
-    [NgramOverlap(size=1, max_words=12), WordAlignment(HashEmbedder(32), max_words=12)],
+    [NgramOverlap(size=1, max_words=12), WordAlignment(HashEmbedder(32))],
     ids=lambda scorer: scorer.name,
 )
 @given(answer=answers)

@@ -135,6 +135,18 @@ def test_doubtful_answers_wait_the_most_doubtful_first_until_somebody_looked(sto
     assert [one.id for one in liked_questions(store.rated())] == ["liked"]
 
 
+def test_a_question_that_was_asked_often_is_looked_at_once(store, keep, manual):
+    for name, confidence in (("one", 0.4), ("two", 0.2), ("three", 0.3)):
+        keep(name, "Which  port?" if name == "one" else "which port?", confidence=confidence)
+    keep("sure")
+    queue = ReviewQueue(store, manual.folder)
+    (waiting,) = queue.open_questions()
+    assert waiting.id == "two"
+    queue.drop(waiting)
+    assert queue.open_questions() == []
+    assert [one.kept.id for one in store.rated() if one.outcome is None] == ["sure"]
+
+
 def test_a_preference_is_a_pair_for_tuning(store, keep):
     keep("one", text="It is 5432. [1]", variant="rag")
     keep("two", text="No idea.", variant="base")

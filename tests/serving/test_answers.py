@@ -5,6 +5,8 @@ import json
 import httpx2
 import pytest
 
+from hybrid.serving.service import Service
+
 PORT = "What is the default port of the server?"
 _NOUL = {"type": "noul", "instructions": ""}
 _NAMED = {"type": "predicate", "instructions": "", "name": "\ud800"}
@@ -25,8 +27,29 @@ def test_an_answer_comes_with_its_passages_and_what_the_judge_says(client):
     answer = _asked(client, check=True)
     assert answer["abstained"] is False and answer["hits"][0]["chunk"]["source"] == "port.txt"
     assert [claim["status"] for claim in answer["claims"]] == ["supported"]
+    assert [place["text"] for place in answer["claims"][0]["places"]] == [
+        "The default port of the server is 5432."
+    ]
     assert answer["citations"][0]["url"].startswith(str(client.base_url))
     assert _asked(client)["claims"] is None
+
+
+@pytest.mark.slow
+def test_what_speaks_against_a_sentence_is_shown_word_by_word_with_its_place(open_domains, serve_at):
+    text = (
+        "# Ports\n\nThe station has two doors. The default port of the server is 5432. It is open at night."
+    )
+    domains = open_domains({"manual": {"port.md": text}}, generation={"reader": "generator", "support": 0.3})
+    domains["manual"].generator.replies = ("The default port of the server is not 5432 [1].",)
+    with serve_at(Service.over(domains)) as where, httpx2.Client(base_url=where, timeout=60) as client:
+        answer = _asked(client, check=True)
+        assert client.get(f"/v1/answers/{answer['id']}/claims").json()["claims"] == answer["claims"]
+    (claim,) = answer["claims"]
+    (place,) = claim["places"]
+    assert claim["status"] == "contradicted"
+    assert place["text"] == "The default port of the server is 5432."
+    assert text[place["start"] : place["end"]] == place["text"]
+    assert place["url"] == f"{where}/#domain=manual&source=port.md&start={place['start']}&end={place['end']}"
 
 
 def test_a_follow_up_is_understood_with_its_history(client):

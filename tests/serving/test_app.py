@@ -1,6 +1,14 @@
 """The application by itself: health, names, one answer, and failures in OpenAI's form."""
 
+import contextlib
+import socket
+from urllib.parse import urlsplit
+
 import httpx2
+import pytest
+
+from hybrid.serving import running
+from hybrid.serving.service import Service
 
 
 def test_the_process_says_that_it_is_there_and_what_it_serves(url):
@@ -10,6 +18,22 @@ def test_the_process_says_that_it_is_there_and_what_it_serves(url):
         "domains": ["kitchen", "manual"],
         "left_out": [],
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "first", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"], ids=["at once", "later"]
+)
+def test_who_never_ends_the_headers_is_cut_off(open_domains, serve_at, monkeypatch, first):
+    monkeypatch.setattr(running, "_LOOK_SECONDS", 0.2)
+    with serve_at(Service.over(open_domains())) as where:
+        place = urlsplit(where)
+        with socket.create_connection((place.hostname, place.port), timeout=10) as held:
+            held.sendall(first + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow:")
+            with contextlib.suppress(ConnectionResetError):
+                while held.recv(4_096):
+                    pass
+        assert httpx2.get(f"{where}/healthz").status_code == 200
 
 
 def test_only_arms_that_can_answer_are_listed(url):

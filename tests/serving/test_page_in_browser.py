@@ -160,7 +160,8 @@ def test_a_citation_opens_the_document_at_the_stretch_with_the_page_of_the_pdf(v
 
 
 def test_what_nothing_carries_is_underlined_with_what_speaks_against_it(visit):
-    turn = _answered(visit())
+    page = visit()
+    turn = _answered(page)
     doubt = turn.locator(".text .doubt")
     assert doubt.all_inner_texts() == ["The default port of the server is not 5432."]
     assert "underline" in doubt.evaluate("one => getComputedStyle(one).textDecorationLine")
@@ -168,7 +169,11 @@ def test_what_nothing_carries_is_underlined_with_what_speaks_against_it(visit):
     assert against.get_attribute("id") == doubt.get_attribute("aria-describedby")
     told = against.inner_text()
     assert "The passages say otherwise" in told and "negation" in told
-    assert "The default port of the server is 5432." in told
+    assert against.locator("blockquote").all_inner_texts() == ["The default port of the server is 5432."]
+    assert "handbook.pdf, page 2" in against.locator(".place").inner_text()
+    against.locator(".place").click()
+    assert page.locator("#document-text mark").inner_text() == "The default port of the server is 5432."
+    page.wait_for_selector("#document-page img")
 
 
 def test_why_says_the_arm_the_passages_and_the_cost(visit):

@@ -11,7 +11,6 @@ import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -416,49 +415,3 @@ def _changes(base: Subject, adapted: Subject, folder: Path) -> dict[int, tuple[f
             found.setdefault(block, []).append((square, whole, effective_rank(values)))
     sums = {block: (*map(sum, zip(*rows, strict=True)), len(rows)) for block, rows in found.items()}
     return {block: ((square / whole) ** 0.5, ranks / n) for block, (square, whole, ranks, n) in sums.items()}
-
-
-_WIDTH, _HEIGHT, _EDGE, _TOP = 720, 340, 56, 44
-_INKS = {"domain": "#1f4e79", "general": "#9f2a20", "change": "#cfc8ba"}
-
-
-def drift_picture(blocks: Sequence[BlockDrift], title: str) -> str:
-    """Return an SVG picture: both angles as lines over the blocks, the size of the change as bars."""
-    right, bottom = _WIDTH - _EDGE, _HEIGHT - _EDGE
-    step = (right - _EDGE) / len(blocks)
-    angle = max(5.0, *(max(each.domain, each.general) for each in blocks)) * 1.05
-    change = max(1e-9, *(each.change for each in blocks)) * 1.6
-
-    def place(block: int, share: float) -> tuple[float, float]:
-        return _EDGE + step * (block + 0.5), bottom - share * (bottom - _TOP)
-
-    def text(x: float, y: float, words: str, anchor: str = "middle", ink: str = "#595e66") -> str:
-        return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{ink}">{escape(words)}</text>'
-
-    parts = [text(8, 20, title, "start", "#1b1d21")]
-    for each in blocks:
-        x, y = place(each.block, each.change / change)
-        parts.append(
-            f'<rect x="{x - step * 0.35:.1f}" y="{y:.1f}" width="{step * 0.7:.1f}" '
-            f'height="{bottom - y:.1f}" fill="{_INKS["change"]}"/>'
-        )
-        if each.block % 5 == 0:
-            parts.append(text(x, bottom + 18, str(each.block)))
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        _, y = place(0, share)
-        parts.append(f'<path d="M{_EDGE} {y:.1f}H{right}" stroke="#dcd8cf"/>')
-        parts.append(text(_EDGE - 6, y + 4, f"{share * angle:.1f}°", "end"))
-        parts.append(text(right + 6, y + 4, f"{100 * share * change:.2g} %", "start"))
-    for name, values in (("domain", [b.domain for b in blocks]), ("general", [b.general for b in blocks])):
-        spots = [place(block, value / angle) for block, value in enumerate(values)]
-        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{_INKS[name]}" stroke-width="2"/>')
-    parts.append(text(_EDGE, _HEIGHT - 8, "angle, text of the domain", "start", _INKS["domain"]))
-    parts.append(text(_WIDTH / 2, _HEIGHT - 8, "angle, general text", "middle", _INKS["general"]))
-    parts.append(text(right, _HEIGHT - 8, "bars: size of the change, by block", "end"))
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" '
-        f'height="{_HEIGHT}" role="img" font-family="system-ui, sans-serif" font-size="12">\n'
-        f"<title>{escape(title)}</title>\n"
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fcfbf8"/>\n' + "\n".join(parts) + "\n</svg>\n"
-    )

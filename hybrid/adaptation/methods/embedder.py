@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.feature_extraction.text import CountVectorizer
 from torch import nn
 from torch.nn import functional
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 # So many documents count: nDCG@10.
 FIRST = 10
-_ENCODED = 32
 Array = NDArray[np.float32]
 Places = NDArray[np.int64]
 # As deep as each side of a fusion is asked.
@@ -141,16 +140,13 @@ class VectorModel(nn.Module):
         }
 
     def encode(self, texts: Sequence[str], prompt: str) -> Vectors:
-        """Return the vectors of texts, without gradients; similar lengths share a batch."""
-        order = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
-        width = int(self.model.get_embedding_dimension() or 0)
-        vectors = np.zeros((len(texts), width), dtype=np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(order), _ENCODED):
-                places = order[start : start + _ENCODED]
-                (found,) = self([self.tokens([texts[place] for place in places], prompt)])
-                vectors[places] = found.cpu().numpy()
-        return vectors
+        """Return the vectors of texts, without gradients."""
+        if not texts:
+            return np.zeros((0, int(self.model.get_embedding_dimension() or 0)), dtype=np.float32)
+        found = self.model.encode(
+            list(texts), prompt=prompt, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(found, dtype=np.float32)
 
 
 class Lesson:
@@ -240,32 +236,19 @@ class Bm25:
     """BM25 over passages in memory."""
 
     def __init__(self, passages: Sequence[str]) -> None:
-        counts = [Counter(terms) for terms in terms_of(passages)]
-        self._numbers = {term: n for n, term in enumerate(sorted({t for count in counts for t in count}))}
-        lengths = np.array([sum(count.values()) for count in counts], dtype=np.float32)
-        held = Counter(term for count in counts for term in count)
-        total = len(counts)
-        rarity = {term: float(np.log1p((total - n + 0.5) / (n + 0.5))) for term, n in held.items()}
-        mean = max(float(lengths.mean()), 1.0) if len(lengths) else 1.0
-        rows, columns, weights = [], [], []
-        for row, (count, length) in enumerate(zip(counts, lengths, strict=True)):
-            for term, number in count.items():
-                worn = number + _SATURATION * (1 - _LENGTH + _LENGTH * float(length) / mean)
-                rows.append(row)
-                columns.append(self._numbers[term])
-                weights.append(rarity[term] * number * (_SATURATION + 1) / worn)
-        shape = (len(counts), len(self._numbers))
-        self._weights = sparse.csr_matrix((np.array(weights, np.float32), (rows, columns)), shape=shape)
+        self._counter = CountVectorizer(analyzer=list, dtype=np.float32)
+        # a text with an empty term, and away again: a vocabulary without any is an error
+        counts = self._counter.fit_transform([*terms_of(passages), [""]])[:-1]
+        lengths, held = np.asarray(counts.sum(axis=1)).ravel(), counts.getnnz(axis=0)
+        rarity = np.log1p((len(passages) - held + 0.5) / (held + 0.5))
+        share = lengths / max(float(lengths.mean()) if len(lengths) else 0.0, 1.0)
+        worn = np.repeat(_SATURATION * (1 - _LENGTH + _LENGTH * share), np.diff(counts.indptr))
+        counts.data *= (_SATURATION + 1) / (counts.data + worn)
+        self._weights = sparse.csr_matrix(counts.multiply(rarity), dtype=np.float32)
 
     def asked(self, queries: Sequence[str]) -> sparse.csr_matrix:
         """Return the terms of queries, as ``scores`` takes them; unknown words are ignored."""
-        rows, columns = [], []
-        for row, terms in enumerate(terms_of(queries)):
-            known = {self._numbers[term] for term in terms if term in self._numbers}
-            rows += [row] * len(known)
-            columns += sorted(known)
-        ones = np.ones(len(rows), dtype=np.float32)
-        return sparse.csr_matrix((ones, (rows, columns)), shape=(len(queries), len(self._numbers)))
+        return self._counter.transform(terms_of(queries)).sign()
 
     def scores(self, asked: sparse.csr_matrix, places: Places | None = None) -> Array:
         """Return BM25 scores of shape (queries, passages), of some passages or of all."""
@@ -379,7 +362,7 @@ class EmbedderTask:
 
     Compared are the passages of its batch and those that the teacher ranks first. A batch is made of
     neighbours, so that what it compares is hard to tell apart. General texts are held where the base puts
-    them. ``general`` texts are held where the base puts them; every other one is only looked at.
+    them; every other one of ``general`` is only looked at.
     """
 
     def __init__(
@@ -400,10 +383,11 @@ class EmbedderTask:
         self._settings, self._seed, self._placement = settings, seed, placement
         self._autocast = precision(encoder, placement)
 
-    @property
-    def looked_at(self) -> HeldTexts:
-        """Return the general texts that are not trained on."""
-        return HeldTexts(self._general[1::2], self._base_general[1::2])
+    def moved(self) -> float:
+        """Return how far the general texts that are not trained on have moved; 0 where there are none."""
+        texts, base = self._general[1::2], self._base_general[1::2]
+        found = torch.from_numpy(self.module.encode(texts, self.module.query_prompt))
+        return float(moved(found, torch.from_numpy(base))) if texts else 0.0
 
     @cached_property
     def digest(self) -> str:
@@ -447,9 +431,9 @@ class EmbedderTask:
     def validate(self) -> tuple[float, float | None]:
         """Return the loss on validation pairs, and how far general texts have moved."""
         settings = self._settings
-        moved = self.looked_at.moved(self.module) if self.looked_at.texts else None
+        away = self.moved() if self._general[1::2] else None
         if self._check is None:
-            return float("nan"), moved
+            return float("nan"), away
         losses = []
         for rows in self._check.batches(settings.batch, settings.neighbours, seed=0, epoch=0):
             pairs = [self._check.pairs[row] for row in rows]
@@ -457,7 +441,7 @@ class EmbedderTask:
             passages = self.module.encode([pair.passage for pair in pairs], self.module.passage_prompt)
             vectors = (torch.from_numpy(part) for part in (queries, passages))
             losses.append(float(self._compared(self._check, rows, *vectors)))
-        return float(np.mean(losses)), moved
+        return float(np.mean(losses)), away
 
     def _compared(self, lesson: Lesson, rows: Sequence[int], queries: Tensor, passages: Tensor) -> Tensor:
         """Return the loss of the vectors of some pairs."""
@@ -551,7 +535,7 @@ def tune_embedder(
         )
     # the change of a decomposed adapter is not in proportion to its weights
     tried = STRENGTHS_TRIED if plan.method is not Method.DORA else (1.0,)
-    strengths = try_strengths(encoder, tuned, check, task.looked_at, tried) if check is not None else ()
+    strengths = try_strengths(tuned, task, check, tried) if check is not None else ()
     strength = choose_strength(strengths)
     set_strength(tuned, strength, forever=True)
     save_lora(tuned, name, out)
@@ -584,25 +568,11 @@ class Strength:
     moved: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class HeldTexts:
-    """Texts about anything, and where the base puts them."""
-
-    texts: tuple[str, ...]
-    base: Vectors
-
-    def moved(self, encoder: VectorModel) -> float:
-        """Return the mean of 1 − cosine to where they were; 0 where there are none."""
-        if not self.texts:
-            return 0.0
-        found = encoder.encode(self.texts, encoder.query_prompt)
-        return float(1.0 - (found * self.base).sum(-1).mean())
-
-
 def try_strengths(
-    encoder: VectorModel, tuned: Any, lesson: Lesson, held: HeldTexts, strengths: Sequence[float]
+    tuned: Any, task: EmbedderTask, lesson: Lesson, strengths: Sequence[float]
 ) -> tuple[Strength, ...]:
     """Return what each strength reaches, that of the base first; the adapter is left at full strength."""
+    encoder = task.module
     # a passage is of the document of its pair; others are their own
     sources = [f"passage {place}" for place in range(len(lesson.texts))]
     for pair, place in zip(lesson.pairs, lesson.own, strict=True):
@@ -613,7 +583,7 @@ def try_strengths(
         queries = encoder.encode([pair.query for pair in lesson.pairs], encoder.query_prompt)
         passages = encoder.encode(lesson.texts, encoder.passage_prompt)
         scores = pool_scores(queries, passages, lesson.own, sources)
-        found.append(Strength(strength, float(np.mean(scores)), held.moved(encoder)))
+        found.append(Strength(strength, float(np.mean(scores)), task.moved()))
     set_strength(tuned, 1.0)
     return tuple(found)
 

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -25,8 +26,6 @@ from hybrid.statistics import resample
 _BATCH_TOKENS = 1_024
 # Longer texts are read in pieces, each without what stands before it.
 _PIECE_TOKENS = 512
-# So many rows of logits are turned into float32 at once.
-_ROWS = 256
 # So many validation examples tell when to stop; the others, never looked at while training, prove the gain.
 _STOP_EXAMPLES = 48
 _PROOF_EXAMPLES = 200
@@ -58,7 +57,7 @@ class TokenStretch:
 
     @property
     def judged(self) -> int:
-        """Return how many tokens are judged."""
+        """Return how many tokens are judged, or loss falls on."""
         return len(self.ids) - self.start
 
 
@@ -111,17 +110,13 @@ def continuation(subject: Subject, before: str, text: str) -> TokenStretch:
     return stretch
 
 
-def log_likelihoods(subject: Subject, stretches: Sequence[TokenStretch | Encoded]) -> list[float]:
+def log_likelihoods(subject: Subject, stretches: Sequence[TokenStretch]) -> list[float]:
     """Return the log-likelihood of the judged tokens of each stretch, summed."""
     values = [0.0] * len(stretches)
     form = number_format(subject)
     for places in _places(stretches):
-        batch = [stretches[place] for place in places]
-        with torch.inference_mode():
-            with subject.lent() as module:
-                logits = _logits(module, batch, form)
-            for place, row, stretch in zip(places, logits, batch, strict=True):
-                values[place] = float(sum(chosen.sum() for chosen, _ in _rows(row, stretch)))
+        for place, row in zip(places, _judged(subject, [stretches[p] for p in places], form), strict=True):
+            values[place] = float(_logs(*row)[1].sum())
     return values
 
 
@@ -131,58 +126,43 @@ def compare(base: Subject, adapted: Subject, stretches: Sequence[TokenStretch]) 
     form = number_format(base)
     for places in _places(stretches):
         batch = [stretches[place] for place in places]
-        with torch.inference_mode():
-            with base.lent() as module:
-                first = _logits(module, batch, form)
-            with adapted.lent() as module:
-                second = _logits(module, batch, form)
-            for place, one, other, stretch in zip(places, first, second, batch, strict=True):
-                values[place] = _apart(one, other, stretch)
+        sides = (_judged(subject, batch, form) for subject in (base, adapted))
+        for place, first, second in zip(places, *sides, strict=True):
+            (logs, chosen), (others, other) = _logs(*first), _logs(*second)
+            divergence = float((logs.exp() * (logs - others)).sum())
+            values[place] = Apart(-float(chosen.sum()), -float(other.sum()), divergence)
     return values
 
 
-def _apart(first: Tensor, second: Tensor, stretch: TokenStretch) -> Apart:
-    before = after = divergence = 0.0
-    for (chosen, logs), (others, other_logs) in zip(
-        _rows(first, stretch), _rows(second, stretch), strict=True
-    ):
-        before -= float(chosen.sum())
-        after -= float(others.sum())
-        divergence += float((logs.exp() * (logs - other_logs)).sum())
-    return Apart(before, after, divergence)
+def _judged(subject: Subject, rows: Sequence[TokenStretch], form: str) -> list[tuple[Tensor, Tensor]]:
+    """Return for each stretch the logits of its judged tokens, (judged, vocabulary), and these tokens."""
+    with torch.inference_mode(), subject.lent() as module:
+        parameter, wanted = next(module.parameters()), getattr(torch, form)
+        batch = collate(rows, pad=rows[0].ids[0], device=str(parameter.device))
+        same = parameter.dtype == wanted
+        with contextlib.nullcontext() if same else torch.autocast(parameter.device.type, wanted):
+            logits = logits_of(module, batch)
+    there = batch.targets >= 0
+    return [(row[kept], told[kept]) for row, told, kept in zip(logits, batch.targets, there, strict=True)]
 
 
-def _rows(logits: Tensor, stretch: TokenStretch | Encoded) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield log-likelihoods of the judged tokens and of all tokens there, some rows at a time."""
-    targets = torch.tensor(stretch.ids[stretch.start :], device=logits.device)
-    # the logits kept are those of the last columns of the widest stretch, from where the first judging begins
-    for first in range(0, len(targets), _ROWS):
-        part = targets[first : first + _ROWS]
-        logs = logits[first : first + len(part)].float().log_softmax(-1)
-        yield logs.gather(-1, part[:, None])[:, 0], logs
+def _logs(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return log-likelihoods of all tokens, and of those that stand there."""
+    logs = logits.float().log_softmax(-1)
+    return logs, logs.gather(-1, targets[:, None])[:, 0]
 
 
-def _logits(module: Any, batch: Sequence[TokenStretch | Encoded], form: str) -> list[Tensor]:
-    """Return for each stretch the logits of its judged tokens, shape (judged, vocabulary).
-
-    Texts are padded on the right, where a causal model does not see it.
-    """
-    width = max(len(stretch.ids) for stretch in batch)
-    device = next(module.parameters()).device
-    padded = [[*stretch.ids, *[stretch.ids[-1]] * (width - len(stretch.ids))] for stretch in batch]
-    ids = torch.tensor(padded, device=device)
-    skipped = min(stretch.start for stretch in batch) - 1
-    options: dict[str, Any] = {"logits_to_keep": width - skipped, "use_cache": False}
-    known = inspect.signature(module.forward).parameters
-    own, wanted = next(module.parameters()).dtype, getattr(torch, form)
-    with contextlib.nullcontext() if own == wanted else torch.autocast(device.type, wanted):
-        logits = module(input_ids=ids, **{name: options[name] for name in options if name in known}).logits
-    # a model that keeps all of them is served as well
-    logits = logits[:, -(width - skipped) :]
-    return [
-        row[stretch.start - 1 - skipped : len(stretch.ids) - 1 - skipped]
-        for row, stretch in zip(logits, batch, strict=True)
-    ]
+def logits_of(module: Any, batch: TokenBatch) -> Tensor:
+    """Return the logits of the targets of a batch, shape (rows, kept, vocabulary)."""
+    width, kept = batch.ids.shape[1], batch.targets.shape[1]
+    # as places, not as a number: of a slice the output layer would be copied for each row
+    columns = torch.arange(width - kept - 1, width - 1, device=batch.ids.device)
+    options = {"position_ids": batch.positions, "logits_to_keep": columns, "use_cache": False}
+    inner = module.get_base_model() if hasattr(module, "get_base_model") else module
+    takes = inspect.signature(inner.forward).parameters
+    known = {name: value for name, value in options.items() if name in takes}
+    logits: Tensor = module(input_ids=batch.ids, attention_mask=batch.mask, **known).logits
+    return logits if logits.shape[1] == kept else logits[:, -kept - 1 : -1]
 
 
 def _lead(dialogue: Dialogue) -> tuple[int, ...]:
@@ -198,22 +178,15 @@ def _lead(dialogue: Dialogue) -> tuple[int, ...]:
     return tuple(dialogue.tokens(["\n"])[0])
 
 
-def _places(stretches: Sequence[TokenStretch | Encoded]) -> Iterator[list[int]]:
+def _places(stretches: Sequence[TokenStretch]) -> Iterator[list[int]]:
     return batches([len(each.ids) for each in stretches], rows=len(stretches), tokens=_BATCH_TOKENS)
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(TokenStretch):
     """The tokens of an example; those from ``start`` on are the completion, its end included."""
 
     example: Example
-    ids: tuple[int, ...]
-    start: int
-
-    @property
-    def completion_tokens(self) -> int:
-        """Return how many tokens loss falls on."""
-        return len(self.ids) - self.start
 
     @property
     def rehearses(self) -> bool:
@@ -245,7 +218,8 @@ class EncodedPair:
         return self.chosen.unit
 
 
-_Of = TypeVar("_Of", Encoded, EncodedPair)
+Told: TypeAlias = Encoded | EncodedPair
+_Of = TypeVar("_Of", bound=Told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +274,7 @@ def encode(examples: Sequence[Example], dialogue: Dialogue, *, max_tokens: int) 
         elif not reply or len(ids) <= start:
             dropped.append("without a completion")
         else:
-            kept.append(Encoded(example, ids, start))
+            kept.append(Encoded(ids, start, example))
     return EncodedSet(tuple(kept), tuple(counted(dropped)))
 
 
@@ -326,6 +300,12 @@ def encode_pairs(
     return EncodedSet(tuple(kept), tuple(counted(dropped)))
 
 
+def first_tokens(encoded: Sequence[Encoded], tokens: float) -> list[Encoded]:
+    """Return the first ones that together have so many tokens, or all."""
+    before = accumulate((len(item.ids) for item in encoded), initial=0)
+    return [item for item, total in zip(encoded, before, strict=False) if total < tokens]
+
+
 def grouped(encoded: Sequence[Encoded], size: int, *, seed: int, epoch: int) -> list[list[Encoded]]:
     """Return batches of similar length in a random order, the same for the same seed and epoch.
 
@@ -341,20 +321,20 @@ def grouped(encoded: Sequence[Encoded], size: int, *, seed: int, epoch: int) -> 
     return [batches[place] for place in generator.permutation(len(batches))]
 
 
-def collate(rows: Sequence[Encoded], *, pad: int, device: str = "cpu") -> TokenBatch:
-    """Return the examples as one batch, padded on the left.
+def collate(rows: Sequence[TokenStretch], *, pad: int, device: str = "cpu") -> TokenBatch:
+    """Return stretches as one batch, padded on the left.
 
     So all completions end at the same column, and logits are needed for the last ones only.
     """
     width = max(len(row.ids) for row in rows)
-    kept = max(row.completion_tokens for row in rows)
+    kept = max(row.judged for row in rows)
     ids = np.full((len(rows), width), pad, dtype=np.int64)
     mask = np.zeros((len(rows), width), dtype=np.int64)
     targets = np.full((len(rows), kept), -100, dtype=np.int64)
     for place, row in enumerate(rows):
         ids[place, width - len(row.ids) :] = row.ids
         mask[place, width - len(row.ids) :] = 1
-        targets[place, kept - row.completion_tokens :] = row.ids[row.start :]
+        targets[place, kept - row.judged :] = row.ids[row.start :]
     positions = np.maximum(mask.cumsum(-1) - 1, 0)
     to = torch.device(device)
     return TokenBatch(*(torch.from_numpy(part).to(to) for part in (ids, mask, positions, targets)))
@@ -367,7 +347,7 @@ Losses: TypeAlias = Callable[[Sequence[Encoded]], list[float]]
 def served_losses(subject: Subject, encoded: Sequence[Encoded]) -> list[float]:
     """Return for each example the mean loss of its completion tokens, by the generator that serves."""
     sums = log_likelihoods(subject, encoded)
-    return [-value / item.completion_tokens for value, item in zip(sums, encoded, strict=True)]
+    return [-value / item.judged for value, item in zip(sums, encoded, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,37 +371,37 @@ def halve(checked: Sequence[_Of]) -> Halves[_Of]:
     return Halves(tuple(stop), tuple(proof[:_PROOF_EXAMPLES]))
 
 
-def worth(losses: Losses, proof: Sequence[Encoded], dialogue: Dialogue) -> list[float]:
-    """Return what the gain is measured by: rights where there are labels, else losses."""
-    labelled = [item for item in proof if item.example.options]
+def worth(losses: Losses, proof: Sequence[Told], dialogue: Dialogue) -> list[float]:
+    """Return what the gain is measured by: rights where there are labels or pairs, else losses."""
+    pairs = [item for item in proof if isinstance(item, EncodedPair)]
+    if pairs:
+        return [float(margin > 0) for margin in margins(losses, pairs)]
+    single = [item for item in proof if isinstance(item, Encoded)]
+    labelled = [item for item in single if item.example.options]
     if not labelled:
-        return losses(proof)
+        return losses(single)
     examples = [item.example for item in labelled]
     asked = [replace(each, completion=option) for each in examples for option in each.options]
     encoded = encode(asked, dialogue, max_tokens=10**9).encoded
     found = zip(losses(encoded), encoded, strict=True)
-    sums = iter(loss * item.completion_tokens for loss, item in found)
+    sums = iter(loss * item.judged for loss, item in found)
     # the likeliest of its options
     chosen = [min((next(sums), option) for option in each.options)[1] for each in examples]
     return [float(said == each.completion) for said, each in zip(chosen, examples, strict=True)]
 
 
-def gain_of(before: Sequence[float], after: Sequence[float], proof: Sequence[Encoded]) -> Change | None:
-    """Return how much better the adapter is on what it never looked at, or None without such examples."""
-    labelled = [item for item in proof if item.example.options]
+def gain_of(before: Sequence[float], after: Sequence[float], proof: Sequence[Told]) -> Change | None:
+    """Return how much better the adapter is, by ``worth``, on what it never looked at; None without any."""
     if not proof:
         return None
-    units = [item.unit for item in labelled or proof]
-    named, unit = ("label accuracy", "points") if labelled else ("loss of held-out examples", "nats")
+    if isinstance(proof[0], EncodedPair):
+        units = [item.unit for item in proof]
+        return paired_change("better answers preferred", before, after, units, bounded=True)
+    if labelled := [item.unit for item in proof if isinstance(item, Encoded) and item.example.options]:
+        return paired_change("label accuracy", before, after, labelled, bounded=True)
+    units = [item.unit for item in proof]
     return paired_change(
-        named,
-        before,
-        after,
-        units,
-        unit=unit,
-        higher_is_better=bool(labelled),
-        scale=100 if labelled else 1,
-        bounded=bool(labelled),
+        "loss of held-out examples", before, after, units, unit="nats", higher_is_better=False
     )
 
 
@@ -431,18 +411,18 @@ def paired_change(
     after: Sequence[float],
     sources: Sequence[str],
     *,
-    unit: str,
-    higher_is_better: bool,
-    scale: float = 1.0,
+    unit: str = "points",
+    higher_is_better: bool = True,
     bounded: bool = False,
     seed: int = 0,
 ) -> Change:
     """Return means, their difference, and its one-sided 95 % bounds, resampled by source.
 
-    ``sources``: for each item what it was drawn with: items of one source are not independent. ``scale``:
-    what values are multiplied with, 100 for points. ``bounded``: whether values are rights and wrongs from 0
+    ``sources``: for each item what it was drawn with: items of one source are not independent. ``unit``:
+    values from 0 to 1 become points of 100. ``bounded``: whether values are rights and wrongs from 0
     to 1, whose rare differences may not have been seen yet; else their spread is what was seen.
     """
+    scale = 100.0 if unit == "points" else 1.0
     assert len(before) == len(after) == len(sources) > 0, "a change is measured on something"
     table = np.column_stack([np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)])
     resampling = resample(table, sources, replicates=_REPLICATES, seed=seed)
@@ -466,23 +446,5 @@ def paired_change(
 def margins(losses: Losses, pairs: Sequence[EncodedPair]) -> list[float]:
     """Return by how many nats a model finds the better answer of each pair likelier than the worse."""
     sides = [side for pair in pairs for side in (pair.chosen, pair.rejected)]
-    nats = [loss * side.completion_tokens for loss, side in zip(losses(sides), sides, strict=True)]
+    nats = [loss * side.judged for loss, side in zip(losses(sides), sides, strict=True)]
     return [worse - better for better, worse in zip(nats[::2], nats[1::2], strict=True)]
-
-
-def preference_gain(
-    before: Sequence[float], after: Sequence[float], pairs: Sequence[EncodedPair]
-) -> Change | None:
-    """Return how many more of the better answers are the likelier ones, by margins; None without pairs."""
-    if not pairs:
-        return None
-    return paired_change(
-        "better answers preferred",
-        [float(margin > 0) for margin in before],
-        [float(margin > 0) for margin in after],
-        [pair.unit for pair in pairs],
-        unit="points",
-        higher_is_better=True,
-        scale=100,
-        bounded=True,
-    )

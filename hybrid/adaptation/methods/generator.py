@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import math
 import re
 import tempfile
@@ -25,13 +24,16 @@ from hybrid.adaptation.data.given import require_examples
 from hybrid.adaptation.methods import AdapterPlan, attach, parametrisation, plan_for
 from hybrid.adaptation.methods.encoding import (
     Encoded,
+    TokenBatch,
+    Told,
     collate,
     encode,
     encode_pairs,
+    first_tokens,
     gain_of,
     grouped,
     halve,
-    preference_gain,
+    logits_of,
     worth,
 )
 from hybrid.adaptation.methods.holding import Penalty, hold_weights
@@ -153,7 +155,11 @@ class GeneratorTask:
 
     def loss(self, module: Any, part: Step) -> Any:
         """Return the share of a part in the loss of its batch."""
-        loss = self._loss(module, part)
+        if self._settings.divergence and part.rows[0].rehearses:
+            # the whole loss of these rows: their text is only where the two are compared
+            loss = self._divergence(module, part.rows).sum() * part.weight
+        else:
+            loss = -self.likelihoods(module, part.rows).sum() * part.weight
         return loss + self.held() if part.first else loss
 
     def held(self) -> Any:
@@ -163,24 +169,9 @@ class GeneratorTask:
     def likelihoods(self, module: Any, rows: Sequence[Encoded]) -> Any:
         """Return the log-likelihood of each completion, summed over its tokens, with gradients; (rows,)."""
         batch = collate(rows, pad=self._pad, device=self._placement.device)
-        losses = functional.cross_entropy(
-            self._logits(module, batch).float().transpose(1, 2),
-            batch.targets,
-            ignore_index=-100,
-            reduction="none",
-        )
-        return -losses.sum(-1)
-
-    def _loss(self, module: Any, part: Step) -> Any:
-        batch = collate(part.rows, pad=self._pad, device=self._placement.device)
-        logits = self._logits(module, batch)
-        if self._settings.divergence and part.rows[0].rehearses:
-            # the whole loss of these rows: their text is only where the two are compared
-            return self._divergence(batch, logits).sum() * part.weight
-        loss = functional.cross_entropy(
-            logits.flatten(0, 1).float(), batch.targets.flatten(), ignore_index=-100, reduction="sum"
-        )
-        return loss * part.weight
+        logits, targets = self._logits(module, batch).flatten(0, 1).float(), batch.targets.flatten()
+        losses = functional.cross_entropy(logits, targets, ignore_index=-100, reduction="none")
+        return -losses.view(batch.targets.shape).sum(-1)
 
     @cached_property
     def _held(self) -> float:
@@ -205,31 +196,20 @@ class GeneratorTask:
             with torch.inference_mode():
                 found = self.likelihoods(self.module, [encoded[place] for place in places])
             for place, value in zip(places, found.tolist(), strict=True):
-                values[place] = -value / encoded[place].completion_tokens
+                values[place] = -value / encoded[place].judged
         return values
 
-    def _divergence(self, batch: Any, logits: Any) -> Any:
+    def _divergence(self, module: Any, rows: Sequence[Encoded]) -> Any:
         """Return KL(base ‖ adapted) at every kept position, shape (rows, kept)."""
+        batch = collate(rows, pad=self._pad, device=self._placement.device)
+        own = self._logits(module, batch).float().log_softmax(-1)
         with torch.no_grad(), self.module.disable_adapter():
-            base = self._logits(self.module, batch)
-        own, other = logits.float().log_softmax(-1), base.float().log_softmax(-1)
-        apart = (other.exp() * (other - own)).sum(-1)
-        return apart * (batch.targets >= 0)
+            other = self._logits(self.module, batch).float().log_softmax(-1)
+        return (other.exp() * (other - own)).sum(-1) * (batch.targets >= 0)
 
-    def _logits(self, module: Any, batch: Any) -> Any:
-        width, kept = batch.ids.shape[1], batch.targets.shape[1]
-        # as places, not as a number: of a slice the output layer would be copied for each row
-        columns = torch.arange(width - kept - 1, width - 1, device=batch.ids.device)
-        options = {"position_ids": batch.positions, "logits_to_keep": columns, "use_cache": False}
-        known = {name: value for name, value in options.items() if name in self._takes}
+    def _logits(self, module: Any, batch: TokenBatch) -> Tensor:
         with self._autocast():
-            logits = module(input_ids=batch.ids, attention_mask=batch.mask, **known).logits
-        return logits if logits.shape[1] == kept else logits[:, -kept - 1 : -1]
-
-    @cached_property
-    def _takes(self) -> frozenset[str]:
-        inner = self.module.get_base_model() if hasattr(self.module, "get_base_model") else self.module
-        return frozenset(inspect.signature(inner.forward).parameters)
+            return logits_of(module, batch)
 
 
 def tune_generator(
@@ -261,15 +241,17 @@ def tune_generator(
     train = encode(examples.train, dialogue, max_tokens=settings.max_tokens)
     pairs = encode_pairs(examples.preferences, dialogue, max_tokens=settings.max_tokens)
     if not examples.preferences:
-        looks = len(examples.validation)
-        require_examples(examples.train, made_from="the training data", checked=looks)
-        short = [item.example for item in train.encoded]
-        require_examples(short, made_from="what is short enough", checked=looks, left_out=train.left_out)
+        require_examples(
+            [item.example for item in train.encoded],
+            made_from="the training data",
+            checked=len(examples.validation),
+            left_out=train.left_out,
+        )
     else:
         require_pairs(len(pairs.encoded), made_from="what is short enough")
     mixed = encode(rehearsal, dialogue, max_tokens=settings.max_tokens).encoded
     tokens = train.tokens + pairs.tokens
-    kept = _rehearsal(mixed, tokens, settings.rehearsal)
+    kept = first_tokens(mixed, tokens * settings.rehearsal / (1 - settings.rehearsal))
     checked = encode(examples.validation, dialogue, max_tokens=settings.max_tokens).encoded
     parts = halve(checked)
     plan = plan_for(settings, tokens=round(tokens * settings.epochs), over=over)
@@ -285,10 +267,10 @@ def tune_generator(
     module.eval()
     compared = halve(encode_pairs(examples.checks, dialogue, max_tokens=settings.max_tokens).encoded)
     preferring = PreferenceTask(task, pairs.encoded, compared.stop, settings) if pairs.encoded else None
+    proof: Sequence[Told] = compared.proof if preferring else parts.proof
     # virtual tokens change what is said before they are trained
     with module.disable_adapter() if start is None else contextlib.nullcontext():
-        before, first = worth(task.losses, parts.proof, dialogue), task.general()
-        apart = preferring.margins(compared.proof) if preferring else []
+        before, first = worth(task.losses, proof, dialogue), task.general()
     schedule = Schedule(
         plan.learning_rate,
         settings.epochs,
@@ -298,10 +280,7 @@ def tune_generator(
     done = fit(preferring or task, schedule, seed=settings.seed, state=state, progress=progress)
     limit = math.inf if first is None else first + _WITHIN * settings.budget_nats
     strength = weaken(task, way.neutral(module), limit)
-    if preferring:
-        gain = preference_gain(apart, preferring.margins(compared.proof), compared.proof)
-    else:
-        gain = gain_of(before, worth(task.losses, parts.proof, dialogue), parts.proof)
+    gain = gain_of(before, worth(task.losses, proof, dialogue), proof)
     if is_main():
         way.save(module, base.name, out)
     return TunedGenerator(
@@ -346,24 +325,11 @@ def weaken(task: GeneratorTask, neutral: Mapping[str, Tensor], limit: float) -> 
     return 1.0
 
 
-def _rehearsal(mixed: Sequence[Encoded], tokens: int, share: float) -> list[Encoded]:
-    """Return as many as make up their share of all training tokens."""
-    wanted = tokens * share / (1 - share)
-    kept: list[Encoded] = []
-    length = 0
-    for item in mixed:
-        if length >= wanted:
-            break
-        kept.append(item)
-        length += len(item.ids)
-    return kept
-
-
 def _parts(group: Sequence[Encoded], held: float) -> list[Step]:
     """Split a batch, sorted by length, so that no part has more tokens than fit; rehearsal stays apart."""
     tokens = {False: 0, True: 0}
     for item in group:
-        tokens[item.rehearses] += item.completion_tokens
+        tokens[item.rehearses] += item.judged
     parts: list[list[Encoded]] = []
     for item in sorted(group, key=lambda item: item.rehearses):
         fits = bool(parts) and (len(parts[-1]) + 1) * len(item.ids) <= _PART_TOKENS
@@ -380,7 +346,7 @@ def _parts(group: Sequence[Encoded], held: float) -> list[Step]:
 
 def _mean(values: Sequence[float], encoded: Sequence[Encoded]) -> float:
     """Return the mean over all completion tokens."""
-    return float(np.average(values, weights=[item.completion_tokens for item in encoded]))
+    return float(np.average(values, weights=[item.judged for item in encoded]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,7 +383,7 @@ def render(examples: Sequence[Example], base: Base, *, max_tokens: int) -> list[
             given=decode(item.ids[: item.start]),
             learned=decode(item.ids[item.start :]),
             given_tokens=item.start,
-            learned_tokens=item.completion_tokens,
+            learned_tokens=item.judged,
         )
         for item in encode(examples, dialogue, max_tokens=max_tokens).encoded
     ]

@@ -10,7 +10,6 @@ the rank. L2 to the start is the same with ones.
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,20 +24,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from hybrid.adaptation.data.given import load_examples, save_examples
-from hybrid.adaptation.methods.encoding import Encoded
+from hybrid.adaptation.methods.encoding import Encoded, first_tokens
 from hybrid.adaptation.methods.lora import lora_layers, precision
 from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
 from hybrid.files import hash_text, storage_errors
 from hybrid.models.device import Placement
-from hybrid.models.dialogue import Dialogue, draw, left_padded
+from hybrid.models.dialogue import LIKELIEST, MASS, Dialogue, left_padded
 from hybrid.models.resolve import cached
 from hybrid.text.sentences import sentence_spans
 from hybrid.types import Message, MessageRole
 
 # Changes with the way of sampling: what was made in another way is made again.
-_SAMPLED_AS = "1"
+_SAMPLED_AS = "2"
 # Texts as the model is, answers nearer to its most likely.
 _TEXT_TEMPERATURE = 1.0
 _ANSWER_TEMPERATURE = 0.7
@@ -156,37 +155,26 @@ def sample(
     ``temperature``: 1 takes the model as it is, less makes the likely likelier. ``end``: whether it may come
     to an end; if not, that token is never taken.
     """
-    chance = torch.Generator().manual_seed(seed)
-    # logits of a whole prompt are 200 KB a token; models of other makers may not know the option
-    keep = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(module.forward).parameters else {}
+    from transformers import GenerationConfig
+
+    drawn = GenerationConfig(
+        do_sample=True,
+        temperature=temperature,
+        top_k=LIKELIEST,
+        top_p=MASS,
+        repetition_penalty=1.0,  # whatever its makers advise: it is rehearsed as it is
+        max_new_tokens=max_new_tokens,
+        eos_token_id=dialogue.end,
+        pad_token_id=dialogue.end,
+        suppress_tokens=None if end else [dialogue.end],
+    )
     module.eval()
     for first in range(0, len(prompts), _ROWS):
         rows = left_padded(prompts[first : first + _ROWS], filler=dialogue.end, device=module.device)
-        ids, mask, cache = rows.ids, rows.mask, None
-        written: list[Tensor] = []
-        going = torch.ones(len(ids), dtype=torch.bool)
-        with torch.inference_mode():
-            for _ in range(max_new_tokens):
-                output = module(
-                    input_ids=ids,
-                    attention_mask=mask,
-                    position_ids=(mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :],
-                    past_key_values=cache,
-                    use_cache=True,
-                    **keep,
-                )
-                cache = output.past_key_values
-                logits = output.logits[:, -1].float().cpu() / temperature
-                if not end:
-                    logits[:, dialogue.end] = -torch.inf
-                drawn = draw(logits, chance)
-                written.append(torch.where(going, drawn, dialogue.end))
-                going = going & (drawn != dialogue.end)
-                if not going.any():
-                    break
-                ids = written[-1][:, None].to(module.device)
-                mask = torch.cat([mask, torch.ones_like(ids)], dim=1)
-        for row in torch.stack(written, dim=1).tolist():
+        with torch.inference_mode(), torch.random.fork_rng():
+            torch.manual_seed(seed + first)
+            whole = module.generate(rows.ids, attention_mask=rows.mask, generation_config=drawn)
+        for row in whole[:, rows.ids.shape[1] :].tolist():
             ended = dialogue.end in row
             yield row[: row.index(dialogue.end)] if ended else row, ended
 
@@ -238,7 +226,7 @@ def hold_weights(
     layers = held_layers(module, settings.method)
     terms = [(settings.l2, {name: _equal(layer) for name, layer in layers.items()})] if settings.l2 else []
     if settings.ewc:
-        some = _enough(texts)
+        some = first_tokens(texts, FISHER_TOKENS)
         if not some:
             raise UsageError(
                 "ewc weighs by text of the base, and there is none", hint="give some as rehearsal"
@@ -291,7 +279,7 @@ def fisher(
     finally:
         for hook in hooks:
             hook.remove()
-    tokens = sum(text.completion_tokens for text in texts)
+    tokens = sum(text.judged for text in texts)
     return {name: _factored(rows, columns, tokens) for name, (rows, columns) in squares.items()}
 
 
@@ -319,16 +307,6 @@ def _kept(
         path.parent.mkdir(parents=True, exist_ok=True)
         flat = {f"{name}.rows": worth.rows for name, worth in found.items()}
         save_file(flat | {f"{name}.columns": worth.columns for name, worth in found.items()}, path)
-    return found
-
-
-def _enough(texts: Sequence[Encoded]) -> list[Encoded]:
-    found, tokens = list[Encoded](), 0
-    for text in texts:
-        if tokens >= FISHER_TOKENS:
-            break
-        found.append(text)
-        tokens += len(text.ids)
     return found
 
 

@@ -90,7 +90,7 @@ class LowRank:
         return {name: torch.zeros_like(p) for name, p in tuned.named_parameters() if "lora_B" in name}
 
 
-class Rescaling:
+class Rescaling(LowRank):
     """IA3 (Liu et al. 2022): keys, values and what feed-forward outputs are made of are scaled."""
 
     def attach(self, model: Any, plan: AdapterPlan, settings: AdaptationSettings) -> Any:
@@ -114,10 +114,6 @@ class Rescaling:
             fan_in_fan_out=_is_transposed(model),
         )
         return get_peft_model(model, config)
-
-    def save(self, tuned: Any, name: str, out: Path) -> None:
-        """Write it in PEFT's format."""
-        save_lora(tuned, name, out)
 
     def neutral(self, tuned: Any) -> Mapping[str, Tensor]:
         """Return scales of 1."""

@@ -18,12 +18,7 @@ import torch
 from torch.nn import functional
 
 from hybrid.adaptation.data.given import LEAST_EXAMPLES
-from hybrid.adaptation.methods.encoding import (
-    Encoded,
-    EncodedPair,
-    margins,
-    paired_change,
-)
+from hybrid.adaptation.methods.encoding import Encoded, EncodedPair, margins, paired_change
 from hybrid.adaptation.values import Change, Example, ExampleKind, PreferencePair
 from hybrid.config import AdaptationSettings
 from hybrid.errors import UsageError
@@ -284,16 +279,8 @@ def improve(
             break
         name = learn(pairs, name, number)
         after, found = _looked(policy(name), grounder, checks, name, len(pairs))
-        change = paired_change(
-            "judge's reward",
-            before,
-            after,
-            [one.source for one in checks],
-            unit="points",
-            higher_is_better=True,
-            scale=100,
-            seed=seed,
-        )
+        sources = [one.source for one in checks]
+        change = paired_change("judge's reward", before, after, sources, seed=seed)
         why = _why(first, done[-1], found, tolerance)
         found = replace(found, change=change, ended=why, kept=not why)
         done.append(found)

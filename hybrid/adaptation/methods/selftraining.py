@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit, softmax
 
 from hybrid.adaptation.methods.encoding import paired_change
 from hybrid.adaptation.values import Change
@@ -120,11 +121,7 @@ def probabilities(teacher: Generator, questions: Sequence[Question], prompts: Pr
         ):
             asked.append(prompts.choice(text, shown))
             options.append(own)
-    values = teacher.log_likelihoods(asked, options)
-    shares = []
-    for row in values:
-        weights = np.exp(np.asarray(row) - max(row))
-        shares.append(weights / weights.sum())
+    shares = [softmax(row) for row in teacher.log_likelihoods(asked, options)]
     return [np.stack(shares[place : place + 3]) for place in range(0, len(shares), 3)]
 
 
@@ -212,16 +209,8 @@ def self_train(
         own = [replace(one.question, answers=(one.label,), made=MADE) for one in learned]
         student = learn([*labelled.train, *own], number)
         after = _rights(policy(student), labelled.clean, prompts)
-        change = paired_change(
-            "clean set right",
-            before,
-            after,
-            [question.unit for question in labelled.clean],
-            unit="points",
-            higher_is_better=True,
-            scale=100,
-            bounded=True,
-        )
+        units = [question.unit for question in labelled.clean]
+        change = paired_change("clean set right", before, after, units, bounded=True)
         kept = change.change > 0
         done.append(SelfRound(student, float(np.mean(after)), tuple(learned), change, kept))
         progress(done[-1])
@@ -256,5 +245,4 @@ def _rights(policy: Generator, questions: Sequence[Question], prompts: Prompts) 
 
 
 def _logit(share: float) -> float:
-    bounded = min(max(float(share), 1e-6), 1 - 1e-6)
-    return math.log(bounded / (1 - bounded))
+    return float(logit(np.clip(share, 1e-6, 1 - 1e-6)))

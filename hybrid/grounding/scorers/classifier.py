@@ -112,15 +112,11 @@ class Checkpoint:
     def _run(self, batch: Sequence[TokenRow]) -> Iterator[NDArray[np.float32]]:
         import torch
 
-        width = max(len(row.ids) for row in batch)
-        filler = self.tokenizer.pad_token_id or 0
-        inputs = {
-            "input_ids": [[*row.ids, *[filler] * (width - len(row.ids))] for row in batch],
-            "attention_mask": [[1] * len(row.ids) + [0] * (width - len(row.ids)) for row in batch],
-        }
-        if batch[0].types:
-            inputs["token_type_ids"] = [[*row.types, *[0] * (width - len(row.types))] for row in batch]
-        tensors = {name: torch.tensor(value, device=self._model.device) for name, value in inputs.items()}
+        rows = [
+            {"input_ids": list(row.ids)} | ({"token_type_ids": list(row.types)} if row.types else {})
+            for row in batch
+        ]
+        tensors = self.tokenizer.pad(rows, padding_side="right", return_tensors="pt").to(self._model.device)
         with torch.inference_mode():
             outputs = self._model(**tensors).logits.float().cpu().numpy()
         for row, values in zip(batch, outputs, strict=True):

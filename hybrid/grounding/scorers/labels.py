@@ -10,6 +10,7 @@ from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from hybrid.errors import ModelError
 from hybrid.grounding.values import Logits, Pair
@@ -187,7 +188,7 @@ def settled_labels(name: str, names: Sequence[str], outputs: Array) -> Labels:
 
 def _measured(wide: Array) -> Labels:
     """Return the labels under which the known pairs are likeliest."""
-    logs = np.nan_to_num(wide - _log_sum(wide)[:, None], nan=_LEAST)
+    logs = np.nan_to_num(wide - logsumexp(wide, axis=1)[:, None], nan=_LEAST)
     means = np.array([logs[_of(relation)].mean(axis=0) for relation in Relation])
     if wide.shape[1] == 2:
         # only the difference counts: a model may lean to one side
@@ -204,26 +205,19 @@ def _of(relation: Relation) -> NDArray[np.bool_]:
 
 def _shares(logits: Logits) -> list[float]:
     """Return how often a pair of a relation stands above one of another: support, then contradiction."""
-    shares = [_above(logits.support, Relation.CARRIED)]
-    if logits.against is not None:
-        shares.append(_above(logits.against, Relation.DENIED))
-    return shares
+    from sklearn.metrics import roc_auc_score
 
-
-def _above(values: NDArray[np.float32], relation: Relation) -> float:
-    inside = _of(relation)
-    gaps = values[inside][:, None] - values[~inside][None, :]
-    return float(np.mean((gaps > 0) + 0.5 * (gaps == 0)))
+    sides = [(Relation.CARRIED, logits.support), (Relation.DENIED, logits.against)]
+    return [
+        float(roc_auc_score(_of(relation), np.nan_to_num(values, nan=_LEAST)))
+        for relation, values in sides
+        if values is not None
+    ]
 
 
 def _odds(wide: Array, place: int) -> Array:
-    odds = wide[:, place] - _log_sum(np.delete(wide, place, axis=1))
+    odds = wide[:, place] - logsumexp(np.delete(wide, place, axis=1), axis=1)
     return np.where(np.isnan(wide).any(axis=1), np.nan, np.nan_to_num(odds, nan=_LEAST))
-
-
-def _log_sum(values: Array) -> Array:
-    most = values.max(axis=1)
-    return np.asarray(most + np.log(np.exp(values - most[:, None]).sum(axis=1)))
 
 
 def _wording(labels: Labels, names: Sequence[str]) -> str:

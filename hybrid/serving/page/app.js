@@ -3,7 +3,7 @@
 import { openAbout } from "/page/about.js";
 import { compare } from "/page/arms.js";
 import { answerNodes, el, named, placeButton, plural, say } from "/page/parts.js";
-import { openDocument, within } from "/page/reading.js";
+import { openDocument } from "/page/reading.js";
 import { get, post, streamed } from "/page/server.js";
 import { reasons } from "/page/why.js";
 
@@ -172,14 +172,11 @@ function doubted(article, answer, open) {
 function doubt(claim, answer, open) {
   const likely = claim.support === null ? "" : ` (support ${claim.support.toFixed(2)})`;
   const against = claim.findings.map((one) => `${one.doubt} (${one.text})`).join(", ");
-  // what is nowhere has only a nearest stretch, which would look like evidence
-  const evidence = claim.status === "not in evidence" ? null : claim.evidence;
-  const place = evidence && within(answer.passages[evidence.passage], evidence.spans);
   return el("li", { id: claim.id, className: claim.unclear ? "unclear" : "" },
     el("b", {}, DOUBTED[claim.status]), likely, ": ", el("q", {}, claim.text),
     against && el("p", { className: "note" }, `In doubt: ${against}`),
-    evidence && el("p", {}, "There it says: ", el("q", {}, evidence.text)),
-    place && placeButton(place, "→", open));
+    claim.places.length ? el("p", {}, claim.places.length > 1 ? "There it says, in several places:" : "There it says:") : null,
+    claim.places.map((place) => [el("blockquote", {}, place.text), placeButton(place, "→", open)]));
 }
 
 // --- votes --------------------------------------------------------------------------------------

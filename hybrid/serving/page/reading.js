@@ -70,9 +70,3 @@ function address(domain, what, citation, others = {}) {
   const asked = new URLSearchParams({ source: citation.source, start: citation.start, end: citation.end, ...others });
   return `/domains/${encodeURIComponent(domain)}/${what}?${asked}`;
 }
-
-/** Return what a stretch of evidence within a passage is as a citation; the passage may begin on another page. */
-export function within(passage, spans) {
-  const [first, last] = [spans[0], spans[spans.length - 1]];
-  return { ...passage, start: passage.start + first.start, end: passage.start + last.end, text: "", page: null, line: null };
-}

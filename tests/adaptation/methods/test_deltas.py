@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
@@ -12,12 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid.adaptation.methods.deltas import (
-    BlockDrift,
     Delta,
     Recipe,
     ablate_deltas,
     delta_groups,
-    drift_picture,
     effective_rank,
     entrywise,
     measure_drift,
@@ -298,15 +295,3 @@ def test_each_block_tells_how_far_it_moved(tiny_generator, tiny_adapter_folder):
     assert found[0].rank == pytest.approx(sum(ranks) / 3, rel=1e-2)
     same = measure_drift(base, base, tiny_adapter_folder, _DOMAIN, _GENERAL)
     assert max(each.domain + each.general for each in same) < 1e-3
-
-
-def test_the_picture_is_svg_with_both_lines_and_a_bar_for_each_block():
-    blocks = [BlockDrift(n, 2.0 * n, 1.0 * n, 0.01 * n, 3.0) for n in range(12)]
-    root = ElementTree.fromstring(drift_picture(blocks, "manual: <one>"))
-    names = [element.tag.rpartition("}")[2] for element in root.iter()]
-    assert names.count("polyline") == 2 and names.count("rect") == 13
-    assert root.findtext("{http://www.w3.org/2000/svg}title") == "manual: <one>"
-    lines = [element.get("points").split() for element in root.iter() if element.tag.endswith("polyline")]
-    heights = [[float(spot.split(",")[1]) for spot in line] for line in lines]
-    assert all(a > b for a, b in zip(heights[0], heights[0][1:], strict=False))  # up is less
-    assert all(b >= a for a, b in zip(*heights, strict=True))

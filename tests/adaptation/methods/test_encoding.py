@@ -54,7 +54,7 @@ def test_an_example_is_laid_out_as_it_is_served_and_ends(dialogue, tiny_generato
 
 def test_of_a_plain_text_everything_but_the_first_token_is_learned(dialogue):
     (item,) = encode([Example(ExampleKind.TEXT, (), "the port is 5")], dialogue, max_tokens=100).encoded
-    assert item.start == 1 and item.completion_tokens == len(item.ids) - 1
+    assert item.start == 1 and item.judged == len(item.ids) - 1
     assert item.ids[-1] != dialogue.end
 
 
@@ -73,7 +73,7 @@ def test_a_text_cannot_end_its_turn(dialogue):
 
 _ITEMS = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 9)), min_size=1, max_size=80).map(
     lambda sizes: [
-        Encoded(Example(ExampleKind.TEXT, (), str(n)), (7,) * prompt + tuple(range(10, 10 + tail)), prompt)
+        Encoded((7,) * prompt + tuple(range(10, 10 + tail)), prompt, Example(ExampleKind.TEXT, (), str(n)))
         for n, (prompt, tail) in enumerate(sizes)
     ]
 )
@@ -134,7 +134,6 @@ def test_small_batches_say_the_same(tiny_generator, exact, monkeypatch):
     stretches = _stretches(tiny_generator)
     together = log_likelihoods(tiny_generator, stretches)
     monkeypatch.setattr(likelihood, "_BATCH_TOKENS", 1)
-    monkeypatch.setattr(likelihood, "_ROWS", 3)
     assert log_likelihoods(tiny_generator, stretches) == pytest.approx(together, abs=1e-4)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from hybrid.adaptation.methods import attach, plan_for
-from hybrid.adaptation.methods.encoding import encode_pairs, halve, margins, preference_gain, served_losses
+from hybrid.adaptation.methods.encoding import encode_pairs, gain_of, halve, margins, served_losses, worth
 from hybrid.adaptation.methods.generator import Base, GeneratorTask, tune_generator
 from hybrid.adaptation.methods.lora import load_base
 from hybrid.adaptation.methods.preferences import (
@@ -32,7 +32,7 @@ from hybrid.errors import UsageError
 from hybrid.generation.prompts import Passage, load_prompts, shown
 from hybrid.grounding.calibration import UNCALIBRATED
 from hybrid.grounding.judge import Grounder
-from hybrid.grounding.scorers.baselines import NgramOverlap
+from hybrid.grounding.scorers.names import NgramOverlap
 from hybrid.models.device import Placement
 from hybrid.models.resolve import weights_digest
 from hybrid.testing import ScriptedGenerator
@@ -210,11 +210,14 @@ def test_service_and_training_agree_on_the_margins(base, tiny_generator):
     assert max(map(abs, task.margins(pairs))) > 1
 
 
-def test_the_gain_is_how_many_more_are_preferred(base):
+def test_the_gain_is_how_many_more_are_preferred(base, tiny_generator):
     _, pairs = task_of(base, reads=False)
-    gain = preference_gain([-1.0] * 6, [1.0] * 3 + [-1.0] * 3, pairs)
+    losses = functools.partial(served_losses, tiny_generator)
+    preferred = worth(losses, pairs, tiny_generator.dialogue)
+    assert preferred == [float(margin > 0) for margin in margins(losses, pairs)]
+    gain = gain_of([0.0] * 6, [1.0] * 3 + [0.0] * 3, pairs)
     assert (gain.before, gain.after, gain.items) == (0, 50, 6)
-    assert preference_gain([], [], []) is None
+    assert gain_of([], [], []) is None
 
 
 def test_no_document_stops_and_proves(base):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from hybrid.grounding.scorers.baselines import NgramOverlap, WordAlignment, logit_of
+from hybrid.grounding.scorers.names import NgramOverlap, WordAlignment, logit_of
 from hybrid.grounding.values import Pair
 from hybrid.testing import HashEmbedder
 
@@ -84,4 +84,3 @@ def test_a_word_is_embedded_once():
 
 def test_it_is_named_with_its_embedder():
     assert WordAlignment(HashEmbedder(name="m")).name == "word alignment, m"
-    assert WordAlignment(HashEmbedder(), max_words=50).max_words == 50

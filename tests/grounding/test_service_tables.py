@@ -4,7 +4,7 @@ import pytest
 
 from hybrid.grounding.measure import Dimension, evaluate, mean_over_sets
 from hybrid.grounding.metrics import WORD_OVERLAP
-from hybrid.grounding.table import (
+from hybrid.grounding.service import (
     HEADER,
     by_part,
     document,

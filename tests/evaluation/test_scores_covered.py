@@ -2,13 +2,12 @@ from dataclasses import fields
 
 import pytest
 
-from hybrid.evaluation.covered import uncovered
 from hybrid.evaluation.outcomes import Outcome, Retrieved
-from hybrid.evaluation.scores import Scores
+from hybrid.evaluation.scores import Scores, uncovered
 from hybrid.evaluation.scoring import score_all, summarise
 from hybrid.grounding.calibration import UNCALIBRATED
 from hybrid.grounding.judge import Grounder
-from hybrid.grounding.scorers.baselines import NgramOverlap
+from hybrid.grounding.scorers.names import NgramOverlap
 from hybrid.types import Question, Span
 
 JUDGE = Grounder(NgramOverlap(), UNCALIBRATED)
