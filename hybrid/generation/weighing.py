@@ -69,7 +69,8 @@ def weigh(
     most = _COMPARED if load_chooser(embedder) is None else _COMPARED_FIRST
     best = np.argsort(-cheap, kind="stable")[:most]
     compared = embedder.embed_documents([facts[place].alone for place in best])
-    found = compared @ embedder.embed_queries([asked.text])[0]
+    # a follow-up is asked in its own words, and is about what the question before it was
+    found = compared @ embedder.embed_queries([asked.text, *([asked.last] if asked.earlier else [])]).mean(0)
     cosines = np.full(len(facts), float(found.min()))
     cosines[best] = found
     named = np.array([len(own & asked.codes) for own in held])
@@ -91,7 +92,7 @@ def reread(asked: Asked, facts: Sequence[Quotable], scores: Scores, embedder: Em
     if facts[best[0]].row or len(best) < 2:
         return scores
     found = _READ * chooser.score(
-        asked.text,
+        asked.last if asked.earlier else asked.text,
         [
             Offered(
                 fact.row.sentence() if fact.row else fact.text,

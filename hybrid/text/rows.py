@@ -19,6 +19,8 @@ _SCALE = re.compile(
 )
 _FIGURE = re.compile(r"(?:[$€£¥]|[A-Z]{3}\b)?\s*[(−–-]?\s*[$€£¥]?\s*\d[\d,.\s]*\)?")
 _YEAR = re.compile(r"(?:19|20)\d\d")
+# What says nothing without the name of its column.
+YES, NO = ("yes", "ja", "true", "✓"), ("no", "none", "nein", "false", "–", "-")
 # Figures that the scale of a table does not count.
 _OWN_UNIT = re.compile(
     r"%|\bper\b|percent|ratio|rates?\b|number of|\bshares?\b|margin|\b(?:days|years|months)\b(?! end)"
@@ -98,9 +100,10 @@ class TableRow:
         return len(found) > 1 or bool(found[0]["scale"])
 
     def _told(self, place: int) -> str:
-        """Return a cell that says which row it is; of a number also what it counts."""
+        """Return a cell that says which row it is; of a number, yes or no also of what."""
         cell = self.cells[place]
-        return f"{_tidy(self.columns[place])} {cell}" if _FIGURE.fullmatch(cell) else cell
+        bare = _FIGURE.fullmatch(cell) or cell.lower() in (*YES, *NO)
+        return f"{_tidy(self.columns[place])} {cell}" if bare else cell
 
     def asked(self, question: str, *, without: Sequence[int] = (), named: Sequence[int] = ()) -> str:
         """Return the row as a sentence with the cells whose columns a question names, else with all.
