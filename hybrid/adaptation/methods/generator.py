@@ -241,10 +241,12 @@ def tune_generator(
     train = encode(examples.train, dialogue, max_tokens=settings.max_tokens)
     pairs = encode_pairs(examples.preferences, dialogue, max_tokens=settings.max_tokens)
     if not examples.preferences:
-        looks = len(examples.validation)
-        require_examples(examples.train, made_from="the training data", checked=looks)
-        short = [item.example for item in train.encoded]
-        require_examples(short, made_from="what is short enough", checked=looks, left_out=train.left_out)
+        require_examples(
+            [item.example for item in train.encoded],
+            made_from="the training data",
+            checked=len(examples.validation),
+            left_out=train.left_out,
+        )
     else:
         require_pairs(len(pairs.encoded), made_from="what is short enough")
     mixed = encode(rehearsal, dialogue, max_tokens=settings.max_tokens).encoded
