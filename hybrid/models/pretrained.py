@@ -241,7 +241,8 @@ def _convert(path: Path, target: Path) -> None:
         )
     except Exception as error:
         raise ModelMissing(
-            f"{path} cannot be read as GGUF: {error}", hint="fetch the file again, or use safetensors weights"
+            f"{path} cannot be read as GGUF: {why_unreadable(path) or error}",
+            hint="fetch the file again, or use safetensors weights",
         ) from error
     require_whole(report, path, "causal language model")
     config = loaded.config

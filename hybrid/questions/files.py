@@ -420,8 +420,8 @@ def golds_of(value: Any, place: str) -> list[str]:
         return list(dict.fromkeys(gold for one in said for gold in golds_of(one, place)))
     if isinstance(value, bool):
         return ["yes" if value else "no"]
-    said = str(value).strip()
-    if isinstance(value, str | int | float) and value == value and said and not _LIST.match(said):
+    text = str(value).strip()
+    if isinstance(value, str | int | float) and value == value and text and not _LIST.match(text):
         return [str(value)]
     raise UsageError(
         f"{place}: expected a text, found {_short(value)}",

@@ -166,6 +166,15 @@ def test_a_damaged_file_of_a_model_is_told(request, tmp_path, model, load, damag
     assert str(folder) in str(caught.value) and caught.value.hint
 
 
+def test_what_a_generator_says_of_its_end_may_be_damaged(tiny_generator_folder, tmp_path):
+    folder = shutil.copytree(tiny_generator_folder, tmp_path / "model")
+    (folder / "generation_config.json").write_text("{")
+    with pytest.raises(ModelMissing, match="cannot be loaded as a causal language model"):
+        TransformersGenerator(folder, name="m", placement=_CPU).generate(
+            [[Message(MessageRole.USER, "port?")]], max_new_tokens=2
+        )
+
+
 def test_an_embedder_without_the_settings_of_its_pooling_is_told(tiny_embedder_folder, tmp_path):
     folder = shutil.copytree(tiny_embedder_folder, tmp_path / "model")
     (pooling,) = folder.glob("1_*/config.json")

@@ -135,7 +135,7 @@ def load_given(path: Path, prompts: Prompts) -> Given:
         tuple(one for one in taught if isinstance(one, Example)),
         tuple(one for one in taught if isinstance(one, QueryPair)),
         tuple(one for one in taught if isinstance(one, PreferencePair)),
-        sum(map(_thinks, rows)),
+        sum(any(end in str(row.value).lower() for end in ENDS_OF_THOUGHTS) for row in rows),
     )
 
 
@@ -299,11 +299,6 @@ def _says(text: str) -> bool:
     return any(letter.isprintable() and not letter.isspace() for letter in text)
 
 
-def _thinks(row: GivenRow) -> bool:
-    text = json.dumps(row.value, ensure_ascii=False).lower()
-    return any(end in text for end in ENDS_OF_THOUGHTS)
-
-
 def _spoken(row: GivenRow, text: str) -> str:
     """Return an answer without the thoughts before it."""
     said = without_thoughts(text)
@@ -389,9 +384,14 @@ def _turn(row: GivenRow, turn: dict[str, Any], key: str) -> _TaughtTurn:
             else row.jq(f"del(.{key}[][{json.dumps(unknown[0])}])"),
         )
     if isinstance(content, list):  # parts, as OpenAI has them
-        parts = [_part(part) if isinstance(part, dict) else part for part in content]
-        texts = [part for part in parts if isinstance(part, str)]
-        content = "".join(texts) if len(texts) == len(parts) else None
+        # thoughts and pictures are no text
+        parts = [
+            part.get("text")
+            if isinstance(part, dict) and str(part.get("type", "text"))[-4:] == "text"
+            else part
+            for part in content
+        ]
+        content = "".join(parts) if all(isinstance(part, str) for part in parts) else None
     if not isinstance(content, str) or not _says(content):
         raise row.error(f"expected a text as `{said}` of every turn in `{key}`")
     if weight not in (0, 1):
@@ -399,11 +399,6 @@ def _turn(row: GivenRow, turn: dict[str, Any], key: str) -> _TaughtTurn:
     if _ROLES[name] is MessageRole.ASSISTANT:
         content = _spoken(row, content)
     return _TaughtTurn(Message(_ROLES[name], content), taught=bool(weight))
-
-
-def _part(part: Mapping[str, Any]) -> Any:
-    """Return the text of a part, of one that is no text nothing: thoughts and pictures are not said."""
-    return part.get("text") if str(part.get("type", "text")).endswith("text") else None
 
 
 def _begun(turns: Sequence[_TaughtTurn], row: GivenRow, prompts: Prompts) -> list[_TaughtTurn]:
