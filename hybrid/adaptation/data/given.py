@@ -391,7 +391,7 @@ def _turn(row: GivenRow, turn: dict[str, Any], key: str) -> _TaughtTurn:
             else part
             for part in content
         ]
-        content = "".join(parts) if all(isinstance(part, str) for part in parts) else None
+        content = "".join(map(str, parts)) if all(isinstance(part, str) for part in parts) else None
     if not isinstance(content, str) or not _says(content):
         raise row.error(f"expected a text as `{said}` of every turn in `{key}`")
     if weight not in (0, 1):
