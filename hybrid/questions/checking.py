@@ -377,12 +377,6 @@ class Review:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._questions = load_questions(path)
-        ids = [question.id for question in self._questions]
-        if twice := sorted({name for name in ids if ids.count(name) > 1}):
-            raise UsageError(
-                f"{path} holds the id {twice[0]!r} more than once",
-                hint="see `hybrid questions check`; ids tell the questions apart",
-            )
 
     def __len__(self) -> int:
         """Return how many questions the file holds."""
