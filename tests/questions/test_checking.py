@@ -223,5 +223,5 @@ def test_the_last_question_cannot_be_dropped(path):
 
 def test_ids_must_tell_the_questions_apart(path):
     save_questions(path, [SET[0], SET[0]])
-    with pytest.raises(UsageError, match="the id .* stands on a line before"):
+    with pytest.raises(UsageError, match=r"the id .* stands on a line before"):
         Review(path)
