@@ -76,7 +76,7 @@ _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED = 0.3, 0.15, 0.1
 _DECIDES, _AFFIRMS = 0.6, 0.85
 _LONGEST_LIST, _LONGEST_PART = 120, 60
 # The heading of a section says what its steps are for.
-_HEADED, _ABOUT = 0.8, 0.3
+_HEADED, _ABOUT, _STEPWISE = 0.8, 0.3, 0.3
 _PAIR = re.compile(r"\b(?:the two|both)\b")
 # "Above that the foreman signs" leans on the sentence before it as "It is open" does.
 _POINTS = re.compile(
@@ -116,6 +116,7 @@ _AGAINST = re.compile(
 _BARE_ENTRY = 3
 _HAS = re.compile(r"\b(?:available|in stock|left|there|have|has|still|verfügbar|vorrätig|gibt)\b", re.I)
 _ALLOWS = re.compile(r"^(?:can|could|may|darf|kann)\b|\b(?:allowed|permitted|erlaubt)\b", re.I)
+_DECIDED = re.compile(r"(?:Yes|No|Ja|Nein): ")
 _YES_NO = {"de": ("Ja", "Nein")}
 
 
@@ -199,6 +200,9 @@ def extract(
     else:
         uncounted = _UNCOUNTED * (bool(asked.counted) and fits_kind(asked, best) < BELOW_HEADING)
         uncounted += _UNCOUNTED * is_of_another(best, words, asked)
+    uncounted += _UNCOUNTED * (
+        asked.form is Form.POLAR and best.row is not None and not _DECIDED.match(chosen[0].sentence)
+    )
     uncounted -= _TYPED * (asked.form is Form.FACT and fits_kind(asked, best) == 1.0)
     uncounted -= _NAMED * _is_named(asked, best)
     if both and _of_kind(asked, both):
@@ -397,6 +401,8 @@ def _lead(asked: Asked, fact: Quotable, text: str) -> str:
     headings = [heading for heading in fact.passage.chunk.headings if not asks(heading)]
     if fact.term and not asks(fact.term):
         return " ".join(fact.term.split())
+    if denials(section_of(fact.passage)):  # "What is not funded" turns around what stands below it
+        return headings[-1] if headings else ""
     telling = telling_heading(asked, fact.passage)
     if telling in headings and not (asked.wanted and asked.wanted.search(text)) and telling not in text:
         return telling
@@ -439,9 +445,10 @@ def _steps(facts: Sequence[Quotable], scores: Scores, words: Matcher) -> Cited |
         if span is None and about >= _ABOUT:
             short = len(text.split()) <= _LONGEST_PART
             span = lists[0] if lists else Span(0, len(text)) if short else None
+        listed = span in lists
         if span is None or len(text[span.start : span.end].split()) > _LONGEST_LIST:
             continue
-        worth = float(score) + _HEADED * about
+        worth = float(score) + _HEADED * about + _STEPWISE * listed
         if best is None or worth > best[0]:
             best = worth, passage, span
     if best is None or best[0] < float(scores.max()):
@@ -535,6 +542,8 @@ def _verdict(asked: Asked, fact: Quotable, words: Matcher, ranked: Sequence[Quot
     headings = fact.passage.chunk.headings if fact.passage.chunk else ()
     questioned = any(map(asks, (fact.term, fact.above, *headings)))
     share = words.share(fact.text if questioned else f"{fact.text} {fact.around}")
+    if denials(section_of(fact.passage)):
+        return no if share >= _AFFIRMS and len(fact.text.split()) <= _BARE_ENTRY else ""
     if asked.amounts:
         return {True: yes, False: no, None: ""}[
             None if count or share < _DECIDES / 2 else _within(asked, fact.text)
