@@ -104,19 +104,15 @@ _PAST = re.compile(r"\b(?:was|were|had|did|used to)\b", re.IGNORECASE)
 _TURNED = re.compile(r"\b(?:not|no|never|without|or|nicht|ohne|oder|kein\w*)\b|n't\b", re.IGNORECASE)
 # of two, one sentence says no more than one
 _THAN = re.compile(r"\b(?:\w{2,}er|more|less|worse) than\b|\b\w{2,}er als\b", re.IGNORECASE)
-_OPPOSITE = re.compile(
-    r"\b(?:forbid\w*|prohibit\w*|ban(?:ned)?|free|sold out|exclude\w*|closed|exempt\w*|verboten)\b", re.I
-)
-# What is said of a thing under these is not yes, though no word of it is "not".
+# What is said of a thing under these is not yes, though no word of it is "not"; nor is a cell to such a question.
 _AGAINST = re.compile(
-    r"\b(?:forbid\w*|prohibit\w*|banned|bans?|exclud\w*|closed|exempt\w*|refus\w*|reject\w*|disallow\w*"
+    r"\b(?:forbid\w*|prohibit\w*|bans?|banned|exclud\w*|closed|exempt\w*|refus\w*|reject\w*|disallow\w*|free"
     r"|sold out|verboten|ausgeschlossen|geschlossen|untersagt)\b",
     re.IGNORECASE,
 )
 _BARE_ENTRY = 3
 _HAS = re.compile(r"\b(?:available|in stock|left|there|have|has|still|verfügbar|vorrätig|gibt)\b", re.I)
 _ALLOWS = re.compile(r"^(?:can|could|may|darf|kann)\b|\b(?:allowed|permitted|erlaubt)\b", re.I)
-_DECIDED = re.compile(r"(?:Yes|No|Ja|Nein): ")
 _YES_NO = {"de": ("Ja", "Nein")}
 
 
@@ -200,9 +196,6 @@ def extract(
     else:
         uncounted = _UNCOUNTED * (bool(asked.counted) and fits_kind(asked, best) < BELOW_HEADING)
         uncounted += _UNCOUNTED * is_of_another(best, words, asked)
-    uncounted += _UNCOUNTED * (
-        asked.form is Form.POLAR and best.row is not None and not _DECIDED.match(chosen[0].sentence)
-    )
     uncounted -= _TYPED * (asked.form is Form.FACT and fits_kind(asked, best) == 1.0)
     uncounted -= _NAMED * _is_named(asked, best)
     if both and _of_kind(asked, both):
@@ -560,7 +553,7 @@ def _of_cell(
 ) -> bool | None:
     """Return what the one cell says that is told of a row, if no other row of this kind says otherwise."""
     told = fact.text.rstrip(".")
-    if any(one.written not in row.sentence() for one in asked.amounts) or _OPPOSITE.search(asked.text):
+    if any(one.written not in row.sentence() for one in asked.amounts) or _AGAINST.search(asked.text):
         return None
     value = told.rpartition(": ")[2].strip().lower()
     if re.fullmatch(r"\d[\d,.]*", value):  # a number says that there is some, not that it is cheap
