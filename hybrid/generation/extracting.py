@@ -104,7 +104,7 @@ _PAST = re.compile(r"\b(?:was|were|had|did|used to)\b", re.IGNORECASE)
 _TURNED = re.compile(r"\b(?:not|no|never|without|or|nicht|ohne|oder|kein\w*)\b|n't\b", re.IGNORECASE)
 # of two, one sentence says no more than one
 _THAN = re.compile(r"\b(?:\w{2,}er|more|less|worse) than\b|\b\w{2,}er als\b", re.IGNORECASE)
-# What is said of a thing under these is not yes, though no word of it is "not"; nor is a cell to such a question.
+# Under these nothing is yes, though no word of it is "not"; and a cell decides no question that has them.
 _AGAINST = re.compile(
     r"\b(?:forbid\w*|prohibit\w*|bans?|banned|exclud\w*|closed|exempt\w*|refus\w*|reject\w*|disallow\w*|free"
     r"|sold out|verboten|ausgeschlossen|geschlossen|untersagt)\b",
