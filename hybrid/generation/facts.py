@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hybrid.generation.asking import Asked
+from hybrid.generation.asking import Asked, Form
 from hybrid.generation.prompts import Passage
 from hybrid.text.identifiers import identifiers
 from hybrid.text.numbers import quantities
@@ -31,6 +31,7 @@ _NUMBERING = re.compile(
 # A question of the document itself, and an answer that says nothing alone.
 _ASKS = re.compile(r"\?[\"”’')\]]*\s*\Z")
 _BARE = re.compile(r"(?:(?:answer|antwort):\s*)?(?:yes|no|ja|nein)\W*", re.IGNORECASE)
+_CHOOSES = re.compile(r"\b(?:or|oder)\b", re.IGNORECASE)
 _CODED = re.compile(r"(?P<code>[A-Z][\w-]*\d[\w-]*)\b(?!\.\d)")
 _CODE = re.compile(r"\n[ \t]*[^\W\d_A-Z]|^#", re.ASCII)
 _ENDS = re.compile(r"[.:;,!?]\s*$")
@@ -119,7 +120,7 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         yield from _lists_of(passage, rank)
     before, term, first, ended, labelled, coded, marked = "", "", "", 0, "", "", False
     for saying, of_item in _split(said):
-        if not any(map(str.isalnum, saying.text)):
+        if not any(map(str.isalnum, saying.text)) or _is_above(saying, passage):
             continue
         if of_item or labelled:  # of an item, and of no other one
             term, labelled = of_item, of_item
@@ -160,6 +161,15 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
             # what stands behind a question of the document answers it
             term = saying.text[skip:].strip() if asks(saying.text) else term
         before = saying.text
+
+
+def _is_above(saying: Saying, passage: Passage) -> bool:
+    """Tell whether a line of a table only names the rows below it, or what they are counted in."""
+    if saying.row:
+        return saying.row.counts
+    bar = CELLS.strip()
+    alone = bar in passage.text[saying.span.start : saying.span.end] and bar not in saying.text
+    return alone and len(saying.text.split()) <= _PAIR_WORDS and not saying.text.endswith((".", "!", "?"))
 
 
 def _lists_of(passage: Passage, rank: float) -> Iterator[Quotable]:
@@ -391,10 +401,14 @@ def _tells(asked: Asked, heading: str) -> bool:
 
 
 def repeats(asked: Asked, fact: Quotable) -> bool:
-    """Tell whether a fact only says again a name of the question, and has nothing of the kind asked for."""
+    """Tell whether a heading, or a fact with a name of the question, only says again what is asked."""
     text = fact.row.sentence() if fact.row else fact.text
     bare = _without_codes(asked, text)
-    if asked.wanted is None or bare == text or asked.wanted.search(bare):
+    named = asked.wanted is not None and bare != text
+    chosen = asked.form is Form.POLAR or _CHOOSES.search(asked.text)
+    if asked.wanted and asked.wanted.search(bare):
+        return False
+    if not named and (chosen or fact.whole or _ENDS.search(text)):
         return False
     return set(content_words(asked.text)).issuperset(content_words(f"{fact.term} {text}"))
 

@@ -27,6 +27,15 @@ _OWN_UNIT = re.compile(
     r"|headcount|employees|basis points|\bage\b",
     re.IGNORECASE,
 )
+# Of amounts those that are not of a table's size: what one share or one unit earns or costs.
+_EACH = re.compile(r"(?<!as )\bper (?:\w+ ){0,2}(?:share|unit|ads|warrant)s?\b|\beps\b", re.IGNORECASE)
+# Cells that say in what the figures below them are counted, and labels whose cells tell a unit.
+_UNIT = re.compile(
+    r"[(\[]?(?:[$€£¥%]|[a-z]{0,3}[$€£¥]|usd|eur|gbp|chf)[’' ]?"
+    r"(?P<scale>mn?|k|0{3}s?|millions?|thousands?|billions?)?[)\]]?",
+    re.IGNORECASE,
+)
+_TELLS_UNIT = re.compile(r"currenc|unit|symbol|sign|währung|einheit", re.IGNORECASE)
 # A table with other figures too, whose scale is of amounts with a decimal point: "money in million EUR".
 _MONEY_ALONE = re.compile(r"\b(?:money|monetary|amounts of money)\b", re.IGNORECASE)
 # Words of a question that every column of years has.
@@ -81,6 +90,15 @@ class TableRow:
         cells = (" ".join(filter(None, (_tidy(self.columns[p]), self.valued(p)))) for p in said)
         return f"{label}: {'; '.join(cells)}" if label else "; ".join(cells)
 
+    @property
+    def counts(self) -> bool:
+        """Tell whether it only says in what the rows below it are counted."""
+        units = [_UNIT.fullmatch(cell) for cell in self.cells[self._first + 1 :] if cell]
+        found = [unit for unit in units if unit]
+        if not found or len(found) < len(units) or _TELLS_UNIT.search(self.label):
+            return False
+        return len(found) > 1 or bool(found[0]["scale"])
+
     def _told(self, place: int) -> str:
         """Return a cell that says which row it is; of a number, yes or no also of what."""
         cell = self.cells[place]
@@ -119,7 +137,7 @@ class TableRow:
         if not _FIGURE.fullmatch(cell) or _YEAR.fullmatch(cell):
             return cell
         own = _OWN_UNIT.search(f"{self.label} {name}") and not _MONEY.search(cell)
-        scale = "" if own or "per share" in self.label.lower() else self._scale(name)
+        scale = "" if own or _EACH.search(self.label) else self._scale(name)
         return f"{cell} {scale}" if scale else cell
 
     def _scale(self, name: str) -> str:

@@ -452,6 +452,17 @@ def test_a_record_of_two_fields_is_a_row_unless_it_is_a_question_with_its_answer
     assert said("What is the price of Lamp 7?", hit(record, source="list.csv#7")) == answer
 
 
+def test_a_sentence_that_only_says_that_a_table_comes_gives_way_to_what_tells():
+    text = (
+        "The following table shows net sales by segment for the year 2019.\n\n"
+        "Net sales were $93,662 in 2019, a decrease of 9 % by segment."
+    )
+    assert said("What were the net sales by segment for the year 2019?", hit(text)).startswith(
+        "Net sales were"
+    )
+    assert said("What does the following table show?", hit(text)).startswith("The following table")
+
+
 MINUTES = hit(
     "Minutes of the board\n\n1. Accounts. The accounts for 2024 were approved. The surplus was 90 EUR.\n\n"
     "2. Solar panels. The house on the square is left out because its roof is listed. They cost 100 EUR.",
