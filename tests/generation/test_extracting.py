@@ -543,6 +543,10 @@ def test_a_heading_that_denies_turns_around_what_is_listed_below_it():
 def test_steps_come_before_a_short_section_with_the_same_words():
     who = hit("Firms may apply. Parties may not.", "Grants", "Who can apply")
     steps = hit(
-        "1. Register to apply.\n2. Send the note.\n3. Wait.", "Grants", "How to apply", source="b.md", score=0.9
+        "1. Register to apply.\n2. Send the note.\n3. Wait.",
+        "Grants",
+        "How to apply",
+        source="b.md",
+        score=0.9,
     )
     assert said("How do I apply?", who, steps).startswith("1. Register")
