@@ -215,7 +215,7 @@ def test_questions_of_one_source_are_too_few_whatever_their_number(tmp_path, cap
         ("a,b\n1,0\n", "`question`"),
         ("question,a,b\nx,1,\n", "line 2: b has no score"),
         ("question,a,b\nx,1,nan\n", "line 2: b is nan"),
-        ("question,a,b\nx,1,yes\n", "line 2: b is 'yes'"),
+        ("question,a,b\nx,1,maybe\n", "line 2: b is 'maybe'"),
         ("question,a,b\nx,1,0\nx,1,0\n", "line 3"),
         ("question,a,b\nx,1,0,1\n", "line 2: expected 3 columns, found 4"),
     ],
