@@ -242,17 +242,10 @@ class HybridVectorStore(VectorStore):
         return [(_found(hit), hit.dense or 0.0) for hit in hits]
 
     def max_marginal_relevance_search(
-        self,
-        query: str,
-        k: int = 4,
-        fetch_k: int = 20,
-        lambda_mult: float = 0.5,
-        *,
-        where: Where = None,
-        **kwargs: Any,
+        self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[LangChainDocument]:
         """Return, of the ``fetch_k`` nearest, k that are unlike one another (Carbonell & Goldstein 1998)."""
-        found = self.similarity_search(query, max(k, fetch_k), where=where, **kwargs)
+        found = self.similarity_search(query, max(k, fetch_k), **kwargs)
         own = self.assistant.embedder
         texts = list(own.embed_documents([document.page_content for document in found])) if found else []
         asked = own.embed_queries([query])[0]
