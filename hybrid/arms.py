@@ -19,7 +19,7 @@ from hybrid.errors import ConfigError, UsageError
 from hybrid.files import hash_file, hash_text, valid_utf8
 from hybrid.generation.answering import Answerer
 from hybrid.generation.prompts import load_prompts, load_writing_prompt
-from hybrid.generation.reckoning import asks_for_extreme
+from hybrid.generation.reckoning import asks_of_all
 from hybrid.generation.versions import PromptVersions, version_of
 from hybrid.index import ExternalStore, Index, require_store
 from hybrid.index.generations import current, read_manifest
@@ -214,10 +214,10 @@ class DomainArm:
     def _rows(
         self, question: Question, hits: Sequence[Hit], where: Where, principals: Sequence[str] | None
     ) -> list[Hit]:
-        """Return all records of the file that a question asks for the greatest or the least of, if any."""
+        """Return all records of the file that a question asks for the greatest of, or to count, if any."""
         reads = self.retriever is not None and self.answerer.settings.reader is Reader.EXTRACTIVE
         record = next((hit.chunk.source for hit in hits if "#" in hit.chunk.source), "")
-        if self.retriever is None or not (reads and record and asks_for_extreme(question.text)):
+        if self.retriever is None or not (reads and record and asks_of_all(question.text)):
             return []
         return self.retriever.records(
             record, most=_RECORDS, where=where, exclude=question.withheld, principals=principals

@@ -20,10 +20,18 @@ from hybrid.decision.sequential import Contest, decide_sequentially
 from hybrid.decision.values import Decision, Gate, Policy
 from hybrid.decision.verdict import Measures, decide
 from hybrid.errors import ModelError, UsageError
-from hybrid.evaluation.covered import ANSWER_WORDS, BIAS, DISAGREEMENT, Uncovered, uncovered
 from hybrid.evaluation.experiment import AskingWorkers, Experiment, Progress, begin, opened, silent
 from hybrid.evaluation.outcomes import ArmCost, Outcome
-from hybrid.evaluation.scores import METRICS, Scores, ScoreTable
+from hybrid.evaluation.scores import (
+    ANSWER_WORDS,
+    BIAS,
+    DISAGREEMENT,
+    METRICS,
+    Scores,
+    ScoreTable,
+    Uncovered,
+    uncovered,
+)
 from hybrid.evaluation.scoring import (
     ArmSummary,
     MetricMean,

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 from hybrid.adaptation.data.given import Given, load_given
 from hybrid.adaptation.data.material import Objective, question_sets, split_for, taught_by
-from hybrid.adaptation.gate import Reasons
 from hybrid.adaptation.serving import in_use
 from hybrid.adaptation.store import AdapterStore, still_in_use
-from hybrid.adaptation.values import AdapterKind, Card, Data, Destination, QueryPair
+from hybrid.adaptation.values import AdapterKind, Card, Data, Destination, QueryPair, Reasons
 from hybrid.changes import together
 from hybrid.config import AdaptationSettings, Settings
 from hybrid.doctor import Diagnosis
@@ -612,13 +611,13 @@ class Adaptation:
             UsageError: they are not of one generator, or there is nothing to choose weights by.
             AdapterError: one is not there, or is no LoRA whose change can be added.
         """
-        from hybrid.adaptation import checking
+        from hybrid.adaptation.checking import Rework
 
         if name:
             self.store.require_free(name)
-        with checking.Rework(self.store, names) as rework:
+        with Rework(self.store, names) as rework:
             bench = self._bench(rework.card, given, suites, items, note)
-            return checking.combine(rework, bench, recipe, weights=weights, name=name, note=note)
+            return rework.combine(bench, recipe, weights, name)
 
     def ablate(
         self,
@@ -640,11 +639,11 @@ class Adaptation:
             UsageError: it is not the generator's, or there are no examples to measure on.
             AdapterError: it is not there, or is no LoRA that can be taken apart.
         """
-        from hybrid.adaptation import checking
+        from hybrid.adaptation.checking import Rework
 
-        with checking.Rework(self.store, [name]) as rework:
+        with Rework(self.store, [name]) as rework:
             bench = self._bench(rework.card, given, suites, items, note)
-            return checking.ablate(rework, bench, keep=keep, progress=progress)
+            return rework.ablate(bench, keep=keep, progress=progress)
 
     def drift(self, name: str) -> tuple[BlockDrift, ...]:
         """Return how far a generator adapter moved each block of the model, on text of both kinds.

@@ -25,7 +25,6 @@ from hybrid.adaptation.forgetting import (
     measure_tasks,
     refusal_changes,
 )
-from hybrid.adaptation.gate import Budget, GateVerdict, judge
 from hybrid.adaptation.methods.deltas import (
     Ablation,
     Deltas,
@@ -53,7 +52,18 @@ from hybrid.adaptation.methods.encoding import (
 )
 from hybrid.adaptation.store import AdapterStore, write_card
 from hybrid.adaptation.suites import Suite
-from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Examples, Measure, Setting
+from hybrid.adaptation.values import (
+    AdapterKind,
+    Budget,
+    Card,
+    Change,
+    Data,
+    Examples,
+    GateVerdict,
+    Measure,
+    Setting,
+    judge,
+)
 from hybrid.adaptation.workshop import GeneratorWorkshop, Material
 from hybrid.config import AdaptationSettings, Method, Reader
 from hybrid.errors import UsageError
@@ -203,17 +213,12 @@ def tell(attempt: Attempt) -> str:
     parts = []
     if gain is not None:
         share = "" if attempt.kept is None else f" ({100 * attempt.kept:.0f} % of the first)"
-        parts.append(f"gain {benefit(gain):+.3g} {gain.unit}{share}")
+        parts.append(f"gain {gain.upwards[0]:+.3g} {gain.unit}{share}")
     if text is not None:
         parts.append(f"general text {text.change:+.3f} nats, at most {text.high:+.3f}")
     breached = ", ".join(breach.measure for breach in attempt.verdict.breaches) or "want of a measure"
     parts.append("passes" if attempt.verdict.passed else f"refused for {breached}")
     return f"{attempt.name}: {'; '.join(parts)}".replace("-", "\u2212")
-
-
-def benefit(change: Change) -> float:
-    """Return how much better it became, in its unit."""
-    return change.change if change.higher_is_better else -change.change
 
 
 def settings_of(card: Card, usual: AdaptationSettings) -> AdaptationSettings:
@@ -302,22 +307,21 @@ class Bench:
         store, found = self.workshop.store, best.assessment
         if best.strength == 1:
             return store.annotate(best.folder.name, gain=found.gain, forgetting=found.general).name
-        name = store.new_name(AdapterKind.GENERATOR)
         card = store.card(best.folder.name)
-        built = store.domain / "adapters" / f".{name}.scaled"
+        built = store.domain / "adapters" / f".{card.name}.scaled"
         try:
             scale(best.folder, best.strength, built, base=self.workshop.base.folder)
-            weaker = replace(
-                card,
-                strength=card.strength * best.strength,
-                parent=card.name,
-                gain=found.gain,
-                forgetting=found.general,
-                created=datetime.now(UTC).isoformat(timespec="seconds"),
-            )
-            return store.add(name, built, weaker).name
+            weaker = replace(card, strength=card.strength * best.strength, parent=card.name)
+            return self.stored(built, weaker, found).name
         finally:
             shutil.rmtree(built, ignore_errors=True)
+
+    def stored(self, built: Path, card: Card, found: Assessment, name: str = "") -> Card:
+        """Store what was written anew, with what was measured of it; return its card."""
+        store = self.workshop.store
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        told = replace(card, gain=found.gain, forgetting=found.general, created=created)
+        return store.add(name or store.new_name(AdapterKind.GENERATOR), built, told)
 
     def _material(self, workshop: GeneratorWorkshop) -> Material:
         objectives = str(self.card.settings.get("objectives", Objective.READING)).split(", ")
@@ -342,20 +346,20 @@ def _best(attempts: Sequence[Attempt]) -> Attempt | None:
     gaining = [
         attempt
         for attempt in passing
-        if attempt.assessment.gain is None or benefit(attempt.assessment.gain) > 0
+        if attempt.assessment.gain is None or attempt.assessment.gain.upwards[0] > 0
     ]
     return max(gaining, key=_worth, default=None)
 
 
 def _worth(attempt: Attempt) -> float:
     gain = attempt.assessment.gain
-    return attempt.strength if gain is None else benefit(gain)
+    return attempt.strength if gain is None else gain.upwards[0]
 
 
 def _kept(gain: Change | None, first: Change | None) -> float | None:
-    if gain is None or first is None or benefit(first) <= 0:
+    if gain is None or first is None or first.upwards[0] <= 0:
         return None
-    return benefit(gain) / benefit(first)
+    return gain.upwards[0] / first.upwards[0]
 
 
 class Rework:
@@ -378,7 +382,6 @@ class Rework:
         self.parts: tuple[Deltas, ...] = tuple(map(read_deltas, folders))
         self.card = cards[0] if len(cards) == 1 else _blend(cards)
         self._like = [read_config(folder) for folder in folders]
-        self._store = store
         self._work = store.domain / "adapters" / f".{'+'.join(names)[:80]}.rework"
 
     def __enter__(self) -> Rework:
@@ -397,68 +400,51 @@ class Rework:
     def keep(self, deltas: Deltas, bench: Bench, name: str, settings: Mapping[str, Setting]) -> Card:
         """Store changes as a new adapter, with what was measured of it in its card."""
         found = bench.assess(self.written(deltas), 1.0)
-        card = replace(
-            self.card,
-            name="",
-            settings={**self.card.settings, **settings},
-            gain=found.gain,
-            forgetting=found.general,
-            parent=self.card.name,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-        return self._store.add(name or self._store.new_name(AdapterKind.GENERATOR), self._work, card)
+        told = {**self.card.settings, **settings}
+        return bench.stored(self._work, replace(self.card, settings=told, parent=self.card.name), found, name)
 
+    def combine(self, bench: Bench, recipe: Recipe, weights: Sequence[float], name: str) -> Card:
+        """Merge the adapters into one, store it with what was measured of it, and return its card.
 
-def combine(
-    rework: Rework,
-    bench: Bench,
-    recipe: Recipe,
-    *,
-    weights: Sequence[float] = (),
-    name: str = "",
-    note: Callable[[str], None],
-) -> Card:
-    """Merge adapters into one, store it with what was measured of it, and return its card.
+        ``weights``: one for each; without them those of the least loss on validation are taken.
+        """
 
-    ``weights``: one for each; without them those of the least loss on validation are taken.
-    """
+        def loss(tried: Sequence[float]) -> float:
+            folder = self.written(merge_deltas(self.parts, tried, recipe).deltas)
+            found, _ = bench.losses(folder, general=False)
+            bench.note(f"weights {_told(tried)}: validation loss {found:.4f}")
+            return found
 
-    def loss(tried: Sequence[float]) -> float:
-        folder = rework.written(merge_deltas(rework.parts, tried, recipe).deltas)
-        found, _ = bench.losses(folder, general=False)
-        note(f"weights {_told(tried)}: validation loss {found:.4f}")
-        return found
+        chosen = tuple(weights) or search_weights(len(self.parts), loss)
+        made = merge_deltas(self.parts, chosen, recipe)
+        settings: dict[str, Setting] = {
+            "merged": recipe.by,
+            "weights": _told(chosen),
+            "density": recipe.density,
+            "rank": max(len(delta.down) for delta in made.deltas.values()),
+            "kept": round(made.kept, 4),
+        }
+        return self.keep(made.deltas, bench, name, settings)
 
-    chosen = tuple(weights) or search_weights(len(rework.parts), loss)
-    made = merge_deltas(rework.parts, chosen, recipe)
-    settings: dict[str, Setting] = {
-        "merged": recipe.by,
-        "weights": _told(chosen),
-        "density": recipe.density,
-        "rank": max(len(delta.down) for delta in made.deltas.values()),
-        "kept": round(made.kept, 4),
-    }
-    return rework.keep(made.deltas, bench, name, settings)
+    def ablate(
+        self, bench: Bench, *, keep: bool, progress: Callable[[Worth], None]
+    ) -> tuple[Ablation, Card | None]:
+        """Tell what each part of the adapter brings and costs; with ``keep`` keep those that pay.
 
+        Returns:
+            What was measured, and the card of what was kept: None where that was not wanted, or every part
+            pays.
+        """
+        (deltas,) = self.parts
 
-def ablate(
-    rework: Rework, bench: Bench, *, keep: bool, progress: Callable[[Worth], None]
-) -> tuple[Ablation, Card | None]:
-    """Tell what each part of an adapter brings and costs; keep it without those that cost more, if wanted.
+        def losses(some: Deltas | None) -> tuple[float, float]:
+            return bench.losses(None if some is None else self.written(some))
 
-    Returns:
-        What was measured, and the card of what was kept: None where that was not wanted, or every part pays.
-    """
-    (deltas,) = rework.parts
-
-    def losses(some: Deltas | None) -> tuple[float, float]:
-        return bench.losses(None if some is None else rework.written(some))
-
-    found = ablate_deltas(deltas, losses, progress)
-    if not keep or not found.unpaid:
-        return found, None
-    dropped = ", ".join(group.name for group in found.unpaid)
-    return found, rework.keep(without(deltas, found.unpaid), bench, "", {"without": dropped})
+        found = ablate_deltas(deltas, losses, progress)
+        if not keep or not found.unpaid:
+            return found, None
+        dropped = ", ".join(group.name for group in found.unpaid)
+        return found, self.keep(without(deltas, found.unpaid), bench, "", {"without": dropped})
 
 
 def _told(weights: Sequence[float]) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import torch
 from pydantic import TypeAdapter
+from scipy.special import softmax
 
 from hybrid.adaptation.methods.embedder import FIRST, gain_below
 from hybrid.adaptation.methods.encoding import (
@@ -78,14 +79,17 @@ COUNTINGS: Mapping[str, Counting] = {
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item before and after: a value for each unit of its weight, such as nats for each token."""
+    """One item before and after: a value for each unit of its weight, such as nats for each token.
+
+    Those of one ``source`` are not independent; without one it is by itself.
+    """
 
     measure: str
     id: str
-    source: str
     before: float
     after: float
     weight: float = 1.0
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +178,7 @@ def _change(name: str, items: Sequence[Item], counting: Counting, seed: int) -> 
         name,
         [item.before * weight for item, weight in zip(items, weights, strict=True)],
         [item.after * weight for item, weight in zip(items, weights, strict=True)],
-        [item.source for item in items],
+        [item.source or item.id for item in items],
         unit=counting.unit,
         higher_is_better=counting.higher_is_better,
         bounded=counting.bounded,
@@ -199,22 +203,22 @@ def _texts(base: Model, adapted: Model, suite: Suite) -> list[Item]:
             (Measure.DIVERGENCE, 0.0, away),
         ):
             values = one / tokens, other / tokens, float(tokens)
-            items[measured].append(Item(measured, passage.id, passage.source, *values))
+            items[measured].append(Item(measured, passage.id, *values, passage.source))
     return [item for found in items.values() for item in found]
 
 
 def _answers(suite: Suite, before: Answers, after: Answers) -> list[Item]:
     soft, hard = [], []
     for pair, one, other in zip(suite.pairs, before.margins, after.margins, strict=True):
-        named = (pair.id, pair.id)
-        soft.append(Item(Measure.PAIRS, *named, _share((one, 0.0), 0), _share((other, 0.0), 0)))
-        hard.append(Item(Measure.PAIRS_RIGHT, *named, float(one > 0), float(other > 0)))
+        soft.append(Item(Measure.PAIRS, pair.id, _share((one, 0.0), 0), _share((other, 0.0), 0)))
+        hard.append(Item(Measure.PAIRS_RIGHT, pair.id, float(one > 0), float(other > 0)))
     for choice, these, those in zip(suite.choices, before.options, after.options, strict=True):
-        named, right = (choice.id, choice.id), choice.right
-        soft.append(Item(Measure.CHOICES, *named, _share(these, right), _share(those, right)))
-        hard.append(Item(Measure.CHOICES_RIGHT, *named, _first(these, right), _first(those, right)))
+        right = choice.right
+        soft.append(Item(Measure.CHOICES, choice.id, _share(these, right), _share(those, right)))
+        first, last = (float(np.argmax(side) == right) for side in (these, those))
+        hard.append(Item(Measure.CHOICES_RIGHT, choice.id, first, last))
     for probe, was, now in zip(suite.probes, before.followed, after.followed, strict=True):
-        hard.append(Item(Measure.FORMATS, probe.id, probe.id, float(was), float(now)))
+        hard.append(Item(Measure.FORMATS, probe.id, float(was), float(now)))
     return [*soft, *hard]
 
 
@@ -226,13 +230,7 @@ def _options(model: Subject, choice: Choice) -> list[TokenStretch]:
 
 def _share(values: Sequence[float], place: int) -> float:
     """Return the probability of one of several options, given their log-likelihoods."""
-    top = max(values)
-    shares = [math.exp(value - top) for value in values]
-    return shares[place] / sum(shares)
-
-
-def _first(values: Sequence[float], place: int) -> float:
-    return float(max(range(len(values)), key=values.__getitem__) == place)
+    return float(softmax(values)[place])
 
 
 def _kept(base: Model, suite: Suite, form: str) -> Answers:
@@ -280,9 +278,7 @@ def measure_tasks(
             f"measuring {', '.join(tasks)} needs: lm-eval", hint="pip install 'hybrid-assistant[harness]'"
         )
     before, after = (_run(subject, tasks, items, seed) for subject in (base, adapted))
-    found = [
-        Item(each[0], each[2], each[2], value, after[each]) for each, value in before.items() if each in after
-    ]
+    found = [Item(each[0], each[2], value, after[each]) for each, value in before.items() if each in after]
     if not found:
         raise UsageError(
             f"{', '.join(tasks)}: no metric is a number from 0 to 1 for each document, so none can be paired",
@@ -448,7 +444,7 @@ def _items(number: str, one: AskedQuestion, was: str, now: str) -> list[Item]:
     )
 
     def item(measure: Declining, before: bool, after: bool) -> Item:
-        return Item(measure, number, one.source or number, float(before), float(after))
+        return Item(measure, number, float(before), float(after), source=one.source)
 
     found = [item(wrongly if one.answer else rightly, declines(was), declines(now))]
     if one.answer and not one.general:

@@ -14,8 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hybrid.adaptation.gate import Budget, Reasons, reasons
-from hybrid.adaptation.values import AdapterKind, Card, Change
+from hybrid.adaptation.values import AdapterKind, Budget, Card, Change, Reasons, reasons
 from hybrid.changes import Switched, record
 from hybrid.errors import AdapterError, AdapterMissing, GateFailed, IndexLocked, UsageError
 from hybrid.files import folder_lock, fsync_file, fsync_folder, storage_errors, write_json

@@ -1,13 +1,14 @@
-"""What adaptation works on: examples, query-passage pairs, measured changes, the card of an adapter."""
+"""What is known of an adapter: examples, measures, its card; and the gate that it must pass."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from hybrid.config import Method, Reader
+from hybrid.config import AdaptationSettings, Method, Reader
 from hybrid.types import Message
 
 Setting: TypeAlias = bool | int | float | str
@@ -137,6 +138,13 @@ class Change:
     items: int
     higher_is_better: bool
 
+    @property
+    def upwards(self) -> tuple[float, float, float]:
+        """Return the change and its bounds so that more is better."""
+        if self.higher_is_better:
+            return self.change, self.low, self.high
+        return -self.change, -self.high, -self.low
+
 
 @dataclass(frozen=True, slots=True)
 class Data:
@@ -237,3 +245,180 @@ class Card:
         """Return the change of general text, or the first that was measured elsewhere."""
         text = [change for change in self.forgetting if change.measure == Measure.TEXT]
         return next(iter([*text, *self.forgetting]), None)
+
+
+# What must be shown to be small, not just not shown to be large.
+STRICT = frozenset({Measure.TEXT, Measure.PAIRS, Measure.CHOICES})
+_NOT_JUDGED = frozenset({Measure.DIVERGENCE, Declining.LOST})
+_MANY = 100_000
+_NOTHING = "measure on a suite with general text, minimal pairs or multiple choice: nothing here is a proof"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much may be forgotten: of general text in nats a token, of general tasks in points of 100.
+
+    ``refusal`` is for what is declined rightly and wrongly, and answered from the passage, in points too.
+    """
+
+    nats: float = 0.05
+    points: float = 1.0
+    refusal: float = 5.0
+
+    def limit(self, measure: str, unit: str) -> float | None:
+        """Return what a loss of a measure in this unit may be, None where there is no budget for it."""
+        if measure in list(Declining):
+            return self.refusal
+        return {"nats": self.nats, "points": self.points}.get(unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A measure whose loss is not inside the budget.
+
+    ``low`` and ``high`` are the bounds of the loss. ``forgot`` tells that it is shown to be above the limit;
+    else it is not shown to be below, and ``items`` is about how many would show it if the loss is what it
+    looks like, None where none would.
+    """
+
+    measure: str
+    unit: str
+    loss: float
+    low: float
+    high: float
+    limit: float
+    forgot: bool
+    items: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GateVerdict:
+    """Whether what was forgotten is inside the budget, what is not, and what to do about that."""
+
+    passed: bool
+    breaches: tuple[Breach, ...]
+    advice: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """What stands against an adapter, and what to do about it; both are empty if nothing does."""
+
+    against: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+
+
+def reasons(card: Card, budget: Budget) -> Reasons:
+    """Return what stands against an adapter, by the gate of its kind."""
+    gain = _of_gain(card.gain)
+    if card.kind is AdapterKind.EMBEDDER:
+        return Reasons((*gain, *_of_retrieval(card.forgetting, budget)))
+    verdict = judge(card.forgetting, budget)
+    forgot = tuple(describe(breach) for breach in verdict.breaches)
+    if not verdict.passed and not forgot:
+        forgot = ("what it forgot was not measured",)
+    return Reasons((*gain, *forgot), verdict.advice if gain or forgot else ())
+
+
+def budget_of(settings: AdaptationSettings) -> Budget:
+    """Return how much may be forgotten, by the settings."""
+    return Budget(settings.budget_nats, settings.budget_points, settings.budget_refusal)
+
+
+def judge(changes: Sequence[Change], budget: Budget) -> GateVerdict:
+    """Return whether the losses stay inside the budget; a larger budget never refuses more.
+
+    What can be measured finely enough must be *shown* to stay inside the budget: the upper one-sided 95 %
+    bound of the loss counts, of general text in nats a token, of minimal pairs and multiple choice in points
+    of their soft score. All of them must pass, so no correction for several tests is needed. What knows only
+    right and wrong (the hard scores, formats, refusal, tasks of the harness) would need thousands of items
+    for that; there an adapter is refused if the loss is shown to be above the budget, by its lower bound.
+
+    Nothing that must be shown to be small was measured: that is no proof, and refused.
+    """
+    breaches = tuple(found for change in changes if (found := _breach(change, budget)) is not None)
+    if not any(change.measure in STRICT for change in changes):
+        return GateVerdict(passed=False, breaches=breaches, advice=(_NOTHING,))
+    return GateVerdict(passed=not breaches, breaches=breaches, advice=_advice(breaches))
+
+
+def describe(breach: Breach) -> str:
+    """Return a breach in one sentence."""
+    digits = 3 if breach.unit == "nats" else 1
+    # scipy comes with it, which no answer needs
+    from hybrid.statistics import decimal
+
+    loss, low, high = (decimal(value, digits) for value in (breach.loss, breach.low, breach.high))
+    found = "lost more than it may" if breach.forgot else "not shown to stay inside the budget"
+    return (
+        f"{breach.measure}: {found}: a loss of {loss} {breach.unit} (90 % interval {low} to {high}), "
+        f"allowed {breach.limit:g}"
+    )
+
+
+def _breach(change: Change, budget: Budget) -> Breach | None:
+    limit = budget.limit(change.measure, change.unit)
+    if limit is None or change.measure in _NOT_JUDGED:
+        return None
+    gain, least, most = change.upwards
+    loss, low, high = -gain, -most, -least
+    forgot = low > limit
+    known = not any(map(math.isnan, (loss, low, high)))
+    if known and (high <= limit if change.measure in STRICT else not forgot):
+        return None
+    items = None if forgot else _items(change.items, loss, high, limit)
+    return Breach(change.measure, change.unit, loss, low, high, limit, forgot, items)
+
+
+def _items(items: int, loss: float, high: float, limit: float) -> int | None:
+    """Return how many items make the interval narrow enough: it shrinks with the root of their number."""
+    if not loss < limit or not math.isfinite(high):
+        return None
+    needed = items * ((high - loss) / (limit - loss)) ** 2
+    return math.ceil(needed) if needed < _MANY else None
+
+
+def _advice(breaches: Sequence[Breach]) -> tuple[str, ...]:
+    """Return what to turn, cheapest first."""
+    lines = [
+        f"{breach.measure}: about {breach.items:,} items would show it, if the loss is what it looks like: "
+        f"take a larger suite with --suite FOLDER"
+        for breach in breaches
+        if breach.items is not None
+    ]
+    if any(breach.items is None for breach in breaches):
+        lines += [
+            "a smaller strength: `hybrid adapters repair` tries some without training",
+            "more rehearsal: tune with a larger --rehearsal, which `repair` tries next",
+            "hold it to the base: tune with a larger --divergence",
+            "a smaller step: tune with a lower --learning-rate or fewer --epochs",
+            "fewer layers: tune with --layers 0.34",
+        ]
+    if any(breach.measure in list(Declining) for breach in breaches):
+        lines.append("to decline where it should, and only there: tune with --learn preference")
+    return tuple(lines)
+
+
+def _of_gain(gain: Change | None) -> tuple[str, ...]:
+    if gain is None:
+        return ("its gain was not measured: there was nothing held out to measure it on",)
+    if gain.upwards[1] > 0:
+        return ()
+    return (f"{gain.measure}: no gain is shown: {_interval(gain)}",)
+
+
+def _of_retrieval(general: Sequence[Change], budget: Budget) -> tuple[str, ...]:
+    """Return what an embedder may have lost elsewhere, by the bound on that side; a point is 0.01 of nDCG."""
+    if not general:
+        return ("what it lost elsewhere was not measured",)
+    limit = budget.points / 100
+    return tuple(
+        f"{change.measure}: it may have lost more than {limit:g}: {_interval(change)}"
+        for change in general
+        if not change.low >= -limit
+    )
+
+
+def _interval(change: Change) -> str:
+    bounds = f"{change.low:+.3g} to {change.high:+.3g}"
+    return f"{change.change:+.3g} {change.unit} (90 % interval {bounds})"

@@ -7,9 +7,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from hybrid.adaptation.gate import Reasons
 from hybrid.adaptation.serving import in_use
-from hybrid.adaptation.values import AdapterKind, Card, Change, Destination, Merging
+from hybrid.adaptation.values import AdapterKind, Card, Change, Destination, Merging, Reasons
 from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.cli.options import Context, group, verb

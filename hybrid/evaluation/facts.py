@@ -343,18 +343,13 @@ _DENYING = re.compile(r"\b(?:not|rather than|instead of|other than|except|unlike
 _SAME_FRAME = 0.75
 
 
-def rivals_of(question: str, answer: str, golds: Sequence[str]) -> tuple[str, ...]:
-    """Return the values that an answer offers instead of one of the golds.
+def rivals_in(reading: Said, golds: Sequence[str]) -> tuple[str, ...]:
+    """Return the values that an answer offers instead of one of the golds: of the gold that has most.
 
     Those are what it joins to the gold, where it first has that, by "or" or "and" and is of its kind, a name
     or a number, and the values of sentences that are alike but for the value. What another gold or the
     question says is none.
     """
-    return rivals_in(Said(question, answer), golds)
-
-
-def rivals_in(reading: Said, golds: Sequence[str]) -> tuple[str, ...]:
-    """Return the rivals of the gold that has most; ``rivals_of`` says what those are."""
     return max((_rivals(gold, reading, golds) for gold in golds if gold.strip()), key=len, default=())
 
 

@@ -149,27 +149,17 @@ def similarities(answers: Sequence[str], golds: Sequence[Sequence[str]], embedde
     Raises:
         ValueError: not as many gold lists as answers.
     """
-    if len(answers) != len(golds):
-        raise ValueError(f"{len(answers)} answers and {len(golds)} lists of gold answers")
-    texts = sorted(
-        {text for text in (*answers, *(gold for group in golds for gold in group)) if text.strip()}
-    )
+    texts = sorted({text for group in (answers, *golds) for text in group if text.strip()})
     if not texts:
         return [0.0] * len(answers)
     vectors = np.nan_to_num(np.asarray(embedder.embed_documents(texts), dtype=np.float64))
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    rows = {text: vectors[place] for place, text in enumerate(texts)}
-    return [
-        max(
-            (
-                min(max(float(rows[answer] @ rows[gold]), 0.0), 1.0)
-                for gold in group
-                if answer in rows and gold in rows
-            ),
-            default=0.0,
-        )
+    rows = dict(zip(texts, vectors, strict=True))
+    cosines = (
+        [float(rows[answer] @ rows[gold]) for gold in group if answer in rows and gold in rows]
         for answer, group in zip(answers, golds, strict=True)
-    ]
+    )
+    return [min(max([0.0, *found]), 1.0) for found in cosines]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 from hybrid.confidence import AbstentionScores, abstention, aurc, brier, calibration_error, excess_aurc
 from hybrid.errors import UsageError
 from hybrid.evaluation.correctness import Correctness, exactly, grade_of, refuses
-from hybrid.evaluation.facts import FactKind, rivals_of
+from hybrid.evaluation.facts import FactKind, Said, rivals_in
 from hybrid.evaluation.metrics import (
     ContextScores,
     contains_gold,
@@ -175,7 +175,8 @@ def correctness(question: Question, outcome: Outcome) -> Correctness:
         return exactly(gold, FactKind.POLARITY, polar_match(text, golds))
     if is_numeric(golds):
         match = max(numeric_match(text, golds), contains_numeral(text, golds))
-        return exactly(gold, FactKind.NUMBER, match, rivals_of(question.text, text, golds) if match else ())
+        rivals = rivals_in(Said(question.text, text), golds) if match else ()
+        return exactly(gold, FactKind.NUMBER, match, rivals)
     if exact_match(text, golds):
         return exactly(gold, FactKind.WORD, 1.0)
     return grade_of(question.text, text, golds)

@@ -32,7 +32,8 @@ _FORMS = (
         r"|\bhow (?:is|are) .{1,80} (?:done|made|carried out)\b|\bhow to\b"
         r"|\b(?:what|which|give me the)(?: \w+ the| \w+)? steps\b"
         r"|\bwhat (?:has|have|needs?|is) to be done\b"
-        r"|\bwhat (?:do|must|should) (?:i|we|you) (?:have to )?do (?:to|if|when|before|after)\b"
+        r"|\bwhat (?:do|must|should) (?:i|we|you) (?:have to )?do (?:to|if|when|before|after|about"
+        r"|with|against)\b"
         r"|^(?:wie|auf welche weise) (?:kann|muss|soll|mache?|stelle?|richte?|beantrage)\b"
         r"|\bprocedure (?:for|to)\b",
     ),
@@ -45,11 +46,15 @@ _FORMS = (
     (
         Form.COMPARISON,
         r"\bdifferences? (?:in .{1,80} )?between\b|\bcompare\b|\b(?:versus|vs\.?)\b|\bunterschied\b"
-        r"|\b(?:which|who|what)\b.{1,80}?\b(?:\w{2,20}er|more|less|better|worse|most|least)\b.{1,80}\bor\b",
+        r"|\b(?:which|who|what)\b.{1,80}?\b(?:\w{2,20}er|more|less|better|worse|most|least)\b.{1,80}\bor\b"
+        r"|\bor\b.{1,40}[,:–-] ?(?:which|who|what)\b.{1,40}\b(?:\w{2,20}er|more|less|better|worse)\b"
+        r"|^(?:is|are|was|were|do|does|did|has|have)\b.{1,60}\b(?:\w{2,20}er|more|less|better|worse)\b"
+        r".{0,40}\bthan (?!\d)",
     ),
     (
         Form.POLAR,
-        r"^(?:and |but |so |hi,? |hello,? )?(?:is|are|was|were|am|do|does|did|can|could|may|might|must"
+        r"^(?:and |but |so |hi,? |hello,? |(?!what|which|who|when|where|why|how).{1,60}[,:] )?"
+        r"(?:is|are|was|were|am|do|does|did|can|could|may|might|must"
         r"|should|shall|will|would|has|have"
         r"|had|isn't|aren't|don't|doesn't|can't|need i|ist|sind|war|darf|kann|muss|hat|haben|gibt)\b",
     ),
@@ -72,7 +77,7 @@ _DATE = (
     rf"|\b(?:noon|midnight|daily|weekly|monthly|annually|yearly|today|tomorrow)\b|\b\d{{1,2}}(?:st|nd"
     rf"|rd|th)\b|{_TIME}"
 )
-_NAME = r"(?<!^)(?<![.!?:] )\b(?-i:[A-Z][a-z]+)|\b(?-i:[A-Z]{2,})\b"
+_NAME = rf"(?<!^)(?<![.!?:] )\b(?!(?:{'|'.join(MONTHS)})\b|\w+days?\b)(?-i:[A-Z][a-z]+)|\b(?-i:[A-Z]{{2,}})\b"
 _PERSON = (
     rf"(?-i:\b[A-Z][\w'’-]+ (?:[A-Z]\. )?[A-Z][\w'’-]+)|\S@\S|\b(?:manager|head|lead(?:er)?|director"
     rf"|department|office"
@@ -88,9 +93,14 @@ _KINDS = (
         r"|disabled|enabled|zero|one|two)\b))",
     ),
     (
-        r"\bhow (?:many|much) (?:time)\b|\bhow (?:long|often|soon|quickly|old)\b|\b(?:period|duration"
+        r"\bhow often\b|\bwie oft\b",
+        rf"\b(?:once|twice|daily|weekly|monthly|yearly|annually|every|each|per|interval\w*|always|never)\b"
+        rf"|\b(?:{_SPOKEN}|\d+) times\b",
+    ),
+    (
+        r"\bhow (?:many|much) (?:time)\b|\bhow (?:long|soon|quickly|old)\b|\b(?:period|duration"
         r"|deadline|time limit|interval|longer|shorter)\b"
-        r"|\bwie (?:lange|oft|alt)\b|frist\b",
+        r"|\bwie (?:lange|alt)\b|frist\b",
         _TIME + r"|\b(?:once|twice|daily|weekly|monthly|yearly|annually|every)\b",
     ),
     (
@@ -105,8 +115,8 @@ _KINDS = (
         _MONEY + rf"|{_COUNT}",
     ),
     (
-        r"\bhow (?:far|tall|high|wide|deep|long is the \w+ cable)\b|\b(?:distance|height|width|depth"
-        r"|length)\b",
+        r"\bhow (?:far|tall|high|wide|deep|thick|thin|long is the \w+ cable)\b"
+        r"|\b(?:distance|height|width|depth|length)\b",
         rf"{_COUNT}\s*(?:m|cm|mm|km|feet|ft|inch(?:es)?|miles?|met(?:re|er)s?)\b",
     ),
     (
@@ -140,7 +150,8 @@ _KINDS = (
     (r"\b(?:who|whom|whose)\b|\bwer\b|\bwen\b|\bwem\b", _PERSON),
     (
         r"\bwhere\b|\bwo\b|\bwhich (?:person|city|country|team|company|room)\b",
-        _NAME + r"|\bin (?:the )?\w+|\bat\b|\bon\b|/\w",
+        _NAME + r"|\bin(?:to)? (?:the )?\w+|/\w"
+        r"|\b(?:at|on|under|behind|beside|above|below|next to|outside|inside)\b",
     ),
     (
         r"\b(?:which|what)\b.*\b(?:option|file|parameter|setting|keyword|command|directory|function"
@@ -153,6 +164,7 @@ _ASKS = [(re.compile(asks), re.compile(found, re.IGNORECASE)) for asks, found in
 # What columns are called that hold it.
 _COLUMNS = (
     (r"\bhow much\b|\bprice\b|\bcosts?\b|kostet\b", "price cost fee amount"),
+    (r"\bhow often\b|\bwie oft\b", "interval frequency cycle every"),
     (r"\bhow (?:long|soon|quickly)\b|\blonger\b|\bshorter\b|\bwie lange\b", "duration time period"),
     (r"\bhow heavy\b|\bweigh", "weight"),
     (r"\bwhat time\b", "time hours from until"),
@@ -183,7 +195,12 @@ _EMPTY = word_set(
 )
 _MODAL = "must|can|may|should|shall|could|would|will|do|does|did|has|have|need|needs|if|when"
 # "one" is no number there
-_ONESELF = re.compile(rf"\b(?:{_MODAL}) one\b|\bone(?= (?:{_MODAL})\b)", re.IGNORECASE)
+# Between a question and the follow-up to it; white space that nobody types.
+FOLLOWED = "\u2028"
+_SHORT_FOR = re.compile(
+    r"\b(?:i|you|we|they|he|she|it|that|there|who|what)['’](?:ve|m|re|ll|d|s)\b", re.IGNORECASE
+)
+_ONESELF = re.compile(rf"\b(?:{_MODAL}) one\b|\bone(?= (?:{_MODAL})\b)|\bones?(?=\W*$)", re.IGNORECASE)
 
 
 # Who pastes a document does not ask with all of it.
@@ -206,6 +223,7 @@ class Asked:
         thing: the stem of what is asked for by name, of "which edition" that of edition.
         sides: the things that are compared.
         last: the last question of several, behind the one that it follows.
+        earlier: words that only the question has which a follow-up stands behind; it was answered before.
     """
 
     text: str
@@ -220,6 +238,7 @@ class Asked:
     thing: str
     sides: tuple[str, ...] = ()
     last: str = ""
+    earlier: frozenset[str] = frozenset()
 
     @property
     def with_columns(self) -> str:
@@ -245,7 +264,9 @@ class Asked:
     @property
     def several(self) -> bool:
         """Tell whether it asks for two things at once."""
-        return bool(re.search(r"\band (?:what|when|where|how|who|which|why)\b|\?.*\?", self.text.lower()))
+        return FOLLOWED not in self.text and bool(
+            re.search(r"\band (?:what|when|where|how|who|which|why)\b|\?.*\?", self.text.lower())
+        )
 
 
 def shortened(question: str) -> str:
@@ -258,7 +279,7 @@ def read_question(question: str) -> Asked:
     """Return what a question asks for; of a very long one its beginning and its end are read."""
     question = shortened(question)
     # a follow-up stands behind the question that it follows: the last one is what is asked
-    last = [part for part in re.split(r"(?<=\?)\s+", question.strip()) if part][-1:] or [question]
+    last = [part for part in re.split(rf"{FOLLOWED}|(?<=\?)\s+", question.strip()) if part][-1:] or [question]
     lowered = " ".join(last[0].lower().replace("’", "'").split())
     found = _AMONG.search(lowered)
     form = Form(next(name for name, text in found.groupdict().items() if text)) if found else Form.FACT
@@ -281,6 +302,7 @@ def read_question(question: str) -> Asked:
         for one in quantities(question)
         if (one.units or not one.weak) and not any(_holds(code, one.span, question) for code in codes)
     ]
+    words = _words(question, codes)
     return Asked(
         question,
         form,
@@ -289,11 +311,12 @@ def read_question(question: str) -> Asked:
         tuple(dict.fromkeys((*codes, *named))),
         frozenset(codes),
         tuple(told),
-        _words(question, codes),
+        words,
         next((names for asks, names in _COLUMNS if re.search(asks, lowered)), ""),
         stem(thing[1]) if (thing := _THING.search(lowered)) else "",
         _sides(lowered) if form is Form.COMPARISON else (),
         last[0],
+        frozenset(words if FOLLOWED in question else ()) - frozenset(content_words(last[0])),
     )
 
 
@@ -307,6 +330,12 @@ def _sides(lowered: str) -> tuple[str, ...]:
 
 _ARTICLE = r"(?:the |an? |der |die |das |ein(?:e|er|em|en)? )?"
 _SIDES = (
+    re.compile(
+        rf"^(?:is|are|was|were|do|does|did|has|have) {_ARTICLE}(?P<one>.+?)(?: \w+)?"
+        rf" (?:\w{{2,20}}er|more|less|better|worse)\b"
+        rf".{{0,40}}?\bthan {_ARTICLE}(?P<other>[^,:]+?)\W*$"
+    ),
+    re.compile(rf"^{_ARTICLE}(?P<one>[^,:]+?) or {_ARTICLE}(?P<other>[^,:]+?)[,:–-] ?(?:which|who|what)\b"),
     re.compile(rf"\b(?:between|zwischen) {_ARTICLE}(?P<one>.+?) (?:and|und) {_ARTICLE}(?P<other>.+?)\W*$"),
     re.compile(
         rf"(?:[,:–-]|\bcompare|\bthan) {_ARTICLE}(?P<one>[^,:]+?) (?:or|and|with|to|versus|vs\.?"
@@ -323,7 +352,7 @@ def _words(question: str, codes: Sequence[str]) -> tuple[str, ...]:
     bare = QUARTER.sub(" ", question) if any(code not in question.lower() for code in codes) else question
     for code in codes:
         bare = re.sub(re.escape(code), " ", bare, flags=re.IGNORECASE)
-    bare = _ONESELF.sub(" ", bare)
+    bare = _ONESELF.sub(" ", _SHORT_FOR.sub(" ", bare))
     found = [word for word in content_words(bare) if word not in _EMPTY] or content_words(question)
     return tuple(dict.fromkeys(found))
 

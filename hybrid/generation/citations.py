@@ -228,8 +228,8 @@ def settled_part(text: str) -> str:
     return text[: marker.end() if marker else end].rstrip()
 
 
-_OURS = re.compile(r"\(Older: [^\n]*?\.\)|\(Our arithmetic: [^\n]*?\.\)")
-_VERDICT = re.compile(r"^(?:Yes|No|Ja|Nein): (?=“)")
+_OURS = re.compile(r"\(Older: [^\n]*?\.\)|\(Our (?:arithmetic|count): [^\n]*?\.\)")
+_VERDICT = re.compile(r"^(?:Yes|No|Ja|Nein): (?=\S)")
 
 
 def only_quoted(answer: Answer) -> str:
@@ -240,7 +240,7 @@ def only_quoted(answer: Answer) -> str:
     text = _VERDICT.sub(_blanked, _OURS.sub(_blanked, answer.text))
     headings = {name for hit in answer.hits for name in (hit.chunk.source, *hit.chunk.headings)}
     for name in sorted(filter(None, headings), key=len, reverse=True):
-        text = re.sub(rf"(?:(?<=\] )|(?<=“)|^){re.escape(name)}(?:: |(?= \[\d+\]))", _blanked, text)
+        text = re.sub(rf"(?:(?<=\] )|(?<=  )|^){re.escape(name)}(?:: |(?= \[\d+\]))", _blanked, text)
     return text.replace("“", " ").replace("”", " ")
 
 

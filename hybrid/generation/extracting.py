@@ -16,6 +16,7 @@ from hybrid.generation.facts import (
     FIELD,
     ITEM,
     Quotable,
+    aligned,
     asks,
     distinct_facts,
     facts_of,
@@ -50,9 +51,9 @@ from hybrid.text.dates import MONTHS
 from hybrid.text.folding import fold
 from hybrid.text.numbers import Quantity, quantities
 from hybrid.text.polarity import denials
-from hybrid.text.rows import closed
+from hybrid.text.rows import NO, YES, TableRow, closed
 from hybrid.text.sentences import unwrapped
-from hybrid.text.words import content_words, language_of, word_set
+from hybrid.text.words import POINTING, content_words, language_of
 from hybrid.types import CELLS, Hit, Span
 
 # A further sentence must be nearly as good as the best one, and add to it.
@@ -69,6 +70,7 @@ _LOOKED_AT = 24
 _SAME = (0.8, 0.65)
 # What has the kind of thing asked for, or the codes and months named, is so much more surely about it.
 _TYPED, _NAMED, _RECKONED = 0.03, 0.05, 0.1
+_REPEATED = 0.4
 _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED = 0.3, 0.15, 0.1
 # So much of the question must stand there for no, and for yes, which is sooner wrong.
 _DECIDES, _AFFIRMS = 0.6, 0.85
@@ -76,7 +78,12 @@ _LONGEST_LIST, _LONGEST_PART = 120, 60
 # The heading of a section says what its steps are for.
 _HEADED, _ABOUT = 0.8, 0.3
 _PAIR = re.compile(r"\b(?:the two|both)\b")
-_LEANS = word_set("it he she they this that these those there then")
+# "Above that the foreman signs" leans on the sentence before it as "It is open" does.
+_POINTS = re.compile(
+    rf"(?:(?:above|after|before|below|beyond|for|of|with|without) (?:that|those|them)"
+    rf"|{'|'.join(sorted(POINTING))})\b",
+    re.IGNORECASE,
+)
 _LIMIT = re.compile(
     r"\b(?:at most|maximum(?: of)?|max\.?|up to|no more than|not more than|no longer than|only"
     r"|höchstens|bis zu)\s",
@@ -90,6 +97,7 @@ _BUT = re.compile(
     r"|not (?:un|im)\w+)\b|[;?]",
     re.IGNORECASE,
 )
+_JOINED = re.compile(r",\s|\b(?:and|or|und|oder)\s")
 _DENIED = re.compile(r"\b(?:not|no|never|cannot|neither)\b|n't\b", re.IGNORECASE)
 _PAST = re.compile(r"\b(?:was|were|had|did|used to)\b", re.IGNORECASE)
 # Questions that deny, choose, or ask for the opposite of what a cell would say.
@@ -151,17 +159,21 @@ def extract(
         for fact in facts_of(asked, passage, rank)
     ]
     facts = [fact for fact in facts if not _only_asks(asked, fact)] or facts
-    # an item that has the version that is asked about, and not the list of all versions
-    items = [fact for fact in facts if not fact.whole and _is_named(asked, fact)]
-    facts = [fact for fact in facts if not (fact.whole and any(_covers(fact, one) for one in items))] or facts
     facts = distinct_facts([fact for fact in facts if not repeats(asked, fact)] or facts)
     if not facts:
         return Extract((), 0.0)
-    words = matcher(asked.words, [fact.wider for fact in facts])
+    words = matcher(asked.words, [fact.wider for fact in facts], asked.earlier)
+    facts = [fact for fact in facts if not _is_in_one(asked, fact, facts, words)]
     found = len(facts)
-    facts = distinct_facts([*facts, *records_of(rows)])
+    facts = aligned(distinct_facts([*facts, *records_of(rows)]))
     facts = conditioned(asked, facts, words)
     scores, relevances = weigh(asked, facts[:found], words, sources, embedder)
+    # so long a list is no answer, but the steps of a procedure, though it tells what the page is about
+    long = [fact.whole and len(fact.text.split()) > _LONGEST_PART for fact in facts[:found]]
+    scores = np.where(long, scores.min(), scores)
+    if asked.earlier:  # what answered the question before is not said again
+        before = replace(words, weights=tuple(float(word in asked.earlier) for word in asked.words))
+        scores -= [0.0 if fact.row else _REPEATED * before.share(fact.text) for fact in facts[:found]]
     beside = (0, len(facts) - found)
     scores = np.pad(scores, beside, constant_values=scores.min())
     relevances = np.pad(relevances, beside, constant_values=relevances.max())
@@ -202,6 +214,20 @@ def _is_named(asked: Asked, fact: Quotable) -> bool:
     return bool(own) and len(names_held(own, f"{fact.term} {fact.text}")) == len(own)
 
 
+def _is_in_one(asked: Asked, whole: Quotable, facts: Sequence[Quotable], words: Matcher) -> bool:
+    """Tell whether a list has an item that says by itself what is asked for, so that no other one is."""
+    if not whole.whole or asked.lists or asked.several or asked.form is Form.PROCEDURE:
+        return False
+    held = words.held(f"{whole.above} {whole.text}")
+    items = [fact for fact in facts if not fact.whole and _covers(whole, fact)]
+    saying = [
+        one
+        for one in items
+        if _is_named(asked, one) or (asked.wanted and held and words.held(one.text) >= held)
+    ]
+    return 0 < len(saying) < len(items)
+
+
 def _counted(rows: Sequence[Passage]) -> dict[str, int]:
     """Return how many rows there are of each file."""
     return dict(Counter(row.source.partition("#")[0] for row in rows))
@@ -221,7 +247,7 @@ def _cells(table: Reckoned) -> list[Cited]:
         for fact, places in zip(table.facts, table.places, strict=True)
         if fact.row
     ]
-    ours = f"(Our arithmetic: {table.ours}.)" if table.ours else ""
+    ours = f"({table.ours}.)" if table.ours else ""
     return [*cited[:-1], replace(cited[-1], ours=ours)]
 
 
@@ -254,8 +280,8 @@ def _compose(
     if len(chosen) == 1 and (other := _otherwise(asked, ranked, sorted_scores)):
         return _versions(asked, best, other, words)
     cited = _once([_cite(asked, fact, words) for fact in chosen])
-    if asked.form is Form.POLAR and (verdict := _verdict(asked, best, words)):
-        cited[0] = replace(cited[0], sentence=f"{verdict}: “{cited[0].sentence.rstrip()}”")
+    if asked.form is Form.POLAR and (verdict := _verdict(asked, best, words, ranked)):
+        cited[0] = _cite(asked, best, words, verdict)
     return cited
 
 
@@ -333,18 +359,20 @@ def _cause(asked: Asked, best: Quotable) -> Cited | None:
     return Cited(unwrapped(passage.text), Support(passage, passage.span, 1.0))
 
 
-def _cite(asked: Asked, fact: Quotable, words: Matcher) -> Cited:
-    """Return a fact as it is shown: with what it hangs on, and the heading without which it says nothing."""
+def _cite(asked: Asked, fact: Quotable, words: Matcher, verdict: str = "") -> Cited:
+    """Return a fact as it is shown: with what it hangs on, and the heading without which it says nothing.
+
+    Behind yes or no only what is verbatim stands in quotation marks.
+    """
     passage = fact.passage
     text = fact.text
     span = fact.span
     if fact.row:
         whole = closed(fact.row.sentence())
         shown = whole if asked.several and len(whole.split()) <= 30 else text
-        return Cited(shown, Support(passage, span, 1.0))
-    first = re.sub(r"\W", "", text.split()[0]).lower() if text.split() else ""
+        return Cited(f"{verdict}: {shown}" if verdict else shown, Support(passage, span, 1.0))
     if (
-        (first in _LEANS or is_bare(text))
+        (_POINTS.match(text.lstrip('*_“"(')) or is_bare(text))
         and fact.above
         and len(f"{fact.above} {text}".split()) <= _LONGEST_PART
     ):
@@ -358,7 +386,8 @@ def _cite(asked: Asked, fact: Quotable, words: Matcher) -> Cited:
     text = unwrapped(text)
     lead = _lead(asked, fact, text)
     text = quoted(asked, text, f"{headings_of(passage)} {lead}", words, room=LONGEST - len(lead.split()))
-    return Cited(f"{lead}: {text}" if lead else text, Support(passage, span, 1.0))
+    text = f"“{text.rstrip()}”" if verdict else text
+    return Cited(": ".join(filter(None, (verdict, lead, text))), Support(passage, span, 1.0))
 
 
 def _lead(asked: Asked, fact: Quotable, text: str) -> str:
@@ -486,19 +515,13 @@ def _versions(asked: Asked, one: Quotable, other: Quotable, words: Matcher) -> l
     return [_cite(asked, newer, words), named]
 
 
-def _verdict(asked: Asked, fact: Quotable, words: Matcher) -> str:
+def _verdict(asked: Asked, fact: Quotable, words: Matcher, ranked: Sequence[Quotable]) -> str:
     """Return yes or no where what was found decides it, in the language of the question; mostly nothing."""
     yes, no = _YES_NO.get(language_of(asked.text), ("Yes", "No"))
     if _TURNED.search(asked.text.replace("’", "'")) or (_THAN.search(asked.text) and not asked.amounts):
         return ""
     if fact.row:
-        value = fact.text.rstrip(".").rpartition(": ")[2].strip().lower()
-        if asked.amounts or _OPPOSITE.search(asked.text):
-            return ""
-        if re.fullmatch(r"\d[\d,.]*", value):  # a number says that there is some, not that it is cheap
-            return (yes if value.strip("0,.") else no) if _HAS.search(asked.text) else ""
-        said = {yes: ("yes", "ja", "true", "✓"), no: ("no", "none", "nein", "false", "sold out")}
-        return next((word for word, cells in said.items() if value in cells), "")
+        return {True: yes, False: no, None: ""}[_of_cell(asked, fact, fact.row, words, ranked)]
     if (
         CELLS in fact.text
         or _BUT.search(fact.text)
@@ -523,6 +546,29 @@ def _verdict(asked: Asked, fact: Quotable, words: Matcher) -> str:
     return "" if share < _AFFIRMS or _OPEN.search(fact.text) else yes
 
 
+def _of_cell(
+    asked: Asked, fact: Quotable, row: TableRow, words: Matcher, ranked: Sequence[Quotable]
+) -> bool | None:
+    """Return what the one cell says that is told of a row, if no other row of this kind says otherwise."""
+    told = fact.text.rstrip(".")
+    if any(one.written not in row.sentence() for one in asked.amounts) or _OPPOSITE.search(asked.text):
+        return None
+    value = told.rpartition(": ")[2].strip().lower()
+    if re.fullmatch(r"\d[\d,.]*", value):  # a number says that there is some, not that it is cheap
+        return bool(value.strip("0,.")) if _HAS.search(asked.text) else None
+    place = next((p for p, name in enumerate(row.columns) if told.endswith(f"{name}: {row.cells[p]}")), 0)
+    held, names = words.held(fact.wider), names_held(asked.names, fact.wider)
+    alike = {
+        own.row.cells[place]
+        for own in ranked
+        if own.row and own.row.columns == row.columns and own.in_range == fact.in_range
+        if words.held(own.wider) >= held and names_held(asked.names, own.wider) >= names
+    }
+    if len(alike) > 1 or value not in (*YES, *NO, "sold out"):
+        return None
+    return value in YES
+
+
 def _is_beside(asked: Asked, fact: Quotable, words: Matcher) -> bool:
     """Tell whether a fact decides nothing: of another thing, of what is forbidden, a bare entry."""
     own = f"{fact.passage.source} {fact.passage.title} {headings_of(fact.passage)} {fact.term} {fact.text}"
@@ -537,7 +583,7 @@ def _is_beside(asked: Asked, fact: Quotable, words: Matcher) -> bool:
 
 def _is_narrower(asked: Asked, fact: Quotable, words: Matcher) -> bool:
     """Tell whether a denial is of less than what is asked: of opened goods, where goods are asked for."""
-    subject = content_words(_DENIED.split(fact.text, maxsplit=1)[0])
+    subject = content_words(_JOINED.split(_DENIED.split(fact.text, maxsplit=1)[0])[-1])
     known = {word for own in words.forms for word in own}
     return len(subject) > 1 and not words.held(" ".join(subject[:1])) and bool(known & set(subject[1:]))
 

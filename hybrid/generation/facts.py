@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hybrid.generation.asking import Asked
+from hybrid.generation.asking import Asked, Form
 from hybrid.generation.prompts import Passage
+from hybrid.text.identifiers import identifiers
 from hybrid.text.numbers import quantities
 from hybrid.text.rows import Saying, TableRow, closed
 from hybrid.text.sentences import sentence_spans
@@ -17,7 +18,8 @@ from hybrid.text.words import content_words
 from hybrid.types import CELLS, Span
 
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
-_LABEL_WORDS, _PAIR_WORDS = 3, 8
+_LABEL_WORDS, _PAIR_WORDS = 4, 8
+_MARK = re.compile(r"\(?\d{1,2}[.)]")
 _DATED = re.compile(r"\s*(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4})\b")
 FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
 # a number before a month is of a date
@@ -29,6 +31,8 @@ _NUMBERING = re.compile(
 # A question of the document itself, and an answer that says nothing alone.
 _ASKS = re.compile(r"\?[\"”’')\]]*\s*\Z")
 _BARE = re.compile(r"(?:(?:answer|antwort):\s*)?(?:yes|no|ja|nein)\W*", re.IGNORECASE)
+_CHOOSES = re.compile(r"\b(?:or|oder)\b", re.IGNORECASE)
+_CODED = re.compile(r"(?P<code>[A-Z][\w-]*\d[\w-]*)\b(?!\.\d)")
 _CODE = re.compile(r"\n[ \t]*[^\W\d_A-Z]|^#", re.ASCII)
 _ENDS = re.compile(r"[.:;,!?]\s*$")
 # "20 m³": what is counted in a unit that is not known is no amount of a known one.
@@ -112,19 +116,22 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
     said = [record] if record else passage.sayings()
     if said and (telling := telling_heading(asked, passage)):
         yield Quotable(passage, passage.placed(said[0].span), telling, "", rank, heading=True)
-    for place in [] if record else lists_in(passage.text):
-        if len(ITEM.findall(text := passage.text[place.start : place.end].strip())) > 1:
-            above, section = _lead_in(passage.text[: place.start]), section_of(passage)
-            yield Quotable(passage, passage.placed(place), text, above, rank, term=section, whole=True)
-    before, term, first, ended, labelled = "", "", "", 0, ""
-    for saying, label in _split(said):
-        if not any(map(str.isalnum, saying.text)):
+    if record is None:
+        yield from _lists_of(passage, rank)
+    before, term, first, ended, labelled, coded, marked = "", "", "", 0, "", "", False
+    for saying, of_item in _split(said):
+        if not any(map(str.isalnum, saying.text)) or _is_above(saying, passage):
             continue
-        if label or labelled:  # of an item, and of no other one
-            term, labelled = label, label
+        if of_item or labelled:  # of an item, and of no other one
+            term, labelled = of_item, of_item
         if "\n\n" in passage.text[ended : saying.span.start] and not asks(before):
-            term = ""
+            term, coded = "", ""
         ended = saying.span.end
+        # "3." and "Dividend." stand apart from what the item says
+        is_label, marked = marked and _is_label(saying.text), bool(_MARK.fullmatch(saying.text))
+        if marked or is_label:
+            term = saying.text.rstrip(".") if is_label else ""
+            continue
         row = saying.row
         if row:
             text = closed(
@@ -146,6 +153,9 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
             # entries of a form are about what its first one names
             first = (first or saying.text) if FIELD.fullmatch(saying.text.strip()) else ""
             before = first if first != saying.text and first else before
+            # of a paragraph that begins with a code all is about it
+            coded = _code_of(saying.text) or coded
+            term = coded if term == "" or _code_of(term) else term
             own = "" if term and not headed and term in saying.text else term
             yield Quotable(passage, passage.placed(span), saying.text[skip:], before, rank, term=own)
             # what stands behind a question of the document answers it
@@ -153,11 +163,48 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         before = saying.text
 
 
+def _is_above(saying: Saying, passage: Passage) -> bool:
+    """Tell whether a line of a table only names the rows below it, or what they are counted in."""
+    if saying.row:
+        return saying.row.counts
+    bar = CELLS.strip()
+    alone = bar in passage.text[saying.span.start : saying.span.end] and bar not in saying.text
+    return alone and len(saying.text.split()) <= _PAIR_WORDS and not saying.text.endswith((".", "!", "?"))
+
+
+def _lists_of(passage: Passage, rank: float) -> Iterator[Quotable]:
+    """Yield the lists of a passage, each as a whole."""
+    for place in lists_in(passage.text):
+        if len(ITEM.findall(text := passage.text[place.start : place.end].strip())) > 1:
+            above, section = _lead_in(passage.text[: place.start]), section_of(passage)
+            yield Quotable(passage, passage.placed(place), text, above, rank, term=section, whole=True)
+
+
 def records_of(passages: Sequence[Passage]) -> Iterator[Quotable]:
     """Yield passages that are records as their rows, to be compared and not to be ranked."""
     for passage in passages:
         if record := _record(passage):
             yield Quotable(passage, passage.placed(record.span), record.text, "", 0.0, record.row)
+
+
+def aligned(facts: Sequence[Quotable]) -> list[Quotable]:
+    """Return facts in which all records of a file have the same columns: an empty cell has no line."""
+    columns: dict[str, dict[str, None]] = {}
+    files = [fact.passage.source.rpartition("#")[0] if fact.row else "" for fact in facts]
+    for fact, file in zip(facts, files, strict=True):
+        if fact.row and file:
+            columns.setdefault(file, {}).update(dict.fromkeys(fact.row.columns))
+    found = list(facts)
+    for place, (fact, file) in enumerate(zip(facts, files, strict=True)):
+        if fact.row and file and len(fact.row.columns) < len(columns[file]):
+            cells = dict(zip(fact.row.columns, fact.row.cells, strict=True))
+            row = replace(
+                fact.row,
+                columns=tuple(columns[file]),
+                cells=tuple(cells.get(name, "") for name in columns[file]),
+            )
+            found[place] = replace(fact, row=row)
+    return found
 
 
 def _lead_in(text: str) -> str:
@@ -201,12 +248,22 @@ def _of_item(item: Saying, told: Sequence[Span]) -> Iterator[tuple[Saying, str]]
     # a line of its own, not indented, is no more of the item
     ends = next((place for place, one in enumerate(told) if item.text[one.start - 1] == "\n"), len(told))
     first = item.text[told[0].start : told[0].end]
-    labelled = ends > 1 and first.endswith(".") and len(first.split()) <= _LABEL_WORDS
+    labelled = ends > 1 and _is_label(first)
     own = told[1:ends] if labelled else [Span(0, told[ends - 1].end)]
     for span in (*own, *told[ends:]):
         place = Span(item.span.start + span.start, item.span.start + span.end)
         label = first[:-1] if labelled and span in own else ""
         yield Saying(place, item.text[span.start : span.end]), label
+
+
+def _is_label(text: str) -> bool:
+    return text.endswith(".") and len(text.split()) <= _LABEL_WORDS
+
+
+def _code_of(text: str) -> str:
+    """Return the code that a sentence begins with."""
+    found = _CODED.match(text)
+    return found["code"] if found and identifiers(found["code"]) else ""
 
 
 def _term(text: str) -> str:
@@ -344,10 +401,14 @@ def _tells(asked: Asked, heading: str) -> bool:
 
 
 def repeats(asked: Asked, fact: Quotable) -> bool:
-    """Tell whether a fact only says again a name of the question, and has nothing of the kind asked for."""
+    """Tell whether a heading, or a fact with a name of the question, only says again what is asked."""
     text = fact.row.sentence() if fact.row else fact.text
     bare = _without_codes(asked, text)
-    if asked.wanted is None or bare == text or asked.wanted.search(bare):
+    named = asked.wanted is not None and bare != text
+    chosen = asked.form is Form.POLAR or _CHOOSES.search(asked.text)
+    if asked.wanted and asked.wanted.search(bare):
+        return False
+    if not named and (chosen or fact.whole or _ENDS.search(text)):
         return False
     return set(content_words(asked.text)).issuperset(content_words(f"{fact.term} {text}"))
 

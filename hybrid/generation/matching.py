@@ -27,11 +27,11 @@ big bigger large larger size capacity volume
 fast faster quick speed
 money reimburse reimbursement refund repay expense
 back return refund reimburse
-salary pay wage
+salary pay wage earn
 vacation holiday leave
 sick ill illness sickness
 boss manager supervisor lead leader
-allow permit permission may
+allow permit permission may consent approval
 forbid prohibit ban
 require mandatory must obligatory compulsory need necessary
 fix repair solve resolve correct
@@ -62,7 +62,8 @@ member membership
 join register registration enrol sign
 meet meeting
 """
-_TRIED, _SIMILAR, _SLIP = 5, 0.8, 0.8
+_SIMILAR, _SLIP = 0.8, 0.8
+_EARLIER = 0.2
 
 
 def _alike() -> dict[str, frozenset[str]]:
@@ -160,6 +161,11 @@ def respelled(question: str, texts: Sequence[str]) -> str:
     def mended(match: re.Match[str]) -> str:
         word = match.group()
         own = content_words(word)
+        if (
+            question[match.end() : match.end() + 1] in tuple("-_./")
+            and question[match.end() + 1 : match.end() + 2].isalnum()
+        ):
+            return word  # a part of a code
         if _SHORT.fullmatch(word) and not word.isdigit() and not _name_pattern(word).search(joined):
             long = _long_form(word).search(joined)
             return f"{word} ({long.group()})" if long else word
@@ -202,8 +208,11 @@ def _most(own: dict[str, float], there: set[str]) -> float:
     return max(own[word] for word in own.keys() & there)
 
 
-def matcher(words: Sequence[str], texts: Sequence[str]) -> Matcher:
-    """Return how the stems of a question are found in these texts, a rare one counting for more."""
+def matcher(words: Sequence[str], texts: Sequence[str], earlier: frozenset[str] = frozenset()) -> Matcher:
+    """Return how the stems of a question are found in these texts, a rare one counting for more.
+
+    Those of an ``earlier`` question, which the last one follows, count for less.
+    """
     bags = [set(content_words(text)) for text in texts]
     vocabulary: dict[str, list[str]] = {}
     for other in set[str]().union(*bags):
@@ -212,7 +221,8 @@ def matcher(words: Sequence[str], texts: Sequence[str]) -> Matcher:
     frequency = Counter[int]()
     for bag in bags:
         frequency.update(place for place, own in enumerate(forms) if own.keys() & bag)
-    weights = [math.log(1 + len(bags) / (1 + frequency[place])) for place in range(len(forms))]
+    rarity = [math.log(1 + len(bags) / (1 + frequency[place])) for place in range(len(forms))]
+    weights = [(_EARLIER if word in earlier else 1.0) * one for word, one in zip(words, rarity, strict=True)]
     return Matcher(tuple(forms), tuple(weights))
 
 

@@ -11,9 +11,9 @@ from hybrid.generation.asking import Asked, Form
 from hybrid.generation.facts import Quotable, falls, range_of
 from hybrid.generation.matching import Matcher, also, names_held
 from hybrid.text.dates import dates
-from hybrid.text.identifiers import identifiers_held
+from hybrid.text.identifiers import identifiers, identifiers_held
 from hybrid.text.numbers import figure, quantities
-from hybrid.text.rows import TableRow, closed
+from hybrid.text.rows import NO, YES, TableRow, closed
 from hybrid.text.words import (
     IN_TIME,
     OF_ANY_COLUMN,
@@ -46,6 +46,9 @@ _CHANGE = re.compile(
     r"|declined?|shrunk|shrank|changed?)\b|\bby what amount\b|\bunterschied\b"
 )
 _SUM = re.compile(r"\b(?:together|altogether|in total|combined|sum of|in all|zusammen|insgesamt)\b")
+_ALL_OF = re.compile(r"\b(?:how many|which) [a-z]+\b")
+# So many rows are told one by one.
+_LISTED = 16
 _LEAST = re.compile(r"\b(?:at least|no less than|more than|over|above|mindestens)\s+(?=\d)")
 _MOST = re.compile(r"\b(?:at most|no more than|up to|under|below|less than|höchstens)\s+(?=\d)")
 _TOTAL = re.compile(r"\W*(?:(?:sub|grand )?totals?|sum|overall|summe|gesamt|insgesamt)\b", re.IGNORECASE)
@@ -63,9 +66,10 @@ class Reckoned:
     ours: str = ""
 
 
-def asks_for_extreme(question: str) -> bool:
-    """Tell whether a question asks for the greatest or the least of several, as far as its words tell."""
-    return bool(_SUPERLATIVE.search(_NO_EXTREME.sub(" ", question.lower())))
+def asks_of_all(question: str) -> bool:
+    """Tell whether a question asks for the greatest of several, all of a kind or how many there are."""
+    lowered = question.lower()
+    return bool(_ALL_OF.search(lowered) or _SUPERLATIVE.search(_NO_EXTREME.sub(" ", lowered)))
 
 
 def conditioned(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list[Quotable]:
@@ -118,10 +122,14 @@ def reckoned(
         (own for own in _tables(facts) if max(scores[p] for p in own) >= _NEAR * max(scores)),
         key=lambda own: -max(scores[place] for place in own),
     )
+    # what is counted is told by all words of the question, wherever its table was found
+    for own in _tables(facts) if asked.counted else near:
+        table = [facts[place] for place in own]
+        if found := _all_that(asked, table, words, counts or {}, best=scores[best] == max(scores)):
+            return found
     for own in near:
         table = [facts[place] for place in own]
-        found = _threshold(asked, lowered, table) or _extreme(asked, lowered, table, words, counts or {})
-        if found:
+        if found := _threshold(asked, lowered, table) or _extreme(asked, lowered, table, words, counts or {}):
             return found
     if arithmetic and scores[best] >= _NEAR * max(scores):
         table = next([facts[p] for p in own] for own in near if best in own)
@@ -165,9 +173,13 @@ def _says(asked: Asked, rows: Sequence[TableRow], column: int, words: Matcher) -
             return [
                 1.0 if fit else -1.0 if found else 0.0 for fit, found in zip(fits, ranges, strict=True)
             ], 1.0
+    name = rows[0].columns[column].lower()
+    if (told := _denied(asked, name, cells)) is not None:
+        return told, 1.0
     if all(figure(cell) for cell in cells if cell):
         return _equal(asked, rows[0].columns[column], cells), 1.0
-    held = [words.held(cell) for cell in cells]
+    # a part of a code is no word: A-2 is not in "Elm Street 2"
+    held = [words.held(" ".join(own for own in cell.split() if not identifiers(own))) for cell in cells]
     # what the name of the column says is asked for, and tells no row from another
     everywhere = frozenset.intersection(*held) | words.held(rows[0].columns[column])
     named = [names_held(asked.names, cell) for cell in cells]
@@ -177,10 +189,31 @@ def _says(asked: Asked, rows: Sequence[TableRow], column: int, words: Matcher) -
     return [1.0 if count == max(counts) else -1.0 for count in counts], _TEXT
 
 
+def _denied(asked: Asked, name: str, cells: Sequence[str]) -> list[float] | None:
+    """Return for each cell whether it is as a question wants what its column is called: "with no lift"."""
+    if not name or not re.search(rf"\b{_singular(name)}", asked.text.lower()):
+        return None
+    none = [cell.lower() in NO for cell in cells]
+    if re.search(rf"\b(?:no|without|kein\w*|ohne) (?:\w+ )?{re.escape(name)}", asked.text.lower()):
+        return [1.0 if one else -1.0 for one in none] if any(none) else None
+    if (
+        not (asked.counted or asked.lists)
+        or not any(none)
+        or not all(cell.lower() in (*YES, *NO) for cell in cells)
+    ):
+        return None
+    return [-1.0 if one else 1.0 for one in none]
+
+
 def _equal(asked: Asked, name: str, cells: Sequence[str]) -> list[float]:
     """Return for each of the figures of a column whether it is an amount of the question of its unit."""
     kinds = _kinds(f"1 {name.split()[-1]}") if name.split() else frozenset()
     told = {one.value for one in asked.amounts if kinds and kinds & {unit.kind for unit in one.units}}
+    last = stem(content_words(name)[-1]) if content_words(name) else ""
+    for one in quantities(asked.text):  # "three rooms", "hall 1"
+        beside = [*asked.text[: one.span.start].split()[-1:], *asked.text[one.span.end :].split()[:1]]
+        if one.value is not None and last in content_words(" ".join(beside)):
+            told.add(one.value)
     told |= {1.0} if re.search(rf"\b(?:each|every|per) {_singular(name)}\b", asked.text.lower()) else set()
     equal = [(number := figure(cell)) is not None and float(number.value) in told for cell in cells]
     return [1.0 if one else -1.0 for one in equal] if any(equal) else [0.0] * len(cells)
@@ -229,15 +262,56 @@ def _extreme(
         base = behind[0] if also(behind[0]) else base
     kept = _kept(table)
     rows = [fact.row for fact in kept if fact.row]
-    file, mark, _ = table[0].passage.source.partition("#")
-    if (mark and counts.get(file) != len(table)) or len(table) < _LONGEST - 1:
-        return None  # of a file of records there may be more than were found
+    if not _is_whole(table, counts) or len(table) < _LONGEST - 1:
+        return None
     across = _across(lowered, rows, words)
     if across is not None:
         return _greatest_cell(kept[0], across, down=down)
     # a total is none of the things that are compared
     single = [fact for fact in table if fact.row and not _TOTAL.match(fact.row.label)]
     return _greatest_row(asked, _kept(single or table), meant, base, down=down)
+
+
+def _is_whole(table: Sequence[Quotable], counts: Mapping[str, int]) -> bool:
+    """Tell whether no row is missing: of a file of records there may be more than were found."""
+    file, mark, _ = table[0].passage.source.partition("#")
+    return not mark or counts.get(file) == len(table)
+
+
+def _all_that(
+    asked: Asked, table: Sequence[Quotable], words: Matcher, counts: Mapping[str, int], *, best: bool
+) -> Reckoned | None:
+    """Return all rows that meet what a question says, and their number where that is asked for.
+
+    What is counted or listed is what the rows, their file or their table are called by, no column of figures.
+    All other words must be said by the cells that are met, or else the best row be of this table.
+    """
+    thing = asked.counted or (asked.thing if asked.lists else "")
+    rows = [fact.row for fact in table if fact.row]
+    if not thing or len(rows) < 2 or not _is_whole(table, counts):
+        return None
+    things = {thing, f"{thing}e"}  # the stem of codes is cod
+    of = next((p for p, name in enumerate(rows[0].columns) if things & set(content_words(name))), None)
+    above = set(content_words(f"{table[0].passage.source} {table[0].around}"))
+    if (of is None and not things & above) or (of and any(figure(row.cells[of]) for row in rows)):
+        return None
+    # what stands above all rows tells none from another
+    alike = not asked.names and all((things | above) & own.keys() for own in words.forms)
+    kept = [fact for fact in table if alike] or [fact for fact in _kept(table) if fact.in_range >= 0]
+    kept = sorted(kept, key=lambda fact: (len(fact.passage.source), fact.passage.source, fact.span.start))
+    if not kept or len(kept) > _LISTED or (not asked.counted and not kept[0].met):
+        return None
+    met = () if alike else kept[0].met
+    told = " ".join(cell for fact in kept if fact.row for place in met for cell in [fact.row.cells[place]])
+    names = " ".join(rows[0].columns[place] for place in met)
+    said = things | above | set(content_words(f"{told} {names} {' '.join(names_held(asked.names, told))}"))
+    said |= {stem(one.written.lower()) for one in quantities(asked.text) if met}
+    left = [word for place, word in enumerate(asked.words) if not said & {word, *words.forms[place]}]
+    if left and (asked.counted or not best or len(left) > 1 or len(kept) < 2):
+        return None
+    places = tuple(sorted({*met, *([of] if of else [])})) or (1,)
+    ours = f"Our count: {len(kept)}" if asked.counted else ""
+    return Reckoned(tuple(kept), tuple(places for _ in kept), ours)
 
 
 def _greatest_cell(fact: Quotable, across: Sequence[int], *, down: bool) -> Reckoned | None:
@@ -272,7 +346,8 @@ def _greatest_row(
         return None
     best_size = (min if down else max)(told)
     chosen = [fact for fact, size in zip(kept, sizes, strict=True) if size == best_size]
-    return Reckoned(tuple(chosen), tuple((column,) for _ in chosen)) if len(chosen) <= _LONGEST - 1 else None
+    places = tuple(_with_asked(asked, rows[0], column) for _ in chosen)
+    return Reckoned(tuple(chosen), places) if len(chosen) <= _LONGEST - 1 else None
 
 
 def _kept(table: Sequence[Quotable]) -> list[Quotable]:
@@ -376,7 +451,11 @@ def _arithmetic(
     places = _named_columns(asked, row, best.met, words)
     facts = [best]
     if len(places) < 2:
-        kept = [fact for fact in _kept(table) if fact.row and words.held(fact.row.label)]
+        kept = [
+            fact
+            for fact in _kept(table)
+            if fact.row and (words.held(fact.row.label) or names_held(asked.names, fact.row.label))
+        ]
         if len(kept) != 2 or not places:
             return None
         facts, cells = kept, [(fact, places[0]) for fact in kept]
@@ -405,7 +484,9 @@ def _arithmetic(
     sized = sized.translate(str.maketrans(",.", ".,")) if True in styles else sized
     shown = " ".join(filter(None, (before, sized, unit, scale)))
     chosen = tuple(places) if len(facts) == 1 else (places[0],)
-    return Reckoned(tuple(facts), tuple(chosen for _ in facts), f"{sign.join(written)} = {shown}")
+    return Reckoned(
+        tuple(facts), tuple(chosen for _ in facts), f"Our arithmetic: {sign.join(written)} = {shown}"
+    )
 
 
 def _named_columns(asked: Asked, row: TableRow, used: Sequence[int], words: Matcher) -> list[int]:

@@ -9,7 +9,7 @@ from itertools import product
 from hybrid.generation.asking import Asked, Form
 from hybrid.generation.matching import Matcher, names_held
 from hybrid.text.sentences import sentence_spans
-from hybrid.text.words import word_set
+from hybrid.text.words import POINTING
 from hybrid.types import CELLS, Span
 
 # A sentence of no more words is quoted whole; what is quoted of a longer one has at least so many.
@@ -89,9 +89,6 @@ _SUBJECT = re.compile(
     r"(?:the|an?|each|every|all|most|some|any|(?-i:[A-Z])[\w'’-]+|\d[\d,.]*)\b"
     rf"(?:\s[\w'’%$-]+){{0,7}}?\s(?:{_AUX}|\w{{2,}}ed)\b",
     re.IGNORECASE,
-)
-_LEANS = word_set(
-    "it they he she this that these those both latter former such here there them him one others"
 )
 
 
@@ -192,7 +189,7 @@ def _may_begin(text: str, begin: int) -> bool:
     left, kept = text[:begin], text[begin:]
     if _KEPT.search(left) or not _balanced(left) or not _SUBJECT.match(kept):
         return False
-    return _LEANS.isdisjoint(re.findall(r"\w+", kept.lower()))
+    return POINTING.isdisjoint(re.findall(r"\w+", kept.lower()))
 
 
 def _left(begin: int, end: int, cut: Sequence[Span]) -> list[Span]:

@@ -43,6 +43,13 @@ _CODED = 1.5
 _WHOLE, _LISTED = 0.3, 0.2
 _CAUSE, UNDER_CAUSE = 0.8, 1.3
 _ENDED = re.compile(r"[.!?:;,)\]”\"]$")
+# What only says that a table or a list comes.
+_ANNOUNCES = re.compile(
+    r"\b(?:the (?:following|below) (?:table|chart|graph|figure)s?|(?:table|chart|graph|figure)s? below"
+    r"|as follows|(?:set (?:forth|out)|shown|presented|summari[sz]ed|listed) below)\b",
+    re.IGNORECASE,
+)
+_ANNOUNCED = re.compile(r"\b(?:tables?|charts?|graphs?|figures?|lists?|tabelle)\b", re.IGNORECASE)
 _ENTRY = re.compile(r"(?P<label>[^\W\d][\w /-]{1,30}): (?P<value>.{1,60})")
 BECAUSE = re.compile(
     r"\b(?:because|due to|caused by|owing to|as a result|since(?! then\b|,| \d)|therefore|so that|reason"
@@ -62,7 +69,8 @@ def weigh(
     most = _COMPARED if load_chooser(embedder) is None else _COMPARED_FIRST
     best = np.argsort(-cheap, kind="stable")[:most]
     compared = embedder.embed_documents([facts[place].alone for place in best])
-    found = compared @ embedder.embed_queries([asked.text])[0]
+    # a follow-up is asked in its own words, and is about what the question before it was
+    found = compared @ embedder.embed_queries([asked.text, *([asked.last] if asked.earlier else [])]).mean(0)
     cosines = np.full(len(facts), float(found.min()))
     cosines[best] = found
     named = np.array([len(own & asked.codes) for own in held])
@@ -84,7 +92,7 @@ def reread(asked: Asked, facts: Sequence[Quotable], scores: Scores, embedder: Em
     if facts[best[0]].row or len(best) < 2:
         return scores
     found = _READ * chooser.score(
-        asked.text,
+        asked.last if asked.earlier else asked.text,
         [
             Offered(
                 fact.row.sentence() if fact.row else fact.text,
@@ -213,10 +221,12 @@ def _unasked(asked: Asked, fact: Quotable) -> float:
 
 
 def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
-    """Tell whether a fact is the title of a plain text, or an entry, "Author: …", that nobody asked for."""
+    """Tell whether a fact is a title, an entry, "Author: …", that nobody asked for, or announces a table."""
     if fact.row or fact.whole:
         return False
     text, passage = fact.text.strip(), fact.passage
+    if _ANNOUNCES.search(text) and not _ANNOUNCED.search(asked.text):
+        return not (asked.wanted and _tells(asked, text))
     behind = passage.text[fact.span.end - passage.span.start :]
     if (
         behind.startswith("\n\n")

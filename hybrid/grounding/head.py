@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hybrid.grounding.tokens import Lexicon, TokenEncoder, TokenVectors
+from hybrid.grounding.tokens import Lexicon, TokenEncoder, TokenVectors, joined
 
 _TOKEN_FEATURES = 14
 _LAYER_FEATURES = 3
@@ -281,17 +281,6 @@ def read(
         )
         reads.append(Read(claim, evidence, "\0".join(parts), kept))
     return reads
-
-
-def joined(parts: Sequence[TokenVectors]) -> TokenVectors:
-    """Return the tokens of several texts as one; places stay those within each text."""
-    if len(parts) == 1:
-        return parts[0]
-    return TokenVectors(
-        np.concatenate([part.ids for part in parts]),
-        np.concatenate([part.places for part in parts]),
-        np.concatenate([part.vectors for part in parts]),
-    )
 
 
 def focus(claim: TokenVectors, evidence: TokenVectors, lexicon: Lexicon, *, limit: int) -> NDArray[np.int64]:

@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +66,17 @@ class TokenVectors:
         return len(self.ids)
 
 
+def joined(parts: Sequence[TokenVectors]) -> TokenVectors:
+    """Return the tokens of several texts as one; places stay those within each text."""
+    if len(parts) == 1:
+        return parts[0]
+    return TokenVectors(
+        np.concatenate([part.ids for part in parts]),
+        np.concatenate([part.places for part in parts]),
+        np.concatenate([part.vectors for part in parts]),
+    )
+
+
 class TokenEncoder:
     """Texts of any length as token vectors, by an embedder that tells the states of its tokens.
 
@@ -104,20 +114,12 @@ class TokenEncoder:
     def _read(self, texts: Sequence[str]) -> dict[str, TokenVectors]:
         windows = [(text, window) for text in texts for window in self._windows(text)]
         vectors = self.embedder.states([ids for _, (ids, _) in windows], self._layers)
-        parts: dict[str, list[tuple[list[int], list[tuple[int, int]], Any]]] = {text: [] for text in texts}
+        none = np.zeros(0, np.int64)
+        empty = TokenVectors(none, none.reshape(0, 2), np.zeros((0, self.width), np.float16))
+        parts: dict[str, list[TokenVectors]] = {text: [] for text in texts}
         for (text, (ids, places)), own in zip(windows, vectors, strict=True):
-            parts[text].append((ids, places, own))
-        return {text: self._joined(own) for text, own in parts.items()}
-
-    def _joined(self, parts: Sequence[tuple[list[int], list[tuple[int, int]], Any]]) -> TokenVectors:
-        if not parts:
-            none = np.zeros(0, np.int64)
-            return TokenVectors(none, none.reshape(0, 2), np.zeros((0, self.width), np.float16))
-        return TokenVectors(
-            np.concatenate([np.asarray(ids, np.int64) for ids, _, _ in parts]),
-            np.concatenate([np.asarray(places, np.int64).reshape(-1, 2) for _, places, _ in parts]),
-            np.concatenate([vectors for _, _, vectors in parts]),
-        )
+            parts[text].append(TokenVectors(np.array(ids, np.int64), np.array(places, np.int64), own))
+        return {text: joined(own or [empty]) for text, own in parts.items()}
 
     def _windows(self, text: str) -> list[tuple[list[int], list[tuple[int, int]]]]:
         """Return ids and places of the tokens, in windows of whole sentences where they fit."""

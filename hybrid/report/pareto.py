@@ -62,7 +62,7 @@ def pareto_front(tried: Sequence[Tried], *, budget: float) -> Pareto:
             f"the settings were measured differently: {sorted(axes)}",
             hint="compare settings of one domain, measured on one suite",
         )
-    rows = [(each.name, _upwards(each.gain), _upwards(each.loss)) for each in tried]
+    rows = [(each.name, each.gain.upwards, each.loss.upwards) for each in tried]
     ((gained, gain_unit, lost, loss_unit),) = axes
     points = []
     for name, (gain, gain_low, gain_high), (kept, low, high) in rows:
@@ -103,10 +103,3 @@ def cells(found: Pareto) -> list[tuple[str, ...]]:
 def signed(value: float) -> str:
     """Return a gain or loss with its sign."""
     return words.plain(value, signed=True)
-
-
-def _upwards(change: Change) -> tuple[float, float, float]:
-    """Return a change and its bounds so that more is better."""
-    sign = 1.0 if change.higher_is_better else -1.0
-    low, high = sorted((sign * change.low, sign * change.high))
-    return sign * change.change, low, high

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from hybrid.generation.asking import shortened
+from hybrid.generation.asking import FOLLOWED, shortened
 from hybrid.generation.prompts import FollowupPrompt
 from hybrid.generation.talk import hear
 from hybrid.models import Generator
@@ -82,9 +82,9 @@ def standalone(question: str, history: Sequence[Message]) -> str:
     A follow-up is told by words that point back (it, those, the other), by how it begins (and, why, what
     about), by assent to what was offered last, or by having hardly a word of its own; it is put behind the
     question that it follows and, where it points back, behind the names that the answer to that brought up.
-    Any other question, and one that says that it changes the subject, stands as it is. The passages of the
-    answer before it are found again by this, in the index of now and for who asks now. ``history`` are the
-    turns before it, the oldest first.
+    What was asked before ends with ``FOLLOWED``. Any other question, and one that says that it changes the
+    subject, stands as it is. The passages of the answer before it are found again by this, in the index of
+    now and for who asks now. ``history`` are the turns before it, the oldest first.
     """
     told = [turn.content for turn in history if turn.role is MessageRole.USER][-2 * _TURNS :]
     asked = [heard.question for heard in map(hear, map(shortened, told)) if heard.act is None][-_TURNS:]
@@ -129,8 +129,8 @@ def _joined(topic: str, question: str, answer: str) -> str:
         return exchanged
     if _AGREEING.match(text) and (offer := _offer(answer)):
         rest = content_words(_AGREEING.sub("", text, count=1))
-        return " ".join([topic, offer, *([text] if rest else [])])
-    return " ".join([topic, *_names(answer, topic, text), text]) if _leans(text) else text
+        return FOLLOWED.join([topic, offer, *([text] if rest else [])])
+    return FOLLOWED.join([" ".join([topic, *_names(answer, topic, text)]), text]) if _leans(text) else text
 
 
 def _exchanged(topic: str, text: str) -> str | None:
@@ -247,4 +247,4 @@ def understood(answer: Answer, question: str, meant: str) -> Answer:
     """Return an answer to what a question was understood to ask as one to the question itself."""
     if meant in (question.strip(), hear(question).question):
         return replace(answer, question=question)
-    return replace(answer, question=question, standalone=meant)
+    return replace(answer, question=question, standalone=" ".join(meant.split()))

@@ -19,12 +19,23 @@ _SCALE = re.compile(
 )
 _FIGURE = re.compile(r"(?:[$€£¥]|[A-Z]{3}\b)?\s*[(−–-]?\s*[$€£¥]?\s*\d[\d,.\s]*\)?")
 _YEAR = re.compile(r"(?:19|20)\d\d")
+# What says nothing without the name of its column.
+YES, NO = ("yes", "ja", "true", "✓"), ("no", "none", "nein", "false", "–", "-")
 # Figures that the scale of a table does not count.
 _OWN_UNIT = re.compile(
     r"%|\bper\b|percent|ratio|rates?\b|number of|\bshares?\b|margin|\b(?:days|years|months)\b(?! end)"
     r"|headcount|employees|basis points|\bage\b",
     re.IGNORECASE,
 )
+# Of amounts those that are not of a table's size: what one share or one unit earns or costs.
+_EACH = re.compile(r"(?<!as )\bper (?:\w+ ){0,2}(?:share|unit|ads|warrant)s?\b|\beps\b", re.IGNORECASE)
+# Cells that say in what the figures below them are counted, and labels whose cells tell a unit.
+_UNIT = re.compile(
+    r"[(\[]?(?:[$€£¥%]|[a-z]{0,3}[$€£¥]|usd|eur|gbp|chf)[’' ]?"
+    r"(?P<scale>mn?|k|0{3}s?|millions?|thousands?|billions?)?[)\]]?",
+    re.IGNORECASE,
+)
+_TELLS_UNIT = re.compile(r"currenc|unit|symbol|sign|währung|einheit", re.IGNORECASE)
 # A table with other figures too, whose scale is of amounts with a decimal point: "money in million EUR".
 _MONEY_ALONE = re.compile(r"\b(?:money|monetary|amounts of money)\b", re.IGNORECASE)
 # Words of a question that every column of years has.
@@ -79,10 +90,20 @@ class TableRow:
         cells = (" ".join(filter(None, (_tidy(self.columns[p]), self.valued(p)))) for p in said)
         return f"{label}: {'; '.join(cells)}" if label else "; ".join(cells)
 
+    @property
+    def counts(self) -> bool:
+        """Tell whether it only says in what the rows below it are counted."""
+        units = [_UNIT.fullmatch(cell) for cell in self.cells[self._first + 1 :] if cell]
+        found = [unit for unit in units if unit]
+        if not found or len(found) < len(units) or _TELLS_UNIT.search(self.label):
+            return False
+        return len(found) > 1 or bool(found[0]["scale"])
+
     def _told(self, place: int) -> str:
-        """Return a cell that says which row it is; of a number also what it counts."""
+        """Return a cell that says which row it is; of a number, yes or no also of what."""
         cell = self.cells[place]
-        return f"{_tidy(self.columns[place])} {cell}" if _FIGURE.fullmatch(cell) else cell
+        bare = _FIGURE.fullmatch(cell) or cell.lower() in (*YES, *NO)
+        return f"{_tidy(self.columns[place])} {cell}" if bare else cell
 
     def asked(self, question: str, *, without: Sequence[int] = (), named: Sequence[int] = ()) -> str:
         """Return the row as a sentence with the cells whose columns a question names, else with all.
@@ -116,7 +137,7 @@ class TableRow:
         if not _FIGURE.fullmatch(cell) or _YEAR.fullmatch(cell):
             return cell
         own = _OWN_UNIT.search(f"{self.label} {name}") and not _MONEY.search(cell)
-        scale = "" if own or "per share" in self.label.lower() else self._scale(name)
+        scale = "" if own or _EACH.search(self.label) else self._scale(name)
         return f"{cell} {scale}" if scale else cell
 
     def _scale(self, name: str) -> str:

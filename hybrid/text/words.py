@@ -32,13 +32,15 @@ STOP_WORDS = word_set(
     were what when where which while who whom why will with would you your
     """
 )
-# What a sentence begins with when it speaks of something said before.
-LEANING = word_set(
+# What stands for something said before, and what else a sentence begins with that hangs on another one.
+POINTING = word_set(
+    "both former he here him it latter one others she such that them then there these they this those"
+)
+LEANING = POINTING | word_set(
     """
-    accordingly additionally again also and another both but consequently each either examples finally
-    first former furthermore he hence her here his however i instead it its latter likewise meanwhile
-    moreover neither next note one or others otherwise our second see she similarly so such that their
-    them then there therefore these they third this those thus we what which yet you your
+    accordingly additionally again also and another but consequently each either examples finally first
+    furthermore hence her his however i instead its likewise meanwhile moreover neither next note or
+    otherwise our second see similarly so their therefore third thus we what which yet you your
     """
 )
 NEGATORS = word_set("not no never without neither nor none nobody nothing cannot hardly scarcely unable")

@@ -6,12 +6,21 @@ from pathlib import Path
 import pytest
 
 from hybrid.adaptation.checking import Assessment, check_generator, gain_in_service, repair, tell
-from hybrid.adaptation.gate import Budget
 from hybrid.adaptation.methods.encoding import encode
 from hybrid.adaptation.methods.generator import Base, tune_generator
 from hybrid.adaptation.store import AdapterStore, read_card, write_card
 from hybrid.adaptation.suites import Choice, Suite, SuitePassage
-from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Example, ExampleKind, Examples, Measure
+from hybrid.adaptation.values import (
+    AdapterKind,
+    Budget,
+    Card,
+    Change,
+    Data,
+    Example,
+    ExampleKind,
+    Examples,
+    Measure,
+)
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import AdapterError, UsageError
 from hybrid.models.device import Placement

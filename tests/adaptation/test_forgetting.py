@@ -32,7 +32,6 @@ from hybrid.adaptation.forgetting import (
     measure_tasks,
     refusal_changes,
 )
-from hybrid.adaptation.gate import Budget, judge
 from hybrid.adaptation.methods.embedder import pool_scores
 from hybrid.adaptation.methods.encoding import compare, paired_change, pieces
 from hybrid.adaptation.suites import (
@@ -46,7 +45,7 @@ from hybrid.adaptation.suites import (
     read_collection,
     shipped_suite,
 )
-from hybrid.adaptation.values import Change, Declining, ExampleKind, Measure
+from hybrid.adaptation.values import Budget, Change, Declining, ExampleKind, Measure, judge
 from hybrid.config import Reader, load_settings
 from hybrid.errors import AdapterError, ExtraMissing, UsageError
 from hybrid.generation.prompts import load_prompts
@@ -253,9 +252,7 @@ _VALUES = st.lists(st.tuples(st.floats(0, 9), st.floats(1, 300)), min_size=12, m
 @pytest.mark.slow
 @given(_VALUES)
 def test_equal_items_have_changed_by_nothing(values):
-    items = [
-        Item(Measure.TEXT, str(n), str(n), value, value, weight) for n, (value, weight) in enumerate(values)
-    ]
+    items = [Item(Measure.TEXT, str(n), value, value, weight) for n, (value, weight) in enumerate(values)]
     (change,) = changes(items)
     assert (change.change, change.low, change.high) == (0, 0, 0)
 
@@ -263,9 +260,7 @@ def test_equal_items_have_changed_by_nothing(values):
 @pytest.mark.slow
 @given(_VALUES, st.floats(-0.5, 0.5))
 def test_a_shift_of_all_items_is_the_change(values, shift):
-    items = [
-        Item(Measure.TEXT, str(n), str(n), value, value + shift, 100.0) for n, (value, _) in enumerate(values)
-    ]
+    items = [Item(Measure.TEXT, str(n), value, value + shift, 100.0) for n, (value, _) in enumerate(values)]
     (change,) = changes(items)
     assert change.change == pytest.approx(shift, abs=1e-9)
     assert change.low <= change.change + 1e-9
@@ -274,9 +269,9 @@ def test_a_shift_of_all_items_is_the_change(values, shift):
 
 def test_one_measure_after_the_other_in_the_order_of_the_items():
     items = [
-        Item(Measure.PAIRS, "a", "a", 0.5, 0.25),
-        Item(Measure.TEXT, "b", "b", 3.0, 3.5, 10),
-        Item(Measure.PAIRS, "c", "c", 0.5, 0.75),
+        Item(Measure.PAIRS, "a", 0.5, 0.25),
+        Item(Measure.TEXT, "b", 3.0, 3.5, 10),
+        Item(Measure.PAIRS, "c", 0.5, 0.75),
     ]
     found = changes(items)
     assert [change.measure for change in found] == [Measure.PAIRS, Measure.TEXT]
@@ -285,7 +280,7 @@ def test_one_measure_after_the_other_in_the_order_of_the_items():
 
 
 def test_more_tokens_weigh_more():
-    items = [Item(Measure.TEXT, "a", "a", 2.0, 3.0, 300), Item(Measure.TEXT, "b", "b", 2.0, 2.0, 100)]
+    items = [Item(Measure.TEXT, "a", 2.0, 3.0, 300), Item(Measure.TEXT, "b", 2.0, 2.0, 100)]
     (change,) = changes(items)
     assert change.change == pytest.approx(0.75)
 

@@ -16,9 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.adaptation import store as module
-from hybrid.adaptation.gate import Budget, reasons
 from hybrid.adaptation.store import AdapterStore, card_values, parse_card, read_card, write_card
-from hybrid.adaptation.values import AdapterKind, Card, Change, Data, LossPoint
+from hybrid.adaptation.values import AdapterKind, Budget, Card, Change, Data, LossPoint, reasons
 from hybrid.config import Method, Reader
 from hybrid.errors import AdapterError, GateFailed, IndexLocked, ModelMissing, StorageError, UsageError
 from hybrid.files import folder_lock

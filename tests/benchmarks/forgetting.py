@@ -34,7 +34,6 @@ from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.examples import text_examples
 from hybrid.adaptation.data.given import load_examples, save_examples
 from hybrid.adaptation.forgetting import COUNTINGS, Item, Measure, changes, measure
-from hybrid.adaptation.gate import Budget, judge
 from hybrid.adaptation.methods import generator as training
 from hybrid.adaptation.methods.deltas import (
     Deltas,
@@ -61,6 +60,7 @@ from hybrid.adaptation.store import read_card, write_card
 from hybrid.adaptation.suites import Suite, load_suite, probe_texts, shipped_suite
 from hybrid.adaptation.values import (
     AdapterKind,
+    Budget,
     Card,
     Change,
     Data,
@@ -68,6 +68,7 @@ from hybrid.adaptation.values import (
     ExampleKind,
     Examples,
     Merging,
+    judge,
 )
 from hybrid.config import AdaptationSettings, Method, ModelSettings
 from hybrid.files import read_jsonl, write_json

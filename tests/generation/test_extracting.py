@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from hybrid.generation import weighing
+from hybrid.generation.asking import FOLLOWED
 from hybrid.generation.citations import join_cited, only_quoted, stretch_of
 from hybrid.generation.extracting import extract
 from hybrid.generation.prompts import passage_of
@@ -127,7 +128,7 @@ def test_of_a_record_the_field_is_said_that_was_asked_for():
 
 def test_a_question_for_yes_or_no_is_answered_so_where_the_cell_decides_it():
     found = said("Is the Lamp Brio black in stock?", hit(RECORD, "B-20", source="list.csv#2"))
-    assert found == "No: “B-20, Lamp Brio black, stock: 0.” [1]"
+    assert found == "No: B-20, Lamp Brio black, stock: 0. [1]"
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ def test_a_sibling_with_another_name_is_not_quoted_and_the_right_one_is_named():
         hit("Clean it with vinegar or soap.", "L10 manual", "Cleaning", source="l10.md"),
         hit("Never use vinegar.", "L20 manual", "Cleaning", source="l20.md", score=0.8),
     )
-    assert found == "No: “L20 manual: Never use vinegar.” [1]"
+    assert found == "No: L20 manual: “Never use vinegar.” [1]"
 
 
 def test_both_of_two_things_are_told_apart():
@@ -319,7 +320,7 @@ def test_the_default_of_an_entry_is_said_rather_than_what_the_entry_is():
 @pytest.mark.parametrize(
     ("text", "quoted"),
     [
-        ("No: “L20 manual: Never use vinegar.” [1]", "Never use vinegar. [1]"),
+        ("No: L20 manual: “Never use vinegar.” [1]", "Never use vinegar. [1]"),
         ("2.4.0 (3 May 2026): New: a timer. [1]", "New: a timer. [1]"),
         ("2.4.0 (3 May 2026) [1]", "[1]"),
         ("Up to 25 items. [1] (Older: Lending 2022.) [2]", "Up to 25 items. [1] [2]"),
@@ -449,3 +450,85 @@ def test_of_a_list_of_versions_the_item_of_the_one_that_is_asked_about_is_quoted
 )
 def test_a_record_of_two_fields_is_a_row_unless_it_is_a_question_with_its_answer(record, answer):
     assert said("What is the price of Lamp 7?", hit(record, source="list.csv#7")) == answer
+
+
+def test_a_sentence_that_only_says_that_a_table_comes_gives_way_to_what_tells():
+    text = (
+        "The following table shows net sales by segment for the year 2019.\n\n"
+        "Net sales were $93,662 in 2019, a decrease of 9 % by segment."
+    )
+    assert said("What were the net sales by segment for the year 2019?", hit(text)).startswith(
+        "Net sales were"
+    )
+    assert said("What does the following table show?", hit(text)).startswith("The following table")
+
+
+MINUTES = hit(
+    "Minutes of the board\n\n1. Accounts. The accounts for 2024 were approved. The surplus was 90 EUR.\n\n"
+    "2. Solar panels. The house on the square is left out because its roof is listed. They cost 100 EUR.",
+    "Minutes",
+)
+CODES = hit(
+    "E413 is shown if the door is opened. The foreman resets it.\n\nE507 is shown if the curtain is broken. "
+    "The door need not be opened.",
+    "Faults",
+)
+
+
+def test_an_item_of_minutes_is_quoted_under_its_label_and_never_all_of_them():
+    assert said("Why is the square left out of the solar panels?", MINUTES) == (
+        "Solar panels: The house on the square is left out because its roof is listed. [1]"
+    )
+
+
+def test_a_long_list_is_not_quoted_whole_where_one_thing_is_asked_for():
+    items = "\n".join(f"- The {n}th room is cleaned by the staff and aired for an hour" for n in range(3, 9))
+    found = said("When is the pool cleaned?", hit(f"{items}\n- Pool: cleaned on Friday", "Cleaning"))
+    assert found.startswith("Pool: cleaned on Friday")
+
+
+def test_in_a_paragraph_that_begins_with_a_code_all_is_about_that_code():
+    assert said("E507: must the door be opened?", CODES) == "No: E507: “The door need not be opened.” [1]"
+    assert said("The machine shows E413, who resets it?", CODES).startswith("E413: The foreman resets it.")
+
+
+def test_a_code_that_is_written_with_a_dash_is_no_abbreviation():
+    found = said(
+        "Is the TL-400 stronger than the TL-250?",
+        hit("A bore was too large.\n\nTL-250: 11 kW.\n\nTL-400: 18 kW.", "Lathes"),
+    )
+    assert "TL-250" in found and "TL-400" in found and "bore" not in found
+
+
+@pytest.mark.parametrize(
+    ("sentence", "no"),
+    [("Charcoal and gas grills are not allowed.", True), ("Opened gas grills are not allowed.", False)],
+)
+def test_of_two_things_that_are_denied_each_is(sentence, no):
+    found = said("Are gas grills allowed?", hit(sentence, "Rules", "Balconies"))
+    assert found.startswith("No: ") is no
+
+
+def test_what_stands_in_quotation_marks_is_verbatim():
+    page = hit("Opening hours: The hall is open on Sundays.", "Hall", "Times")
+    found = said("Is the hall open on Sundays?", page)
+    assert found.partition("“")[2].partition("”")[0] in page.chunk.text
+    found = said("Is the hall open on Sundays?", hit("Hours\nThe hall is open on Sundays.", "Hall", "Times"))
+    assert found == "Yes: Hours: “The hall is open on Sundays.” [1]"
+
+
+@pytest.mark.parametrize(
+    ("question", "begins"),
+    [
+        ("How often is the lens cleaned?{}Who may operate it?", "Only persons with a certificate"),
+        ("Who may operate the laser?{}And how often is the lens cleaned?", "The lens is cleaned"),
+    ],
+)
+def test_a_follow_up_is_not_answered_by_the_sentence_before_again(question, begins):
+    text = "The lens is cleaned every 40 hours of operation. Only persons with a certificate may operate it."
+    assert said(question.format(FOLLOWED), hit(text, "Service", "Laser")).startswith(begins)
+
+
+def test_a_sentence_that_leans_is_quoted_with_the_one_before_it():
+    text = "Tools up to 200 EUR are ordered by the store. Above that the foreman signs."
+    assert said("Who signs for more?", hit(text, "Store")).startswith("Tools up to 200 EUR")

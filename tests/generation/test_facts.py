@@ -145,3 +145,28 @@ def test_what_an_item_without_a_label_says_is_quoted_whole():
     )
     said = [fact.text for fact in facts if not fact.whole]
     assert said == ["A booking may be changed free of charge. After a day it costs 8 EUR.", "None is sold."]
+
+
+def test_lines_that_only_stand_above_rows_are_no_facts():
+    text = "Sales by country: |  | \nSales | $M | $M\nUK | 83.2 | 79.9\nAll sums are final. |  | "
+    chunk = Chunk("a.md", 0, 0, len(text), text, ("Sales",), columns=("", "2019", "2018"))
+    found = facts_of(
+        read_question("What are the sales from the UK in 2019?"), passage_of(1, Hit(chunk, 1.0)), 1.0
+    )
+    assert [fact.text for fact in found] == ["Sales by country, UK, 2019: 83.2.", "All sums are final."]
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "repeated"),
+    [
+        ("What do stock compensation costs result from?", "Stock Compensation Costs", True),
+        ("What do stock compensation costs result from?", "Stock compensation costs result from:", False),
+        ("Is the pool or the sauna closed?", "The sauna", False),
+        ("What is a heat pump?", "Heat pump with a buffer", False),
+    ],
+)
+def test_a_heading_in_words_of_the_question_is_no_answer(question, text, repeated):
+    asked = read_question(question)
+    chunk = Chunk("a.md", 0, 0, len(text), text)
+    fact = next(iter(facts_of(asked, passage_of(1, Hit(chunk, 1.0)), 1.0)))
+    assert repeats(asked, fact) is repeated

@@ -7,7 +7,7 @@ import pytest
 from hybrid.generation.citations import join_cited, only_quoted
 from hybrid.generation.extracting import extract
 from hybrid.generation.prompts import passage_of
-from hybrid.generation.reckoning import asks_for_extreme
+from hybrid.generation.reckoning import asks_of_all
 from hybrid.testing import HashEmbedder
 from hybrid.types import Answer, Arm, Chunk, Hit
 
@@ -140,7 +140,7 @@ def test_where_one_of_all_records_has_no_figure_but_words_none_is_told():
     ],
 )
 def test_a_question_for_an_extreme_is_known_by_its_words(question, asks):
-    assert asks_for_extreme(question) is asks
+    assert asks_of_all(question) is asks
 
 
 def test_two_conditions_choose_the_record():
@@ -171,3 +171,71 @@ def test_a_word_that_only_ends_as_an_extreme_is_none():
 def test_a_total_is_not_the_greatest_of_the_things_that_it_adds_up():
     table = (("Region", "Sales"), "North | 40 EUR\nSouth | 70 EUR\nTotal | 110 EUR")
     assert said("Which region has the highest sales?", table)[0].text == "South, Sales: 70 EUR. [1]"
+
+
+FAULTS = (
+    ("Code", "Meaning", "Remedy", "Waiting list"),
+    "S1 | Motor too hot | Let it rest | none\nS2 | Motor too slow | Check the belt | 2 days\n"
+    "S3 | Lid open | Close it | 5 days",
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "table", "answer"),
+    [
+        ("How many codes are there?", FAULTS, "(Our count: 3.)"),
+        ("How many rooms have 28 seats?", ROOMS, "Oar room, Seats: 28. [1] (Our count: 1.)"),
+        ("Which code has no waiting list?", FAULTS, "S1, Waiting list none: "),
+        ("Which boat is longer, the Otter or the Heron?", BOATS, "Otter"),
+        ("Is the Otter longer than the Heron?", BOATS, "Heron"),
+    ],
+)
+def test_rows_are_counted_and_compared(question, table, answer):
+    assert answer in said(question, table)[0].text
+
+
+def test_rows_are_not_counted_where_a_word_of_the_question_is_said_by_none():
+    assert "count" not in said("How many codes did the Otter ever show?", FAULTS)[0].text
+    assert "count" not in said("How many seats has the Loft?", ROOMS)[0].text
+
+
+def records(question, *fields, given=True):
+    hits = [
+        Hit(Chunk(f"flats.csv#{n}", 0, 0, len(text), text, ("flats",)), 1.0 - n / 100)
+        for n, text in enumerate(fields, start=1)
+    ]
+    passages = [passage_of(n, hit) for n, hit in enumerate(hits, start=1)]
+    found = extract(question, hits, passages, HashEmbedder(256), sentences=2, rows=passages if given else ())
+    return join_cited(found.cited).text
+
+
+FLATS = (
+    "flat: A-1\nhouse: Elm Street 2\nrooms: 2\nlift: no\nvacant_from: 2026-05-01",
+    "flat: A-2\nhouse: Elm Street 2\nrooms: 3\nlift: no",
+    "flat: B-1\nhouse: Oak Street 4\nrooms: 3\nlift: yes\nvacant_from: 2026-07-01",
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("How many flats have three rooms?", "A-2, rooms: 3. [1] B-1, rooms: 3. [2] (Our count: 2.)"),
+        ("How many flats have a lift?", "B-1, lift: yes. [1] (Our count: 1.)"),
+        ("Which flats are in Elm Street 2?", "A-1, house: Elm Street 2. [1] A-2, house: Elm Street 2. [2]"),
+        ("Which flats are vacant from May?", "A-1, vacant from: 2026-05-01. [1]"),
+        ("Which flat has the most rooms?", "A-2, rooms: 3. [1] B-1, rooms: 3. [2]"),
+        ("How many more rooms has A-2 than A-1?", "Our arithmetic: 3 − 2 = 1"),
+    ],
+)
+def test_records_with_empty_cells_are_rows_of_one_table(question, answer):
+    assert answer in records(question, *FLATS)
+
+
+def test_records_are_not_counted_where_others_may_not_be_found():
+    assert "count" not in records("How many flats have three rooms?", *FLATS, given=False)
+
+
+def test_of_a_cell_that_says_otherwise_in_another_row_there_is_no_yes_or_no():
+    assert records("Is there a lift in Elm Street 2?", *FLATS).startswith("No: ")
+    mixed = FLATS[1].replace("lift: no", "lift: yes")
+    assert not records("Is there a lift in Elm Street 2?", FLATS[0], mixed).startswith(("Yes", "No"))

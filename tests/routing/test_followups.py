@@ -12,11 +12,17 @@ from hypothesis import strategies as st
 from hybrid import Assistant, load_settings
 from hybrid.domains import Assistants
 from hybrid.generation.prompts import load_followup_prompt
-from hybrid.routing.followups import Conversation, rewritten, standalone
+from hybrid.routing import followups
+from hybrid.routing.followups import Conversation, rewritten
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Answer, Arm, Message, MessageRole
 
 _EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "postgres"
+
+
+def standalone(question, history):
+    """Return what is understood, as it is shown."""
+    return " ".join(followups.standalone(question, history).split())
 
 
 def _history(*texts):
@@ -144,7 +150,7 @@ def test_a_generator_rewrites_and_what_it_invents_is_not_taken(written, taken):
     history = _history("Which pump is for cold rooms?", "The K200 is. [1]")
     generator = ScriptedGenerator([written])
     found = rewritten("how heavy is it?", history, generator, load_followup_prompt("en"))
-    by_rule = standalone("how heavy is it?", history)
+    by_rule = followups.standalone("how heavy is it?", history)
     assert found == ("How heavy is the pump K200?" if taken else by_rule)
     assert rewritten(" why? ", [], generator, load_followup_prompt("en")) == "why?"
 

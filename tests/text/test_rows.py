@@ -174,3 +174,33 @@ def test_a_sentence_of_cells_has_one_end():
         "Total: 5.",
         "Really?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("Earnings per common share — diluted | $2.41 | $2.70", "2019 $2.41; 2018 $2.70"),
+        ("Basic EPS | $2.41 | $2.70", "2019 $2.41; 2018 $2.70"),
+        ("Revenue, as per note 3 | $241 | $270", "2019 $241 thousand; 2018 $270 thousand"),
+    ],
+)
+def test_what_one_share_earns_is_not_in_thousands(row, said):
+    found = sayings(f"{row}\nOther | 1 | 2\n", "Income (in thousands)", ("", "2019", "2018"))
+    assert found[0].text.partition(": ")[2] == said
+
+
+@pytest.mark.parametrize(
+    ("row", "counts"),
+    [
+        ("Revenue by country | $M | $M", True),
+        (" | US$’000 | US$’000", True),
+        ("Share | % | %", True),
+        ("Sales | €m | ", True),
+        ("Price | € | ", False),
+        ("Currency | EUR | USD", False),
+        ("Format | csv | json", False),
+        ("Revenue | $5 | $6", False),
+    ],
+)
+def test_a_row_of_units_only_says_in_what_the_others_are_counted(row, counts):
+    assert _rows(f"{row}\nOther | 1 | 2\n", ("", "2019", "2018"))[0].counts is counts

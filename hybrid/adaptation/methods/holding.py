@@ -10,10 +10,8 @@ the rank. L2 to the start is the same with ones.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,6 +24,7 @@ from torch.nn import functional
 from hybrid.adaptation.data.given import load_examples, save_examples
 from hybrid.adaptation.methods.encoding import Encoded, first_tokens
 from hybrid.adaptation.methods.lora import lora_layers, precision
+from hybrid.adaptation.suites import instructions
 from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
@@ -92,13 +91,6 @@ def _made(module: Any, dialogue: Dialogue, tokens: int, seed: int) -> list[Examp
     examples += _texts(module, dialogue, left, seed)
     order = np.random.default_rng(seed).permutation(len(examples))
     return [examples[place] for place in order]
-
-
-def instructions() -> list[str]:
-    """Return the general instructions that ship with the package."""
-    file = resources.files("hybrid.adaptation") / "suite" / "instructions.jsonl"
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return [str(json.loads(line)["instruction"]) for line in lines if line.strip()]
 
 
 def _answers(

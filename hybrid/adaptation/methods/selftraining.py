@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit, softmax
 
 from hybrid.adaptation.methods.encoding import paired_change
 from hybrid.adaptation.values import Change
@@ -120,11 +121,7 @@ def probabilities(teacher: Generator, questions: Sequence[Question], prompts: Pr
         ):
             asked.append(prompts.choice(text, shown))
             options.append(own)
-    values = teacher.log_likelihoods(asked, options)
-    shares = []
-    for row in values:
-        weights = np.exp(np.asarray(row) - max(row))
-        shares.append(weights / weights.sum())
+    shares = [softmax(row) for row in teacher.log_likelihoods(asked, options)]
     return [np.stack(shares[place : place + 3]) for place in range(0, len(shares), 3)]
 
 
@@ -248,5 +245,4 @@ def _rights(policy: Generator, questions: Sequence[Question], prompts: Prompts) 
 
 
 def _logit(share: float) -> float:
-    bounded = min(max(float(share), 1e-6), 1 - 1e-6)
-    return math.log(bounded / (1 - bounded))
+    return float(logit(np.clip(share, 1e-6, 1 - 1e-6)))

@@ -2,9 +2,8 @@ from dataclasses import fields
 
 import pytest
 
-from hybrid.evaluation.covered import uncovered
 from hybrid.evaluation.outcomes import Outcome, Retrieved
-from hybrid.evaluation.scores import Scores
+from hybrid.evaluation.scores import Scores, uncovered
 from hybrid.evaluation.scoring import score_all, summarise
 from hybrid.grounding.calibration import UNCALIBRATED
 from hybrid.grounding.judge import Grounder
