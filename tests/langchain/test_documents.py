@@ -130,7 +130,11 @@ def test_scores_are_cosines_and_relevance_is_from_0_to_1(store):
 @pytest.mark.slow
 def test_what_is_found_may_be_unlike_one_another(store):
     assert store.max_marginal_relevance_search("port") == []
-    same = ["The port of the server is 5432.", "The server port is 5432.", "The oven bakes dough in the port."]
+    same = [
+        "The port of the server is 5432.",
+        "The server port is 5432.",
+        "The oven bakes dough in the port.",
+    ]
     store.add_texts(same, ids=["one", "two", "other"])
     asked = {"k": 2, "lambda_mult": 0.2}
     found = store.as_retriever(search_type="mmr", search_kwargs=asked).invoke("port of the server")
