@@ -124,6 +124,11 @@ def probe_texts() -> tuple[str, ...]:
     return tuple(passage.text for passage in _passages("probe"))
 
 
+def instructions() -> list[str]:
+    """Return general instructions, none of which the suite asks: what tuning rehearses."""
+    return [str(row["instruction"]) for row in _rows("instructions.jsonl")]
+
+
 def choice_of(question: str, right: str, wrong: Sequence[str]) -> Choice:
     """Return a question whose options are in alphabetical order, so that no place is favoured.
 

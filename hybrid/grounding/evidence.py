@@ -308,44 +308,29 @@ def cut_pair(pair: Pair, length: Callable[[Pair], int], limit: int) -> list[Pair
     return [Pair(pair.evidence[span.start : span.end], pair.claim) for span in spans]
 
 
-def windows(text: str, length: Callable[[str], int], room: int) -> list[Span]:
+def windows(text: str, length: Callable[[str], int], room: int, span: Span | None = None) -> list[Span]:
     """Return overlapping stretches that together are the whole text, each no longer than the room.
 
     ``length`` is how long a text is, such as its number of tokens, ``room`` the greatest length; a single
-    letter is kept even if it is longer.
+    letter is kept even if it is longer. ``span`` is the part of the text that is cut, all of it without one.
     """
-    return _windows(text, Span(0, len(text)), length, room)
-
-
-def _windows(text: str, span: Span, length: Callable[[str], int], room: int) -> list[Span]:
-    size = span.end - span.start
-    found = length(text[span.start : span.end])
+    low, high = (0, len(text)) if span is None else (span.start, span.end)
+    size, found = high - low, length(text[low:high])
     if found <= room or size < 2:
-        return [span]
+        return [Span(low, high)]
     # shorter than the whole, whatever is measured, so that cutting comes to an end
     width = min(max(int(size * _FILL * room / found), 1), size - 1)
-    step = max(int(width * _STEP), 1)
-    pieces: list[Span] = []
-    for start in range(span.start, span.end, step):
-        end = min(start + width, span.end)
-        first = _word_start(text, start, span.start, width // _REACH)
-        last = _word_end(text, end, span.end, width // _REACH)
+    step, reach = max(int(width * _STEP), 1), width // _REACH
+    parts: list[Span] = []
+    for start in range(low, high, step):
+        end = min(start + width, high)
+        # between two words, if there is a place near
+        before = range(start, max(start - reach, low) - 1, -1)
+        behind = range(end, min(end + reach, high) + 1)
+        first = next((at for at in before if at == 0 or text[at - 1].isspace()), start)
+        last = next((at for at in behind if at == len(text) or text[at].isspace()), end)
         piece = Span(first, last) if last - first < size else Span(start, end)
-        pieces.extend(_windows(text, piece, length, room))
-        if end == span.end:
+        parts.extend(windows(text, length, room, piece))
+        if end == high:
             break
-    return pieces
-
-
-def _word_start(text: str, place: int, least: int, reach: int) -> int:
-    for earlier in range(place, max(place - reach, least) - 1, -1):
-        if earlier == 0 or text[earlier - 1].isspace():
-            return earlier
-    return place
-
-
-def _word_end(text: str, place: int, greatest: int, reach: int) -> int:
-    for later in range(place, min(place + reach, greatest) + 1):
-        if later == len(text) or text[later].isspace():
-            return later
-    return place
+    return parts

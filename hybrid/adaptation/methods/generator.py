@@ -326,22 +326,16 @@ def weaken(task: GeneratorTask, neutral: Mapping[str, Tensor], limit: float) -> 
 
 
 def _parts(group: Sequence[Encoded], held: float) -> list[Step]:
-    """Split a batch, sorted by length, so that no part has more tokens than fit; rehearsal stays apart."""
-    tokens = {False: 0, True: 0}
-    for item in group:
-        tokens[item.rehearses] += item.judged
-    parts: list[list[Encoded]] = []
-    for item in sorted(group, key=lambda item: item.rehearses):
-        fits = bool(parts) and (len(parts[-1]) + 1) * len(item.ids) <= _PART_TOKENS
-        if fits and parts[-1][0].rehearses == item.rehearses:
-            parts[-1].append(item)
-        else:
-            parts.append([item])
-    weights = {False: 1.0, True: held}
-    return [
-        Step(tuple(part), weights[part[0].rehearses] / tokens[part[0].rehearses], first=not place)
-        for place, part in enumerate(parts)
-    ]
+    """Split a batch so that no part has more tokens than fit; rehearsal stays apart."""
+    parts: list[Step] = []
+    for rehearses, weight in ((False, 1.0), (True, held)):
+        rows = [item for item in group if item.rehearses is rehearses]
+        tokens = sum(item.judged for item in rows)
+        lengths = [len(item.ids) for item in rows]
+        for places in batches(lengths, rows=len(rows), tokens=_PART_TOKENS):
+            part = tuple(rows[place] for place in places)
+            parts.append(Step(part, weight / tokens, first=not parts))
+    return parts
 
 
 def _mean(values: Sequence[float], encoded: Sequence[Encoded]) -> float:

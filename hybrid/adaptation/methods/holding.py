@@ -10,10 +10,8 @@ the rank. L2 to the start is the same with ones.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,6 +24,7 @@ from torch.nn import functional
 from hybrid.adaptation.data.given import load_examples, save_examples
 from hybrid.adaptation.methods.encoding import Encoded, first_tokens
 from hybrid.adaptation.methods.lora import lora_layers, precision
+from hybrid.adaptation.suites import instructions
 from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
@@ -94,13 +93,6 @@ def _made(module: Any, dialogue: Dialogue, tokens: int, seed: int) -> list[Examp
     return [examples[place] for place in order]
 
 
-def instructions() -> list[str]:
-    """Return the general instructions that ship with the package."""
-    file = resources.files("hybrid.adaptation") / "suite" / "instructions.jsonl"
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return [str(json.loads(line)["instruction"]) for line in lines if line.strip()]
-
-
 def _answers(
     module: Any, dialogue: Dialogue, asked: Sequence[tuple[Message, ...]], seed: int
 ) -> Iterator[Example]:
@@ -162,7 +154,6 @@ def sample(
         temperature=temperature,
         top_k=LIKELIEST,
         top_p=MASS,
-        repetition_penalty=1.0,  # whatever its makers advise: it is rehearsed as it is
         max_new_tokens=max_new_tokens,
         eos_token_id=dialogue.end,
         pad_token_id=dialogue.end,
@@ -173,7 +164,12 @@ def sample(
         rows = left_padded(prompts[first : first + _ROWS], filler=dialogue.end, device=module.device)
         with torch.inference_mode(), torch.random.fork_rng():
             torch.manual_seed(seed + first)
-            whole = module.generate(rows.ids, attention_mask=rows.mask, generation_config=drawn)
+            # what its makers advise would fill what is not set: it is rehearsed as it is
+            advised, module.generation_config = module.generation_config, drawn
+            try:
+                whole = module.generate(rows.ids, attention_mask=rows.mask, generation_config=drawn)
+            finally:
+                module.generation_config = advised
         for row in whole[:, rows.ids.shape[1] :].tolist():
             ended = dialogue.end in row
             yield row[: row.index(dialogue.end)] if ended else row, ended

@@ -15,12 +15,11 @@ from hybrid.adaptation.methods.holding import (
     fisher,
     held_layers,
     hold_weights,
-    instructions,
     rehearsal_examples,
     sample,
 )
 from hybrid.adaptation.methods.lora import load_base
-from hybrid.adaptation.suites import shipped_suite
+from hybrid.adaptation.suites import instructions, shipped_suite
 from hybrid.adaptation.values import Example, ExampleKind, Examples
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
