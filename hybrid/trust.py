@@ -204,7 +204,10 @@ def names_files(model: object) -> bool:
 
 def holds_model(path: Path) -> bool:
     """Tell whether there is a model at a path: its folder, or a file of weights."""
-    return path.is_file() if path.suffix == ".gguf" else (path / "config.json").is_file()
+    if path.suffix == ".gguf":
+        return path.is_file()
+    # static embedders have only the second
+    return any((path / name).is_file() for name in ("config.json", "modules.json"))
 
 
 def refuse_untrusted(values: Mapping[str, object], source: str) -> None:

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,8 +101,9 @@ class Adaptation:
         """
         prompts = load_prompts(self.settings.generation.language, self.settings.generation.prompt)
         parts = [load_given(path, prompts) for path in paths]
-        kinds = [field.name for field in fields(Given)]
-        return Given(*(tuple(one for part in parts for one in getattr(part, kind)) for kind in kinds))
+        kinds = ("questions", "examples", "pairs", "preferences")
+        together = {kind: tuple(one for part in parts for one in getattr(part, kind)) for kind in kinds}
+        return Given(**together, thoughts=sum(part.thoughts for part in parts))
 
     def material(
         self,
@@ -463,7 +464,7 @@ class Adaptation:
             AdapterError: it is pickled, of a kind that cannot be served, or does not fit.
             UsageError: there is no such folder, or the name is taken.
         """
-        from hybrid.adaptation.elsewhere import BaseModel, kind_of, take_in
+        from hybrid.adaptation.elsewhere import BaseModel, kind_of, named, take_in
 
         kind, models = kind_of(folder), self.settings.models
         if name:
@@ -474,11 +475,13 @@ class Adaptation:
                 generator = self.tunable
                 base = BaseModel(kind, models.generator, generator.base_weights)
                 card, notes = take_in(folder, base, built)
-                generator.adapted(built)
+                with named(built, folder):
+                    generator.adapted(built)
             else:
                 digest = weights_digest(fetch(models.embedder, offline=models.offline))
                 card, notes = take_in(folder, BaseModel(kind, models.embedder, digest), built)
-                load_embedder(models, built).embed_queries(["a question"])
+                with named(built, folder):
+                    load_embedder(models, built).embed_queries(["a question"])
             for each in notes:
                 note(each)
             return self.store.add(name or self.store.new_name(kind), built, card)

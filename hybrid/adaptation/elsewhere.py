@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+import math
 import os
 import re
 import shutil
@@ -25,6 +27,7 @@ from hybrid.files import storage_errors, write_json
 from hybrid.models.adapters import CONFIG, WEIGHTS
 from hybrid.models.fidelity import PROBES, last_logarithms
 from hybrid.models.generator import TransformersGenerator
+from hybrid.models.pretrained import why_unreadable
 from hybrid.models.servers import ask_server
 from hybrid.trust import Endpoint, Secret
 from hybrid.types import Message, MessageRole
@@ -36,6 +39,7 @@ _CONVERT = (
     "s.save_file({{k: v.contiguous() for k, v in torch.load('{0}', weights_only=True).items()}}, "
     "'{1}')\""
 )
+_FETCH = "fetch the adapter again"
 _MERGE = (
     "merge it with its own base by PEFT (merge_and_unload), and name the merged folder as models.generator"
 )
@@ -138,6 +142,16 @@ def take_in(folder: Path, base: BaseModel, out: Path) -> tuple[Card, tuple[str, 
     return card, tuple(notes)
 
 
+@contextlib.contextmanager
+def named(built: Path, folder: Path) -> Iterator[None]:
+    """Tell what is wrong with what was built by the name of the folder that it was taken from."""
+    try:
+        yield
+    except AdapterError as error:
+        why = str(error).replace(str(built), str(folder))
+        raise AdapterError(why, hint=f"was it made for this model? name its own, or {_FETCH}") from error
+
+
 def _low_rank(config: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:
     """Return the modules of LoRA weights, and their ranks."""
     ranks = {
@@ -145,6 +159,13 @@ def _low_rank(config: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) ->
         for name, shape in shapes.items()
         if ".lora_A" in name or ".lora_embedding_A" in name
     }
+    told = {config.get("r"), *(config.get("rank_pattern") or {}).values()}
+    if strange := sorted(set(ranks.values()) - told):
+        raise AdapterError(
+            f"{CONFIG} tells the rank {config.get('r')}, and {WEIGHTS} has weights of rank {strange[0]}: "
+            "they are not of one adapter, and its strength is not known",
+            hint=_FETCH,
+        )
     rank = max(Counter(ranks.values()).items(), key=lambda found: found[1], default=(0, 0))[0]
     return {
         "r": rank,
@@ -193,9 +214,10 @@ def _config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise AdapterError(f"{path} is not JSON: {error}", hint="fetch the adapter again") from error
+        why = why_unreadable(path) or f"not JSON: {error}"
+        raise AdapterError(f"{path} is {why}", hint=_FETCH) from error
     if not isinstance(config, dict):
-        raise AdapterError(f"{path} is not a JSON object", hint="fetch the adapter again")
+        raise AdapterError(f"{path} is not a JSON object", hint=_FETCH)
     _refuse_unfit(config, path)
     return config
 
@@ -220,8 +242,9 @@ def _refuse_unfit(config: Mapping[str, Any], path: Path) -> None:
         raise AdapterError(
             f"{path}: {', '.join(f'`{key}`' for key in unknown)} cannot be served here", hint=_MERGE
         )
-    if kind == "LORA" and not isinstance(config.get("lora_alpha"), int | float):
-        raise AdapterError(f"{path}: expected a number as `lora_alpha`", hint="fetch the adapter again")
+    alpha = config.get("lora_alpha")
+    if kind == "LORA" and not (isinstance(alpha, int | float) and 0 <= alpha < math.inf):
+        raise AdapterError(f"{path}: expected a number as `lora_alpha`, found {alpha!r}", hint=_FETCH)
     patterns = [*(config.get("alpha_pattern") or {}), *(config.get("modules_to_save") or [])]
     for name in patterns:
         if not _PLAIN.fullmatch(str(name)):
@@ -239,7 +262,7 @@ def _shapes(path: Path) -> dict[str, list[int]]:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 - no dict
     except (OSError, SafetensorError) as error:
-        raise AdapterError(f"{path} is damaged: {error}", hint="fetch the adapter again") from error
+        raise AdapterError(f"{path} is {why_unreadable(path, error)}", hint=_FETCH) from error
 
 
 def _method(config: Mapping[str, Any]) -> Method:

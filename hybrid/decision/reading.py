@@ -13,6 +13,7 @@ from typing import Any
 
 from hybrid.errors import UsageError
 from hybrid.evaluation.scores import METRICS
+from hybrid.questions.files import text_of
 
 SCORE = "score"
 # measures of an answer that say nothing of whether it is right: they gate, and no verdict goes by them
@@ -26,7 +27,12 @@ _KEYS = ("question", "source", "slices")
 _QUESTION, _ARM = ("question", "question_id", "id"), ("arm", "system", "model")
 # What a spreadsheet runs as a formula if a cell begins with it, and our own mark in front of that.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n")
+_SEPARATOR_LINE = re.compile(r'"?sep= ?(.)"?;*\r?\n', re.IGNORECASE)
+# How data frames and spreadsheets head the column of row numbers that they write in front.
+_NUMBERS = re.compile(r"|Unnamed: \d+|index|level_0")
+# With a comma between columns too, what stands in quotes and cannot be thousands.
+_DECIMAL_COMMA, _QUOTED_COMMA = re.compile(r"\s*-?\d*,\d+\s*%?"), re.compile(r"\s*(?:0?,\d+|1,00?)\s*%?")
+_JSON = frozenset({".json", ".jsonl", ".ndjson"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +50,10 @@ class ArmRow:
 def read_rows(path: Path) -> list[ArmRow]:
     """Return every question of every arm, whatever the shape of the file.
 
-    It is CSV (comma, semicolon or tab; a BOM and a line ``sep=;`` are read over) with a column an arm, or
-    with the columns arm, question and scores; JSON lines or JSON of such rows, JSON of arms with their
-    questions; or a folder with a file of JSON lines an arm.
+    It is CSV (comma, semicolon, tab or bar; a BOM, a line ``sep=;`` and numbers of the rows are read over)
+    with a column an arm, or with the columns arm, question and scores; JSON lines or JSON of such rows, JSON
+    of arms with their questions, whatever the ending of its name; or a folder with a file of JSON lines an
+    arm.
 
     Raises:
         UsageError: no such file, or not such a table; the message names the line.
@@ -55,12 +62,17 @@ def read_rows(path: Path) -> list[ArmRow]:
         files = sorted(path.glob("*.jsonl"))
         if not files:
             raise UsageError(f"{path} cannot be read: a folder without .jsonl files", hint="one file an arm")
-        return [row for file in files for row in _rows(file, _json_lines(file), arm=file.stem)]
-    if path.suffix == ".jsonl":
-        return list(_rows(path, _json_lines(path)))
-    if path.suffix == ".json":
-        return list(_nested(path, _json(path, _text(path), "")))
-    return list(_rows(path, _csv(path)))
+        return [row for file in files for row in _rows(file, _json_lines(file, _text(file)), arm=file.stem)]
+    text = _text(path)
+    if path.suffix not in _JSON and not text.lstrip().startswith(("{", "[")):
+        return list(_rows(path, _csv(path, text)))
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError):  # lines, or not JSON at all, which is told by line
+        whole = None
+    if isinstance(whole, list) or (whole is not None and path.suffix == ".json"):
+        return list(_nested(path, whole))
+    return list(_rows(path, _json_lines(path, text)))
 
 
 def defused(cell: str) -> str:
@@ -75,28 +87,27 @@ def _plain(cell: str) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return text_of(path, table=True)
     except FileNotFoundError as error:
         raise UsageError(f"there is no file {path}", hint="check --from") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read as UTF-8 text: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error}") from error
 
 
-def _csv(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    text = _text(path)
+def _csv(path: Path, text: str) -> Iterator[tuple[str, dict[str, str]]]:
     if told := _SEPARATOR_LINE.match(text):
         text = text[told.end() :]
     first = text.partition("\n")[0]
-    delimiter = told[1] if told else max(",;\t", key=first.count)
+    delimiter = told[1] if told else max(",;\t|", key=first.count)
     # lines end as files have it: other separators of Unicode belong to the cell that they stand in
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     shift = 1 if told else 0
     try:
         header = [_plain(name.strip()) for name in next(reader, [])]
         header = [name.lower() if name.lower() in _KEYS else name for name in header]
-        # the numbers of the rows, which data frames write in front
-        numbered = len(header) > 1 and header[0] == "" and "question" in header
-        _check_header(path, header[1:] if numbered else header)
+        asked = any(name in header for name in _QUESTION)
+        numbers = [name for name in header[:2] if asked and _NUMBERS.fullmatch(name)]
+        _check_header(path, header[len(numbers) :])
         empty = True
         for cells in reader:
             line = f"line {reader.line_num + shift}"
@@ -105,47 +116,47 @@ def _csv(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
             if len(cells) != len(header):
                 raise UsageError(
                     f"{path}, {line}: expected {len(header)} columns, found {len(cells)}",
-                    hint="put text with separators into quotes",
+                    hint=f"the first line names every column, here {', '.join(header)[:60]}; put text with "
+                    "separators into quotes",
                 )
             empty = False
             row = dict(zip(header, map(_plain, cells), strict=True))
-            if numbered:
-                del row[""]
-            if delimiter != ",":
-                row = {name: _decimal_point(name, cell) for name, cell in row.items()}
-            yield line, row
+            for name in numbers:
+                del row[name]
+            comma = _DECIMAL_COMMA if delimiter != "," else _QUOTED_COMMA
+            yield line, {name: _decimal_point(name, cell, comma) for name, cell in row.items()}
         if empty:
             raise UsageError(f"{path} has a header and no rows")
     except csv.Error as error:
         raise UsageError(f"{path}, line {reader.line_num + shift}: not CSV ({error})") from error
 
 
-def _decimal_point(name: str, cell: str) -> str:
-    return cell.replace(",", ".") if name not in _KEYS and re.fullmatch(r"\s*\d+,\d+\s*", cell) else cell
+def _decimal_point(name: str, cell: str, comma: re.Pattern[str]) -> str:
+    return cell.replace(",", ".") if name not in _KEYS and comma.fullmatch(cell) else cell
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:
     if not any(header):
         raise UsageError(f"{path} is empty", hint="the first line names the columns: question, source, arms")
     if "" in header or len(set(header)) < len(header):
-        raise UsageError(f"{path}: a column has no name or that of another one: {', '.join(header)}")
+        raise UsageError(
+            f"{path}: a column has no name or that of another one: {', '.join(header)[:60]}",
+            hint="the first line names every column: question, source (optional), and one per arm",
+        )
 
 
-def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    found = False
-    for number, text in enumerate(_text(path).split("\n"), start=1):
-        if text.strip():
-            found = True
-            yield f"line {number}", _object(path, f"line {number}", _json(path, text, f", line {number}"))
-    if not found:
+def _json_lines(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    if not text.strip():
         raise UsageError(f"{path} is empty", hint="one JSON object a line: question, arm, score")
-
-
-def _json(path: Path, text: str, place: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"{path}{place}: not JSON ({error})") from error
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise UsageError(
+                    f"{path}, line {number}: not JSON ({error})", hint="one JSON object a line, or one list"
+                ) from error
+            yield f"line {number}", _object(path, f"line {number}", value)
 
 
 def _object(path: Path, place: str, value: Any) -> dict[str, Any]:

@@ -25,7 +25,13 @@ from hybrid.files import write_atomic
 
 # no cost comes near; it also keeps infinity out
 _HUGE = 1e15
-_TRUTHS = {"true": 1.0, "false": 0.0}
+_TRUTHS = {
+    **dict.fromkeys(("true", "yes", "y", "t", "pass", "passed", "correct", "ja", "wahr", "oui", "vrai"), 1.0),
+    **dict.fromkeys(("false", "no", "n", "f", "fail", "failed", "incorrect", "wrong", "nein", "falsch"), 0.0),
+    **dict.fromkeys(("non", "faux"), 0.0),
+}
+# Every pair of arms is compared: of 30 in two seconds, of 1,000 in hours.
+_MOST_ARMS = 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,6 +173,11 @@ def _chosen(path: Path, rows: Sequence[ArmRow], arms: Sequence[str]) -> dict[str
             raise UsageError(f"{path} has no arm {name!r}; found: {there}", hint="check --arms")
     if len(set(arms)) < len(arms):
         raise UsageError(f"an arm is named twice: {', '.join(arms)}", hint="name each arm once")
+    if len(arms or by_arm) > _MOST_ARMS:
+        raise UsageError(
+            f"{path}: {len(arms or by_arm)} arms, expected at most {_MOST_ARMS}; found: {there[:60]}…",
+            hint="name those to compare with --arms; every column but question, source and slices is an arm",
+        )
     return {name: by_arm[name] for name in arms or by_arm}
 
 
@@ -319,18 +330,19 @@ def _score(path: Path, row: ArmRow, column: str) -> float:
     if not 0 <= value <= 1:
         raise UsageError(
             f"{place} is {cell.strip()}, expected a number from 0 to 1",
-            hint="scale the scores to [0, 1]; if the column is not an arm, name the arms with --arms",
+            hint="scale to [0, 1], a failed answer is 0; if the column is no arm, name the arms with --arms",
         )
     return value
 
 
 def _number(cell: str) -> float | None:
-    """Return the number of a cell, None if it is none."""
+    """Return the number of a cell, None if it is none; 50 % is a half."""
     word = cell.strip().lower()
     if word in _TRUTHS:
         return _TRUTHS[word]
     try:
-        return float(word.replace("_", "?"))  # Python reads 0_1 as 1
+        number = float(word.removesuffix("%").replace("_", "?"))  # Python reads 0_1 as 1
+        return number / 100 if word.endswith("%") else number
     except ValueError:
         return None
 

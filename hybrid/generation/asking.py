@@ -32,8 +32,7 @@ _FORMS = (
         r"|\bhow (?:is|are) .{1,80} (?:done|made|carried out)\b|\bhow to\b"
         r"|\b(?:what|which|give me the)(?: \w+ the| \w+)? steps\b"
         r"|\bwhat (?:has|have|needs?|is) to be done\b"
-        r"|\bwhat (?:do|must|should) (?:i|we|you) (?:have to )?do (?:to|if|when|before|after|about"
-        r"|with|against)\b"
+        r"|\bwhat (?:do|must|should) (?:i|we|you) (?:have to )?do\b"
         r"|^(?:wie|auf welche weise) (?:kann|muss|soll|mache?|stelle?|richte?|beantrage)\b"
         r"|\bprocedure (?:for|to)\b",
     ),

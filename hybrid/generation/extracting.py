@@ -76,7 +76,7 @@ _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED = 0.3, 0.15, 0.1
 _DECIDES, _AFFIRMS = 0.6, 0.85
 _LONGEST_LIST, _LONGEST_PART = 120, 60
 # The heading of a section says what its steps are for.
-_HEADED, _ABOUT = 0.8, 0.3
+_HEADED, _ABOUT, _STEPWISE = 0.8, 0.3, 0.3
 _PAIR = re.compile(r"\b(?:the two|both)\b")
 # "Above that the foreman signs" leans on the sentence before it as "It is open" does.
 _POINTS = re.compile(
@@ -104,12 +104,9 @@ _PAST = re.compile(r"\b(?:was|were|had|did|used to)\b", re.IGNORECASE)
 _TURNED = re.compile(r"\b(?:not|no|never|without|or|nicht|ohne|oder|kein\w*)\b|n't\b", re.IGNORECASE)
 # of two, one sentence says no more than one
 _THAN = re.compile(r"\b(?:\w{2,}er|more|less|worse) than\b|\b\w{2,}er als\b", re.IGNORECASE)
-_OPPOSITE = re.compile(
-    r"\b(?:forbid\w*|prohibit\w*|ban(?:ned)?|free|sold out|exclude\w*|closed|exempt\w*|verboten)\b", re.I
-)
-# What is said of a thing under these is not yes, though no word of it is "not".
+# Under these nothing is yes, though no word of it is "not"; and a cell decides no question that has them.
 _AGAINST = re.compile(
-    r"\b(?:forbid\w*|prohibit\w*|banned|bans?|exclud\w*|closed|exempt\w*|refus\w*|reject\w*|disallow\w*"
+    r"\b(?:forbid\w*|prohibit\w*|bans?|banned|exclud\w*|closed|exempt\w*|refus\w*|reject\w*|disallow\w*|free"
     r"|sold out|verboten|ausgeschlossen|geschlossen|untersagt)\b",
     re.IGNORECASE,
 )
@@ -397,6 +394,8 @@ def _lead(asked: Asked, fact: Quotable, text: str) -> str:
     headings = [heading for heading in fact.passage.chunk.headings if not asks(heading)]
     if fact.term and not asks(fact.term):
         return " ".join(fact.term.split())
+    if denials(section_of(fact.passage)):  # "What is not funded" turns around what stands below it
+        return headings[-1] if headings else ""
     telling = telling_heading(asked, fact.passage)
     if telling in headings and not (asked.wanted and asked.wanted.search(text)) and telling not in text:
         return telling
@@ -439,9 +438,10 @@ def _steps(facts: Sequence[Quotable], scores: Scores, words: Matcher) -> Cited |
         if span is None and about >= _ABOUT:
             short = len(text.split()) <= _LONGEST_PART
             span = lists[0] if lists else Span(0, len(text)) if short else None
+        listed = span in lists
         if span is None or len(text[span.start : span.end].split()) > _LONGEST_LIST:
             continue
-        worth = float(score) + _HEADED * about
+        worth = float(score) + _HEADED * about + _STEPWISE * listed
         if best is None or worth > best[0]:
             best = worth, passage, span
     if best is None or best[0] < float(scores.max()):
@@ -535,6 +535,8 @@ def _verdict(asked: Asked, fact: Quotable, words: Matcher, ranked: Sequence[Quot
     headings = fact.passage.chunk.headings if fact.passage.chunk else ()
     questioned = any(map(asks, (fact.term, fact.above, *headings)))
     share = words.share(fact.text if questioned else f"{fact.text} {fact.around}")
+    if denials(section_of(fact.passage)):
+        return no if share >= _AFFIRMS and len(fact.text.split()) <= _BARE_ENTRY else ""
     if asked.amounts:
         return {True: yes, False: no, None: ""}[
             None if count or share < _DECIDES / 2 else _within(asked, fact.text)
@@ -551,7 +553,7 @@ def _of_cell(
 ) -> bool | None:
     """Return what the one cell says that is told of a row, if no other row of this kind says otherwise."""
     told = fact.text.rstrip(".")
-    if any(one.written not in row.sentence() for one in asked.amounts) or _OPPOSITE.search(asked.text):
+    if any(one.written not in row.sentence() for one in asked.amounts) or _AGAINST.search(asked.text):
         return None
     value = told.rpartition(": ")[2].strip().lower()
     if re.fullmatch(r"\d[\d,.]*", value):  # a number says that there is some, not that it is cheap

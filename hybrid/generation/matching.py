@@ -45,6 +45,8 @@ mail email
 quit resign resignation terminate
 delete remove erase
 late delay overdue
+steal stolen theft thief
+rent lease sublet hire
 guarantee warranty
 fine penalty
 lose loss lost

@@ -13,6 +13,7 @@ from string import Template
 from typing import Any
 
 from hybrid.text.folding import fold
+from hybrid.text.identifiers import identifiers, identifiers_of_chunk
 from hybrid.text.words import is_english, language_of
 from hybrid.types import Answer, Arm, Hit
 
@@ -143,7 +144,7 @@ def reply(heard: Heard, text: str, shelves: Sequence[Shelf]) -> Answer:
 
 
 def decline(usual: str, question: str, hits: Sequence[Hit], embedder: str) -> str:
-    """Return how a question is declined: as usual, or by what to set where its language is another one.
+    """Return how a question is declined: as usual and by what it names that was not found, or by what to set.
 
     Args:
         usual: what is said where nothing answers.
@@ -154,9 +155,14 @@ def decline(usual: str, question: str, hits: Sequence[Hit], embedder: str) -> st
     text = " ".join(hit.chunk.text for hit in hits)[:_READ]
     asked, found = asked_in(question), language_of(text)
     unsure = found == "en" and not is_english(text)
-    if not hits or not asked or asked == found or unsure or _MULTILINGUAL.search(embedder):
-        return usual
     books = _phrasebooks()
+    if not hits or not asked or asked == found or unsure or _MULTILINGUAL.search(embedder):
+        named = identifiers(question) if hits else ()
+        held = [identifiers_of_chunk(named, hit.chunk) for hit in hits]
+        lacking = [name.upper() for name in named if not any(name in own for own in held)]
+        replies = books.get(language_of(usual), books["en"]).replies
+        told = Template(replies["unnamed"]).substitute(names=", ".join(lacking)) if lacking else ""
+        return f"{usual} {told}".strip()
     book = books.get(asked, books["en"])
     return Template(book.replies["foreign"]).substitute(
         asked=book.names.get(asked, asked),

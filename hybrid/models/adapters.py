@@ -18,7 +18,7 @@ from hybrid.errors import AdapterError, AdapterMissing
 from hybrid.files import hash_file, hash_text
 from hybrid.models import Generator
 from hybrid.models.labels import HEAD, HEAD_WEIGHTS
-from hybrid.models.pretrained import LOADING, quiet
+from hybrid.models.pretrained import LOADING, quiet, why_unreadable
 from hybrid.models.resolve import weights_digest
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def _require_readable(path: Path) -> None:
     except FileNotFoundError as error:
         raise _lacks(path) from error
     except (OSError, SafetensorError) as error:
-        raise AdapterError(f"{path} is damaged: {error}", hint=MAKE_AGAIN) from error
+        raise AdapterError(f"{path} is {why_unreadable(path, error)}", hint=MAKE_AGAIN) from error
 
 
 def _lacks(path: Path) -> AdapterError:

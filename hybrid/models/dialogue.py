@@ -36,8 +36,11 @@ _THOUGHTS: Mapping[str, str] = {
     "<|channel|>analysis": "<|channel|>final<|message|>",
     "<|channel>thought": "<channel|>",
 }
-# What a template writes around a turn: a name in angle or square brackets, or a line as of a heading.
-_FRAME = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Z_]{2,20}\]|^#{2,4} ?\w+:", re.MULTILINE)
+ENDS_OF_THOUGHTS = frozenset(_THOUGHTS.values())
+# What a template writes around a turn: a name in angle or square brackets, or at the beginning of a line.
+_FRAME = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Z_]{2,20}\]|^(?:#{2,4} ?)?\w+:", re.MULTILINE)
+# A control token, whether the tokenizer says that it is one or not.
+_CONTROL = re.compile(r"<[|｜]")
 _PROBE = ("system text", "user text")
 # What a template raises, or what it does with a conversation that it was not written for.
 _TEMPLATE_FAILS = (TemplateError, TypeError, ValueError, LookupError, AttributeError)
@@ -163,9 +166,16 @@ class Dialogue:
 
     @cached_property
     def _marks(self) -> tuple[str, ...]:
-        """Return the special tokens, named or only added, and what the template writes around turns."""
-        added = self.tokenizer.added_tokens_decoder.values()
-        marks = {*self.tokenizer.all_special_tokens, *(str(token) for token in added if token.special)}
+        """Return the control tokens, named or only added, and what the template writes around turns.
+
+        Those of tools and thoughts stand in the template, and many tokenizers do not call them special.
+        """
+        template = str(self.tokenizer.chat_template)
+        added = {str(token): token.special for token in self.tokenizer.added_tokens_decoder.values()}
+        marks = {*self.tokenizer.all_special_tokens}
+        marks |= {
+            text for text, special in added.items() if special or _CONTROL.match(text) or text in template
+        }
         if self.tokenizer.chat_template:
             roles = (MessageRole.SYSTEM, MessageRole.USER)
             probe = [{"role": str(r), "content": text} for r, text in zip(roles, _PROBE, strict=True)]
@@ -301,7 +311,7 @@ def behind_thoughts(pieces: Iterator[str], *, begun: bool = False) -> Iterator[s
     held = ""
     for piece in pieces:
         held += piece
-        if begun and not any(closing in held.lower() for closing in _THOUGHTS.values()):
+        if begun and not any(closing in held.lower() for closing in ENDS_OF_THOUGHTS):
             continue
         behind = without_thoughts(held)
         begins = behind.strip().lower()

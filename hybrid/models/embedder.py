@@ -9,7 +9,7 @@ import json
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from hybrid.models import Embedder, EmbedderFingerprint, Vectors
 from hybrid.models.adapters import AdapterFiles, read_adapter
 from hybrid.models.device import Placement, batch_room
 from hybrid.models.layout import prefixes, read_layout
-from hybrid.models.pretrained import LOADING, quiet, refusal, require_whole_module, unloadable
+from hybrid.models.pretrained import LOADING, loaded_as, quiet, require_whole_module, require_words
 from hybrid.models.resolve import cached, weights_digest
 from hybrid.types import Span
 
@@ -208,7 +208,9 @@ class SentenceTransformerEmbedder:
             )
         # bf16 leaves a norm of 1 only to two digits: normalise again in float32
         unit: Vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
+        lengths = np.linalg.norm(unit, axis=1, keepdims=True)
+        _require_numbers(lengths, self._name)
+        unit /= np.maximum(lengths, 1e-12)
         return unit
 
     @cached_property
@@ -227,10 +229,8 @@ class SentenceTransformerEmbedder:
         from hybrid.models.encoder import load_encoder
 
         with LOADING:
-            try:
+            with loaded_as("sentence-transformers model", self._folder):
                 encoder = load_encoder(self._layout, self._placement(), self._digest)
-            except unloadable() as error:
-                raise refusal(self._folder, "sentence-transformers model", error) from error
             if encoder is None or self._adapter is None:
                 return encoder
             from hybrid.models.adapters import merged_weights
@@ -247,7 +247,10 @@ class SentenceTransformerEmbedder:
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        return _bare(self._tokenizer_text)
+        with loaded_as("sentence-transformers model", self._folder):
+            tokenizer = _bare(self._tokenizer_text)
+        require_words(tokenizer, self._folder)
+        return tokenizer
 
     @cached_property
     def _cutting(self) -> Tokenizer:
@@ -255,7 +258,7 @@ class SentenceTransformerEmbedder:
         from tokenizers import normalizers
 
         assert self._layout is not None, "the encoder has one"
-        tokenizer = _bare(self._tokenizer_text)
+        tokenizer = self._tokenizer.from_str(self._tokenizer.to_str())
         if self._layout.lower:
             own = [tokenizer.normalizer] if tokenizer.normalizer is not None else []
             tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
@@ -340,7 +343,7 @@ class CrossEncoderReranker:
         from sentence_transformers import CrossEncoder
 
         with LOADING:
-            with _told(folder, "cross-encoder"):
+            with loaded_as("cross-encoder", folder):
                 self._model = CrossEncoder(
                     str(folder),
                     device=placement.device,
@@ -349,6 +352,7 @@ class CrossEncoderReranker:
                     model_kwargs=_options(placement),
                 )
             require_whole_module(self._model.model, folder, "cross-encoder")
+            require_words(self._model.tokenizer, folder)
         if self._model.num_labels != 1:
             raise ModelMissing(
                 f"{name} has {self._model.num_labels} outputs, a reranker has 1",
@@ -367,6 +371,7 @@ class CrossEncoderReranker:
             return []
         pairs = [(query, passage) for passage in passages]
         scores = self._model.predict(pairs, show_progress_bar=False, convert_to_numpy=True)
+        _require_numbers(scores, self._name)
         return [float(score) for score in scores]
 
 
@@ -380,7 +385,7 @@ def load_sentence_transformer(folder: Path, placement: Placement) -> SentenceTra
     from sentence_transformers import SentenceTransformer
 
     with LOADING:
-        with _told(folder, "sentence-transformers model"):
+        with loaded_as("sentence-transformers model", folder):
             model = SentenceTransformer(
                 str(folder),
                 device=placement.device,
@@ -414,12 +419,11 @@ def _options(placement: Placement) -> dict[str, Any]:
     return {"dtype": placement.torch_dtype(), "use_safetensors": True, "ignore_mismatched_sizes": True}
 
 
-@contextlib.contextmanager
-def _told(folder: Path, what: str) -> Iterator[None]:
-    try:
-        yield
-    except unloadable() as error:
-        raise refusal(folder, what, error) from error
+def _require_numbers(values: NDArray[Any], name: str) -> None:
+    if not np.isfinite(values).all():
+        raise ModelError(
+            f"{name} computes what is no number (NaN)", hint="its weights are damaged: fetch the model again"
+        )
 
 
 def _bare(text: str) -> Tokenizer:

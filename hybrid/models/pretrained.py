@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
 import shutil
-import struct
 import threading
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from hybrid.errors import ExtraMissing, ModelMissing
+from hybrid.errors import ExtraMissing, HybridError, ModelMissing
 from hybrid.files import folder_lock, hash_file, storage_errors
 from hybrid.models.resolve import cached
 
@@ -26,22 +26,37 @@ _SHOWN_TENSORS = 4
 _OTHER_KIND = re.compile(r"Unrecognized configuration class <class '(?:[\w.]+\.)?(\w+)'>")
 # A pooler is in the model class, and no embedder of sentence-transformers reads it.
 _UNREAD = re.compile(r"(^|\.)pooler\.")
+# How the file begins that git keeps in place of a large one.
+_POINTER = b"version https://git-lfs"
+_LEAST_TOKENS = 32
 
 
-def unloadable() -> tuple[type[Exception], ...]:
-    """Return what the libraries raise for a folder that is damaged, incomplete, or holds something else."""
-    from safetensors import SafetensorError
+@contextlib.contextmanager
+def loaded_as(kind: str, folder: Path) -> Iterator[None]:
+    """Refuse a folder that is damaged, incomplete or holds something else, whatever the libraries raise."""
+    try:
+        yield
+    except (HybridError, MemoryError):
+        raise
+    except Exception as error:
+        raise refusal(folder, kind, error) from error
 
-    return (
-        OSError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        ImportError,
-        RuntimeError,
-        SafetensorError,
-        struct.error,
-    )
+
+def why_unreadable(path: Path, error: Exception | None = None) -> str:
+    """Return what is wrong with a file; nothing where nothing is known."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            return "a pointer of git-lfs in place of the file: git lfs pull fetches it"
+    return f"damaged: {error}" if error else ""
+
+
+def require_words(tokenizer: Any, folder: Path) -> None:
+    """Raise ModelMissing for a tokenizer without its vocabulary, to which all words are the same."""
+    if (known := len(tokenizer.get_vocab())) < _LEAST_TOKENS:
+        raise ModelMissing(
+            f"the tokenizer of {folder} knows {known} tokens, and no word",
+            hint="its vocabulary is missing: fetch tokenizer.json again",
+        )
 
 
 def refusal(folder: Path, kind: str, error: Exception) -> ModelMissing:
@@ -57,8 +72,10 @@ def refusal(folder: Path, kind: str, error: Exception) -> ModelMissing:
             hint="a generator is a decoder such as Llama or Qwen: encoders (BERT) and encoder-decoders (T5) "
             "do not write behind a prompt",
         )
+    found = ((path.name, why_unreadable(path)) for path in sorted(folder.rglob("*")) if path.is_file())
+    why = "; ".join(f"{name} is {what}" for name, what in found if what)
     return ModelMissing(
-        f"{folder} cannot be loaded as a {kind}: {error}",
+        f"{folder} cannot be loaded as a {kind}: {why or error}",
         hint="the folder needs config.json, a tokenizer and safetensors weights",
     )
 
@@ -83,20 +100,17 @@ def load_causal(folder: Path, *, dtype: Any, quantisation: Any = None) -> Any:
 def load_whole(loader: Any, folder: Path, kind: str, *, dtype: Any, quantisation: Any = None) -> Any:
     """Return the model of a folder by an auto class of transformers, on the CPU; see ``load_causal``."""
     quiet()
-    with LOADING:
-        try:
-            model, report = loader.from_pretrained(
-                folder,
-                dtype=dtype,
-                local_files_only=True,
-                use_safetensors=True,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,  # they are refused below, by their names
-                trust_remote_code=False,
-                **({} if quantisation is None else {"quantization_config": quantisation}),
-            )
-        except unloadable() as error:
-            raise refusal(folder, kind, error) from error
+    with LOADING, loaded_as(kind, folder):
+        model, report = loader.from_pretrained(
+            folder,
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused below, by their names
+            trust_remote_code=False,
+            **({} if quantisation is None else {"quantization_config": quantisation}),
+        )
     require_whole(report, folder, kind)
     return model
 
@@ -109,10 +123,9 @@ def load_tokenizer(folder: Path) -> Any:
     """
     from transformers import AutoTokenizer
 
-    try:
+    with loaded_as("tokenizer", folder):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except unloadable() as error:
-        raise refusal(folder, "tokenizer", error) from error
+    require_words(tokenizer, folder)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -226,9 +239,10 @@ def _convert(path: Path, target: Path) -> None:
         tokenizer = AutoTokenizer.from_pretrained(
             path.parent, gguf_file=path.name, local_files_only=True, trust_remote_code=False
         )
-    except unloadable() as error:
+    except Exception as error:
         raise ModelMissing(
-            f"{path} cannot be read as GGUF: {error}", hint="fetch the file again, or use safetensors weights"
+            f"{path} cannot be read as GGUF: {why_unreadable(path) or error}",
+            hint="fetch the file again, or use safetensors weights",
         ) from error
     require_whole(report, path, "causal language model")
     config = loaded.config

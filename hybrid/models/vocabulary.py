@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid.errors import ModelError
-from hybrid.models.pretrained import load_tokenizer
+from hybrid.models.pretrained import load_tokenizer, loaded_as
 
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 _WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
@@ -104,7 +104,10 @@ def _tell_ends(writer: Any, tokenizer: Any, folder: Path, tokens: int) -> None:
 def end_tokens(folder: Path) -> list[int]:
     """Return the tokens that end an answer, by what the model folder says of generation."""
     file = folder / "generation_config.json"
-    said = json.loads(file.read_text(encoding="utf-8")).get("eos_token_id") if file.is_file() else None
+    said = None
+    if file.is_file():
+        with loaded_as("causal language model", folder):
+            said = json.loads(file.read_text(encoding="utf-8")).get("eos_token_id")
     return list(said) if isinstance(said, list) else [] if said is None else [said]
 
 

@@ -233,13 +233,6 @@ def _options(question: Question, golds: Sequence[str]) -> Iterator[Finding]:
             f"the gold answer {missing[0]!r} is none of {', '.join(question.options)}",
             "spell it as the option, or add the option",
         )
-    if len(set(question.options)) < max(len(question.options), 2):
-        yield _error(
-            question,
-            "options",
-            "an option is there twice, or there is only one",
-            "give two or more, all different",
-        )
 
 
 def _evidence(
@@ -313,14 +306,10 @@ def _withheld(question: Question, document: Callable[[str], Document | None] | N
 
 
 def _twice(questions: Sequence[Question]) -> Iterator[Finding]:
-    """Yield ids and questions that are there twice, and alike questions with unlike answers."""
-    ids: set[str] = set()
+    """Yield questions that are there twice, and alike questions with unlike answers."""
     first: dict[str, Question] = {}
     near = Seen()
     for question in questions:
-        if question.id in ids:
-            yield _error(question, "id twice", f"the id {question.id!r} was there before", "give it another")
-        ids.add(question.id)
         key = key_of(question.text)
         if not key:
             continue
@@ -388,12 +377,6 @@ class Review:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._questions = load_questions(path)
-        ids = [question.id for question in self._questions]
-        if twice := sorted({name for name in ids if ids.count(name) > 1}):
-            raise UsageError(
-                f"{path} holds the id {twice[0]!r} more than once",
-                hint="see `hybrid questions check`; ids tell the questions apart",
-            )
 
     def __len__(self) -> int:
         """Return how many questions the file holds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from hybrid.errors import UsageError
 from hybrid.files import is_name, read_jsonl, write_atomic
 from hybrid.types import Evidence, Question, Span
 
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 # The fields of training data that hold text.
 _TRAINED = (
     *(
@@ -38,14 +40,23 @@ def load_questions(path: Path) -> list[Question]:
     asked of), ``withheld`` (sources that may not be retrieved), ``slices`` and ``made``.
 
     Raises:
-        UsageError: the file is missing or a line is not such an object; the message names the line.
+        UsageError: the file is missing, a line is not such an object, or two have the same ``id``; the
+            message names the line.
     """
     if not path.is_file():
         raise UsageError(f"there is no question set {path}")
-    questions = [question_of(value, number, path) for number, value in read_rows(path)]
+    questions: dict[str, Question] = {}
+    for number, value in read_rows(path):
+        question = question_of(value, number, path)
+        if question.id in questions:
+            raise UsageError(
+                f"{path}, line {number}: the id {question.id!r} stands on a line before, too",
+                hint="give each question an id of its own, or none of them",
+            )
+        questions[question.id] = question
     if not questions:
         raise UsageError(f"{path} holds no questions")
-    return questions
+    return [*questions.values()]
 
 
 def save_questions(path: Path, questions: Sequence[Question]) -> None:
@@ -103,27 +114,42 @@ def load_texts(path: Path) -> list[str]:
 def _lines(path: Path) -> Iterator[tuple[int, Any]]:
     try:
         yield from read_jsonl(path)
-    except UnicodeDecodeError as error:
-        raise _not_utf8(path, error) from error
     except ValueError as error:
         raise UsageError(str(error)) from error
 
 
-def _not_utf8(path: Path, error: UnicodeDecodeError) -> UsageError:
-    """Return an error with the line; a stream tells only where in its buffer the trouble is."""
-    content, encoding = path.read_bytes(), "LATIN1"
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+def _not_utf8(path: Path, content: bytes, start: int, why: str) -> UsageError:
+    encoding = "LATIN1"
+    if content[:2] in _UTF16:
         encoding = "UTF-16"
     elif b"\0" in content[:2]:
         encoding = "UTF-16BE" if content[:1] == b"\0" else "UTF-16LE"
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as whole:
-        error = whole
+    elif b"\0" in content[:1_000]:
+        return UsageError(f"{path} is no text, but binary", hint="export it as JSON lines or as CSV in UTF-8")
     return UsageError(
-        f"{path}, line {content[: error.start].count(10) + 1}: not UTF-8 ({error.reason})",
-        hint=f"save the file as UTF-8: iconv -f {encoding} -t UTF-8 {path.name} > utf8.jsonl",
+        f"{path}, line {content[:start].count(10) + 1}: not UTF-8 ({why})",
+        hint=f"save the file as UTF-8: iconv -f {encoding} -t UTF-8 {path.name} > utf8{path.suffix}",
     )
+
+
+def text_of(path: Path, *, table: bool = False) -> str:
+    """Return the text of a file in UTF-8; a ``table`` may be CSV, or in UTF-16 that says so.
+
+    Raises:
+        UsageError: it is of another kind or encoding; with how to convert it.
+        OSError: it cannot be read.
+    """
+    how = _OTHER_FILES.get(path.suffix.lower())
+    if how and not (table and path.suffix.lower() in (".csv", ".tsv")):
+        raise UsageError(f"{path} is not JSON lines", hint=f"convert it: {how.format(path.name)}")
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-16" if table and content[:2] in _UTF16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path, content, error.start, error.reason) from error
+    if "\0" in text[:1_000]:
+        raise _not_utf8(path, content, 0, "every other byte is 0")
+    return text
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, Any]]:
@@ -132,10 +158,8 @@ def read_rows(path: Path) -> Iterator[tuple[int, Any]]:
     Raises:
         UsageError: it is of another kind, not UTF-8, or a line is not JSON; the message names the line.
     """
-    if how := _OTHER_FILES.get(path.suffix.lower()):
-        raise UsageError(f"{path} is not JSON lines", hint=f"convert it: {how.format(path.name)}")
     try:
-        whole = rows_of(json.loads(path.read_text(encoding="utf-8-sig")))
+        whole = rows_of(json.loads(text_of(path)))
     except (ValueError, RecursionError):  # lines, or not JSON at all, which is told by line
         whole = None
     return _lines(path) if whole is None else enumerate(whole, start=1)
@@ -158,6 +182,11 @@ def question_of(value: Any, number: int, path: Path) -> Question:
     row = as_row(value, place)
     options = _strings(row, "options", place)
     answers = tuple(row.get("answers", ()))
+    if options and len({option.strip() for option in options} - {""}) < max(len(options), 2):
+        raise UsageError(
+            f"{place}: expected two or more `options` that differ, found {_short(options)}",
+            hint="leave out what is there twice or blank; a question that is free to answer has no `options`",
+        )
     if options and answers and not set(options) & set(answers):
         raise UsageError(
             f"{place}: expected an answer that is one of the `options` {_short(options)}, "
@@ -317,11 +346,14 @@ _PANDAS = 'python -c \'import pandas; pandas.{0}.to_json("data.jsonl", orient="r
 _OTHER_FILES = {
     ".csv": _PANDAS.format('read_csv("{0}")'),
     ".tsv": _PANDAS.format('read_table("{0}")'),
-    ".xlsx": _PANDAS.format('read_excel("{0}")'),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), _PANDAS.format('read_excel("{0}")')),
+    **dict.fromkeys((".arrow", ".feather"), _PANDAS.format('read_feather("{0}")')),
     ".parquet": _PANDAS.format('read_parquet("{0}")'),
     ".gz": "gunzip -k {0}",
     ".zip": "unzip {0}",
 }
+# A list that a spreadsheet or a data frame wrote as a text.
+_LIST = re.compile(r"\[['\"]")
 _TEXTS = ("text", "value", "aliases", "normalized_aliases")
 
 
@@ -388,10 +420,12 @@ def golds_of(value: Any, place: str) -> list[str]:
         return list(dict.fromkeys(gold for one in said for gold in golds_of(one, place)))
     if isinstance(value, bool):
         return ["yes" if value else "no"]
-    if isinstance(value, str | int | float) and value == value and str(value).strip():
+    text = str(value).strip()
+    if isinstance(value, str | int | float) and value == value and text and not _LIST.match(text):
         return [str(value)]
     raise UsageError(
-        f"{place}: expected a text, found {_short(value)}", hint="leave it out, or write the right text"
+        f"{place}: expected a text, found {_short(value)}",
+        hint='leave it out, or write the right text; several as a list, ["...", "..."]',
     )
 
 

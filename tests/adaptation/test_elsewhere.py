@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 
-from hybrid.adaptation.elsewhere import BaseModel, kind_of, prove_active, take_in
+from hybrid.adaptation.elsewhere import BaseModel, kind_of, named, prove_active, take_in
 from hybrid.adaptation.store import read_card
 from hybrid.adaptation.values import AdapterKind
 from hybrid.config import Method
@@ -133,6 +133,8 @@ REFUSED = {
     "of tomorrow": ({"use_quantum": True}, "`use_quantum` cannot", "merge"),
     "pattern": ({"alpha_pattern": {"(a+)+$": 3}}, "is a pattern", "plain names"),
     "alpha": ({"lora_alpha": None}, "a number as `lora_alpha`", "again"),
+    "no number": ({"lora_alpha": float("nan")}, "a number as `lora_alpha`, found nan", "again"),
+    "another rank": ({"r": 16}, "tells the rank 16, and .* weights of rank 4", "again"),
 }
 
 
@@ -184,6 +186,29 @@ def test_a_folder_without_an_adapter_says_where_one_is(plain, tiny_generator_fol
     assert "whole model" in caught.value.hint
     with pytest.raises(UsageError, match="no folder"):
         kind_of(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("file", ["adapter_config.json", "adapter_model.safetensors"])
+def test_a_pointer_of_git_lfs_is_told(plain, here, tmp_path, file):
+    folder = plain()
+    (folder / file).write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 9\n")
+    with pytest.raises(AdapterError, match=f"{file} is a pointer of git-lfs"):
+        take_in(folder, here, tmp_path / "ours")
+
+
+def test_what_does_not_fit_is_told_by_the_name_of_its_folder(
+    plain, here, tiny_wide_generator_folder, tmp_path
+):
+    built, folder = tmp_path / "ours", plain()
+    take_in(folder, here, built)
+    wide = TransformersGenerator(
+        tiny_wide_generator_folder, name="wide", placement=Placement("cpu", "float32", "test")
+    )
+    card = json.loads((built / "card.json").read_text())
+    (built / "card.json").write_text(json.dumps(card | {"base_digest": wide.base_weights}))
+    with pytest.raises(AdapterError, match=f"{folder} cannot be merged") as caught, named(built, folder):
+        wide.adapted(built)
+    assert "made for this model" in caught.value.hint
 
 
 @pytest.mark.parametrize("text", ["{broken", "[1]"])

@@ -148,6 +148,24 @@ SHAPES = {
     "long.csv": "arm,question,source,score\na,q1,s1,1\na,q2,s1,0.5\nb,q2,s1,0.25\nb,q1,s1,0\n",
     "systems.csv": "id;system;score;source\nq1;a;1;s1\nq1;b;0;s1\nq2;a;0,5;s1\nq2;b;0,25;s1\n",
     "told.csv": "sep=;\nquestion;source;a;b\nq1;s1;1;0\nq2;s1;0,5;0,25\n",
+    "told by excel.csv": '"sep= ;"\r\nquestion;source;a;b\r\nq1;s1;1,0;0\r\nq2;s1;0,5;0,25\r\n',
+    "bars.csv": "question|source|a|b\nq1|s1|1|0\nq2|s1|.5|0.25\n",
+    "commas.csv": 'question,source,a,b\nq1,s1,"1,0",0\nq2,s1,"0,5","0,25"\n',
+    "percent.csv": "question,source,a,b\nq1,s1,100%,0%\nq2,s1,50 %,25%\n",
+    "percent;.csv": "question;source;a;b\nq1;s1;100%;0%\nq2;s1;50,0 %;25%\n",
+    "words.csv": "question,source,a,b\nq1,s1,Yes,no\nq2,s1,0.5,0.25\n",
+    "excel's.csv": "question;source;a;b\nq1;s1;WAHR;FALSCH\nq2;s1;0,5;0,25\n",
+    "pandas.csv": "Unnamed: 0,question,source,a,b\n0,q1,s1,1,0\n1,q2,s1,0.5,0.25\n",
+    "index.csv": "index,question,source,a,b\n0,q1,s1,1,0\n1,q2,s1,0.5,0.25\n",
+    "long numbers.csv": ",id,source,arm,score\n0,q1,s1,a,1\n1,q2,s1,a,0.5\n2,q1,s1,b,0\n3,q2,s1,b,0.25\n",
+    "lines.ndjson": """{"question":"q1","source":"s1","a":1,"b":0}
+        {"question":"q2","source":"s1","a":0.5,"b":0.25}""",
+    "lines.csv": """{"question":"q1","source":"s1","a":1,"b":0}
+        {"question":"q2","source":"s1","a":0.5,"b":0.25}""",
+    "lines.json": """{"question":"q1","source":"s1","a":1,"b":0}
+        {"question":"q2","source":"s1","a":0.5,"b":0.25}""",
+    "list.jsonl": """[{"question":"q1","source":"s1","a":1,"b":0},
+        {"question":"q2","source":"s1","a":0.5,"b":0.25}]""",
     "numbered.csv": ",question,source,a,b\n0,q1,s1,1,0\n1,q2,s1,0.5,0.25\n",
     "truths.csv": "question,source,a,b\nq1,s1,True,false\nq2,s1,0.5,0.25\n",
     "dotted.csv": "question,source,a.score,b.score\nq1,s1,1,0\nq2,s1,0.5,0.25\n",
@@ -167,10 +185,10 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize("bom", [False, True])
-def test_the_same_outcomes_in_other_shapes(tmp_path, name, bom):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_the_same_outcomes_in_other_shapes(tmp_path, name, encoding):
     path = tmp_path / name
-    path.write_text(SHAPES[name], encoding="utf-8-sig" if bom else "utf-8")
+    path.write_bytes(SHAPES[name].encode(encoding))
     table = replay.read_table(path)
     assert (table.arms, table.questions, table.sources) == (("a", "b"), ("q1", "q2"), ("s1", "s1"))
     assert table.values.tolist() == [[1.0, 0.0], [0.5, 0.25]]
@@ -232,7 +250,7 @@ def test_other_columns_of_an_arm_are_metrics_or_measures(tmp_path):
         ("t.csv", "arm,question,score\n,x,1\n", "line 2: `arm` is empty"),
         ("t.jsonl", '{"question":"x","a":1,"b":0}\n{"question":', ", line 2: not JSON"),
         ("t.jsonl", '{"question":"x","a":1,"b":null}\n', "line 1: b has no score"),
-        ("t.jsonl", "[1]\n", "line 1: expected a JSON object"),
+        ("t.jsonl", "[1]\n", "row 1: expected a JSON object"),
         ("t.jsonl", "\n", "is empty"),
         (
             "t.json",
@@ -283,6 +301,14 @@ def test_two_metrics_that_disagree_are_told_and_measures_gate(tmp_path):
         ("question,a,a\nx,1,0\n", "column has no name or that of another"),
         ("question,a,\nx,1,0\n", "column has no name or that of another"),
         ("question,Source,source,a\nx,s,t,1\n", "column has no name or that of another"),
+        (
+            f"question,{','.join(f'a{n}' for n in range(1000))}\nx{',1' * 1000}\n",
+            "1000 arms, expected at most 50",
+        ),
+        ("# exported\nquestion,a,b\nx,1,0\n", "line 2: expected 1 columns, found 3"),
+        ("question,a,b\nx,1,n/a\n", "line 2: b is 'n/a'"),
+        ('question,a,b\nx,1,"1,234"\n', "line 2: b is '1,234'"),
+        ("question,a,b\nx,1,150%\n", "line 2: b is 150%"),
         ("question,a,b\nx,1,0\ny,,1\n", "line 3: a has no score"),
         ("question,a,b\nx,1, \n", "line 2: b has no score"),
         ("question,a,b\nx,1,nan\n", "line 2: b is nan, expected a number from 0 to 1"),
@@ -302,8 +328,9 @@ def test_two_metrics_that_disagree_are_told_and_measures_gate(tmp_path):
         ("question,a,b\nx,1,0\ny,1,0\nx,0,1\n", "line 4: the question 'x' is also in line 2"),
         ('question,a,b\n"x,1,0\n', "not CSV"),
         ('question,a,b\n"x"y,1,0\n', "line 2: not CSV"),
-        (b"question,a,b\nx\xff,1,0\n", "cannot be read as UTF-8"),
-        ("question,a,b\nx,1,0\n".encode("utf-16"), "cannot be read as UTF-8"),
+        (b"question,a,b\nx\xff,1,0\n", "line 2: not UTF-8"),
+        ("question,a,b\nx,1,0\n".encode("utf-16-le"), "line 1: not UTF-8"),
+        (b"PK\x03\x04\x14\x00\x00\x00question,a,b", "no text, but binary"),
     ],
 )
 def test_a_bad_table_is_refused_with_its_place(read, text, words):
@@ -311,6 +338,14 @@ def test_a_bad_table_is_refused_with_its_place(read, text, words):
         read(text)
     assert words in str(caught.value)
     assert "outcomes.csv" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["t.xlsx", "t.ods", "t.parquet", "t.feather"])
+def test_another_kind_of_table_says_how_it_becomes_lines(tmp_path, name):
+    (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(UsageError, match="is not JSON lines") as caught:
+        replay.read_table(tmp_path / name)
+    assert name in caught.value.hint and "pandas" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -532,3 +532,21 @@ def test_a_follow_up_is_not_answered_by_the_sentence_before_again(question, begi
 def test_a_sentence_that_leans_is_quoted_with_the_one_before_it():
     text = "Tools up to 200 EUR are ordered by the store. Above that the foreman signs."
     assert said("Who signs for more?", hit(text, "Store")).startswith("Tools up to 200 EUR")
+
+
+def test_a_heading_that_denies_turns_around_what_is_listed_below_it():
+    listed = hit("- Scholarships\n- Debts\n- Land and buildings", "Grants", "What is not funded")
+    found = said("Do you fund scholarships?", listed)
+    assert not found.startswith("Yes") and "What is not funded" in found
+
+
+def test_steps_come_before_a_short_section_with_the_same_words():
+    who = hit("Firms may apply. Parties may not.", "Grants", "Who can apply")
+    steps = hit(
+        "1. Register to apply.\n2. Send the note.\n3. Wait.",
+        "Grants",
+        "How to apply",
+        source="b.md",
+        score=0.9,
+    )
+    assert said("How do I apply?", who, steps).startswith("1. Register")

@@ -149,3 +149,12 @@ def test_what_a_long_text_costs_does_not_grow_with_its_square(text):
     hear(text * 5_000)
     # the square of it would take minutes
     assert time.process_time() - begun < 5
+
+
+def test_what_is_declined_names_the_codes_that_nothing_found_has():
+    hits = [Hit(Chunk("faults.md", 0, 0, 20, "E413: the door is open.", ("Faults of 2025",)), 1.0)]
+    usual = "I don't know."
+    said = decline(usual, "What does e510 mean, and E413 in 2025?", hits, "all-MiniLM")
+    assert said == f"{usual} What was found does not name E510."
+    assert decline(usual, "What does E413 mean?", hits, "all-MiniLM") == usual
+    assert decline(usual, "What does E510 mean?", [], "all-MiniLM") == usual

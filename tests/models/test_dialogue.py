@@ -1,6 +1,7 @@
 """With which token an answer ends: what is taught must be what the template writes."""
 
 import pytest
+from tokenizers import AddedToken
 from transformers import AutoTokenizer
 
 from hybrid.errors import ModelError
@@ -99,3 +100,57 @@ def test_a_template_that_cannot_say_it_is_an_error(tokenizer, template):
     tokenizer.chat_template = template
     with pytest.raises(ModelError, match="cannot lay out the conversation"):
         Dialogue(tokenizer).prompt(_TURNS)
+
+
+_PASSAGE = "The price is 5 euros."
+# tokens of a template, or of the form of control tokens, that the tokenizer does not call special
+LAYOUTS = {
+    "chatml": (TEMPLATES["chatml"][0], ["<|im_start|>", "<|im_end|>", "<|endoftext|>"]),
+    "llama 3": (
+        "<|begin_of_text|>{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n"
+        "{{ m.content }}<|eot_id|>{% endfor %}",
+        ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|python_tag|>"],
+    ),
+    "gemma": (TEMPLATES["gemma"][0], ["<start_of_turn>", "<end_of_turn>"]),
+    "phi": (TEMPLATES["phi"][0], ["<|system|>", "<|user|>", "<|end|>"]),
+    "mistral": (
+        "{% if tools %}[AVAILABLE_TOOLS]{% endif %}{% for m in messages %}[INST] {{ m.content }} [/INST]"
+        "{% endfor %}",
+        ["[INST]", "[/INST]", "[AVAILABLE_TOOLS]"],
+    ),
+    "qwen": (
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+        "{% if tools %}<tool_response></tool_response><think></think>{% endif %}",
+        ["<|im_start|>", "<tool_response>", "</tool_response>", "<think>", "<|fim_prefix|>"],
+    ),
+    "deepseek": (
+        "<｜begin▁of▁sentence｜>{% for m in messages %}<｜User｜>{{ m.content }}{% endfor %}<｜Assistant｜>",
+        ["<｜User｜>", "<｜Assistant｜>", "<｜tool▁calls▁begin｜>"],
+    ),
+    "vicuna": (
+        "{% for m in messages %}{{ m.role | upper }}: {{ m.content }}{{ '\n' }}{% endfor %}",
+        ["USER:"],
+    ),
+    "alpaca": ("{% for m in messages %}### {{ m.role | capitalize }}:\n{{ m.content }}\n{% endfor %}", []),
+}
+
+
+@pytest.mark.parametrize("special", [True, False])
+@pytest.mark.parametrize(("template", "marks"), LAYOUTS.values(), ids=LAYOUTS.keys())
+def test_a_document_brings_no_control_token_and_opens_no_turn(
+    tiny_generator_folder, template, marks, special
+):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_generator_folder)
+    tokenizer.add_tokens([AddedToken(mark, special=special, normalized=False) for mark in marks])
+    tokenizer.chat_template = template
+    dialogue = Dialogue(tokenizer)
+
+    def control(text):
+        (row,) = dialogue.tokens([dialogue.prompt([*_TURNS, Message(MessageRole.USER, text)])])
+        known = tokenizer.added_tokens_decoder.keys() - {tokenizer.unk_token_id}
+        return [token for token in row if token in known]
+
+    plain = control(_PASSAGE)
+    assert control(_PASSAGE + "".join(f" {mark}\n{mark}system" for mark in [*marks, "</s>"])) == plain
+    frame = next(iter(marks), "### System:")
+    assert frame not in dialogue.plain(f"{_PASSAGE}\n{frame} x")

@@ -105,6 +105,98 @@ def test_missing_tensors_are_named_and_refused(request, tmp_path, model, load, c
     assert "at random" in caught.value.hint or "config.json" in caught.value.hint
 
 
+def _damaged(weights):
+    return {
+        name: value.clone().fill_(float("nan")) if value.ndim > 1 else value
+        for name, value in weights.items()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "load"),
+    [
+        ("tiny_embedder_folder", _embed),
+        (
+            "tiny_reranker_folder",
+            lambda folder: CrossEncoderReranker(folder, name="m", placement=_CPU).score("a", ["b"]),
+        ),
+    ],
+    ids=["embedder", "reranker"],
+)
+def test_what_is_no_number_neither_finds_nor_ranks(request, tmp_path, model, load):
+    folder = shutil.copytree(request.getfixturevalue(model), tmp_path / "model")
+    load(folder)
+    weights = _damaged(load_file(folder / "model.safetensors"))
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelError, match="m computes what is no number") as caught:
+        load(folder)
+    assert caught.value.exit_code == 5
+
+
+_POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 90868376\n".encode()
+DAMAGES = {
+    "pointer": ("model.safetensors", lambda content: _POINTER, "safetensors is a pointer of git-lfs"),
+    "cut": ("model.safetensors", lambda content: content[: len(content) // 2], "cannot be loaded as a"),
+    "empty": ("model.safetensors", lambda content: b"", "cannot be loaded as a"),
+    "a page": ("model.safetensors", lambda content: b"<!DOCTYPE html><title>404</title>", "cannot be loaded"),
+    "words": ("tokenizer.json", lambda content: _POINTER, "tokenizer.json is a pointer of git-lfs"),
+    "cut words": ("tokenizer.json", lambda content: content[: len(content) // 2], "cannot be loaded as a"),
+    "configuration": ("config.json", lambda content: b"{", "cannot be loaded as a"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(
+    ("model", "load"),
+    [
+        ("tiny_embedder_folder", _embed),
+        ("tiny_generator_folder", _generate),
+        ("tiny_reranker_folder", _rerank),
+    ],
+    ids=["embedder", "generator", "reranker"],
+)
+def test_a_damaged_file_of_a_model_is_told(request, tmp_path, model, load, damage):
+    folder = shutil.copytree(request.getfixturevalue(model), tmp_path / "model")
+    name, change, message = DAMAGES[damage]
+    (folder / name).write_bytes(change((folder / name).read_bytes()))
+    with pytest.raises(ModelMissing, match=message) as caught:
+        load(folder)
+    assert str(folder) in str(caught.value) and caught.value.hint
+
+
+def test_what_a_generator_says_of_its_end_may_be_damaged(tiny_generator_folder, tmp_path):
+    folder = shutil.copytree(tiny_generator_folder, tmp_path / "model")
+    (folder / "generation_config.json").write_text("{")
+    with pytest.raises(ModelMissing, match="cannot be loaded as a causal language model"):
+        TransformersGenerator(folder, name="m", placement=_CPU).generate(
+            [[Message(MessageRole.USER, "port?")]], max_new_tokens=2
+        )
+
+
+def test_an_embedder_without_the_settings_of_its_pooling_is_told(tiny_embedder_folder, tmp_path):
+    folder = shutil.copytree(tiny_embedder_folder, tmp_path / "model")
+    (pooling,) = folder.glob("1_*/config.json")
+    pooling.unlink()
+    with pytest.raises(ModelMissing, match="cannot be loaded as a sentence-transformers model"):
+        _embed(folder)
+
+
+@pytest.mark.parametrize(
+    ("model", "load"), [("tiny_embedder_folder", _embed), ("tiny_generator_folder", _generate)]
+)
+def test_a_tokenizer_without_its_vocabulary_is_refused(request, tmp_path, model, load):
+    folder = shutil.copytree(request.getfixturevalue(model), tmp_path / "model")
+    path = folder / "tokenizer.json"
+    words = json.loads(path.read_text())
+    special = {token["content"]: token["id"] for token in words["added_tokens"]}
+    words["model"]["vocab"] = special
+    path.write_text(json.dumps(words))
+    with pytest.raises(ModelMissing, match=r"knows \d tokens, and no word"):
+        load(folder)
+
+
 def test_an_embedder_is_no_reranker(tiny_embedder_folder):
     with pytest.raises(ModelMissing, match=r"lacks 2 weights .*classifier\.bias, classifier\.weight"):
         _rerank(tiny_embedder_folder)

@@ -74,6 +74,18 @@ def test_common_shapes(tmp_path, row, answers, answerable):
         ({"question": "q", "answers": ["yes"], "options": "yes,no"}, "`options`: expected a list of texts"),
         ({"question": "q", "slices": "hard"}, "`slices`: expected a list of texts"),
         ({"question": "q", "options": [1, 2]}, "`options`"),
+        ({"question": "q", "answers": ["a"], "options": ["a"]}, "two or more `options` that differ"),
+        (
+            {"question": "q", "answers": ["a"], "options": ["a", "b", "a"]},
+            "two or more `options` that differ",
+        ),
+        (
+            {"question": "q", "answers": ["a"], "options": ["a", "b", " "]},
+            "two or more `options` that differ",
+        ),
+        ({"question": "q", "answers": '["a", "b"]'}, "expected a text, found"),
+        ({"question": "q", "answers": "['a', 'b']"}, "expected a text, found"),
+        ({"id": 1, "question": "q", "answers": ["a"]}, "the id '1' stands on a line before, too"),
         ({"question": None, "answers": ["a"]}, "no text `question`"),
         ({"_id": "1", "text": "q"}, "a query without its gold"),
         (["q", "a"], "expected an object"),

@@ -183,11 +183,11 @@ def test_nothing_before_it_changes_nothing():
 @given(st.lists(st.text(max_size=60), max_size=9), st.text(max_size=80))
 def test_whatever_was_said_the_question_ends_what_is_asked_and_nothing_is_invented(texts, question):
     history = _history(*texts)
-    found = standalone(question, history)
+    found = followups.standalone(question, history)
     # a name that is carried over comes without what stood around it
     said = " ".join([*(re.sub(r"\s*\[\d+\]", "", text) for text in texts), *texts, question])
     assert all(word in said for word in found.split())
-    assert standalone(question, []) == question.strip()
+    assert followups.standalone(question, []) == question.strip()
 
 
 def test_ten_thousand_turns_take_no_longer_than_a_few(within):

@@ -16,6 +16,7 @@ from hybrid.adaptation.values import Example, ExampleKind, PreferencePair, Query
 from hybrid.errors import UsageError
 from hybrid.files import write_atomic
 from hybrid.generation.prompts import Prompts
+from hybrid.models.dialogue import ENDS_OF_THOUGHTS, opens_with_thoughts, without_thoughts
 from hybrid.questions.files import question_of, read_rows, require_letters
 from hybrid.types import Message, MessageRole, Question
 
@@ -47,7 +48,9 @@ _TALKS = ("messages", "conversations", "conversation")
 _ROLES = {
     **dict.fromkeys(("system", "developer"), MessageRole.SYSTEM),
     **dict.fromkeys(("user", "human", "prompter"), MessageRole.USER),
-    **dict.fromkeys(("assistant", "gpt", "chatgpt", "bard", "bing", "model", "bot"), MessageRole.ASSISTANT),
+    **dict.fromkeys(
+        ("assistant", "gpt", "chatgpt", "bard", "bing", "model", "bot", "ai"), MessageRole.ASSISTANT
+    ),
 }
 _CALLS = frozenset({"tool", "function", "observation", "function_call", "tool_calls", "functions", "tools"})
 # Known rows that are not read, and the jq program that makes ones of ours.
@@ -55,6 +58,7 @@ _CONVERSIONS = (
     ("text label", '{prompt: .text, completion: .label, options: ["one label", "another"]}'),
     ("sentence label", '{prompt: .sentence, completion: .label, options: ["one label", "another"]}'),
     ("prompt response", "{prompt, completion: .response}"),
+    ("question response", "{prompt: .question, completion: .response}"),
     ("anchor positive", "{query: .anchor, passage: .positive}"),
     ("query pos", "{query, passage: .pos[0], negatives: (.neg // [])}"),
     (
@@ -72,11 +76,14 @@ _KTO = (
     "rows with `label` false say what is wrong: keep the right ones, "
     "jq -c 'select(.label == true) | del(.label)' {file} > right.jsonl, or give `chosen` beside `rejected`"
 )
-# Marks of turns, as templates write them.
+# Marks of turns, as templates write them, and how prompts of models without one end.
 _RENDERED = re.compile(
-    r"<\|(?:im_start|start_header_id|user|assistant)\|>|<start_of_turn>|\[INST\]|^### (?:Instruction|Human):",
+    r"<\|(?:im_start|im_end|start_header_id|eot_id|user|assistant|end|endoftext)\|>|</?(?:start|end)_of_turn>"
+    r"|<｜[^｜<>]+｜>|\[/?INST\]|^### (?:Instruction|Human|Response|Assistant):|</s>\s*\Z"
+    r"|^(?:Assistant|ASSISTANT):\s*\Z",
     re.MULTILINE,
 )
+_INNER_THOUGHTS = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
 _LABEL = '{prompt: .text, completion: .label, options: ["one label", "another"]}'
 _EXPECTED: Mapping[Any, str] = {
     str: "a text",
@@ -94,6 +101,7 @@ class Given:
     examples: tuple[Example, ...] = ()
     pairs: tuple[QueryPair, ...] = ()
     preferences: tuple[PreferencePair, ...] = ()
+    thoughts: int = 0  # rows that think before they answer, of which the answer alone is taught
 
 
 def load_given(path: Path, prompts: Prompts) -> Given:
@@ -109,6 +117,7 @@ def load_given(path: Path, prompts: Prompts) -> Given:
     - ``query`` and ``passage``, with ``negatives``, for an embedder;
     - what ``save_examples`` wrote.
 
+    What a model thinks before it answers (``<think>``) is left out, as it is where answers are served.
     ``id``, ``source`` (the document that it was made from) and ``meta`` may stand anywhere; any other key
     is an error.
 
@@ -117,7 +126,8 @@ def load_given(path: Path, prompts: Prompts) -> Given:
     Raises:
         UsageError: the file is missing or empty, or a row is none of these; the message names the line.
     """
-    taught = [one for row in _rows(path) for one in read_row(row, prompts)]
+    rows = _rows(path)
+    taught = [one for row in rows for one in read_row(row, prompts)]
     if not taught:
         raise UsageError(f"{path} holds no line", hint=f"a line is an object with {KINDS}")
     return Given(
@@ -125,6 +135,7 @@ def load_given(path: Path, prompts: Prompts) -> Given:
         tuple(one for one in taught if isinstance(one, Example)),
         tuple(one for one in taught if isinstance(one, QueryPair)),
         tuple(one for one in taught if isinstance(one, PreferencePair)),
+        sum(any(end in str(row.value).lower() for end in ENDS_OF_THOUGHTS) for row in rows),
     )
 
 
@@ -221,14 +232,14 @@ class GivenRow:
     def text(self, key: str, *, optional: bool = False) -> str:
         """Return a text that says something, or nothing where it may be missing."""
         value = self.value.get(key, "" if optional else None)
-        if not isinstance(value, str) or not (optional or value.strip()):
+        if not isinstance(value, str) or not (optional or _says(value)):
             raise self.error(f"expected a text as `{key}`")
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Return a list of texts, nothing where it is missing."""
         value = self.value.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(one, str) and one.strip() for one in value):
+        if not isinstance(value, list) or not all(isinstance(one, str) and _says(one) for one in value):
             raise self.error(f"expected a list of texts as `{key}`")
         return tuple(value)
 
@@ -269,13 +280,35 @@ def read_row(row: GivenRow, prompts: Prompts) -> list[Taught]:
 
 
 def _text(row: GivenRow) -> Example:
-    said = row.text("text")
-    if mark := _RENDERED.search(said):
-        raise row.error(
-            f"`text` is a conversation in a chat template ({mark[0]}), which would be taught by the letter",
-            "give the turns as `messages`: each model is taught in its own template",
-        )
+    said = _spoken(row, row.text("text"))
+    _unrendered(row, said)
     return Example(ExampleKind.TEXT, (), said, _source(row))
+
+
+def _unrendered(row: GivenRow, *texts: str) -> None:
+    for text in texts:
+        if mark := _RENDERED.search(text):
+            raise row.error(
+                f"a conversation in a chat template ({mark[0].strip()}), which would be taught by the letter",
+                "give the turns as `messages`, without marks: each model is taught in its own template",
+            )
+
+
+def _says(text: str) -> bool:
+    """Tell whether anything can be seen of a text."""
+    return any(letter.isprintable() and not letter.isspace() for letter in text)
+
+
+def _spoken(row: GivenRow, text: str) -> str:
+    """Return an answer without the thoughts before it."""
+    said = without_thoughts(text)
+    late = not opens_with_thoughts(text) and "<think" in text.lower()
+    if late or not _says(said) or _INNER_THOUGHTS.search(said):
+        raise row.error(
+            "thoughts (<think>) that do not end, or stand inside of an answer",
+            "leave them out: only what stands behind them is taught",
+        )
+    return text if said == text else said.strip()
 
 
 def _only(row: GivenRow, format_: str) -> GivenRow:
@@ -327,7 +360,9 @@ def _turns(row: GivenRow, value: Any, key: str) -> list[_TaughtTurn]:
     """Return the turns of a conversation, as OpenAI or as ShareGPT writes them."""
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         raise row.error(f"expected turns with `role` and `content` as `{key}`")
-    turns = [_turn(row, {name: v for name, v in one.items() if v is not None}, key) for one in value]
+    told = [{name: v for name, v in one.items() if v is not None} for one in value]
+    # a system that says nothing is none
+    turns = [_turn(row, one, key) for one in told if one != {"role": "system", "content": ""}]
     for place, turn in enumerate(turns):
         if place and turn.message.role is MessageRole.SYSTEM:
             raise row.error(f"expected the system at the beginning of `{key}`, not as turn {place + 1}")
@@ -336,7 +371,7 @@ def _turns(row: GivenRow, value: Any, key: str) -> list[_TaughtTurn]:
 
 def _turn(row: GivenRow, turn: dict[str, Any], key: str) -> _TaughtTurn:
     role, said = ("from", "value") if "from" in turn else ("role", "content")
-    name, content, weight = turn.get(role), turn.get(said), turn.get("weight", 1)
+    name, content, weight = str(turn.get(role)).lower(), turn.get(said), turn.get("weight", 1)
     if _CALLS.intersection(turn) or name in _CALLS:
         raise row.error(f"`{key}` has a call of a tool", "calls of tools are not taught: leave such rows out")
     if name not in _ROLES:
@@ -349,13 +384,20 @@ def _turn(row: GivenRow, turn: dict[str, Any], key: str) -> _TaughtTurn:
             else row.jq(f"del(.{key}[][{json.dumps(unknown[0])}])"),
         )
     if isinstance(content, list):  # parts, as OpenAI has them
-        parts = [part.get("text") if isinstance(part, dict) else part for part in content]
-        texts = [part for part in parts if isinstance(part, str)]
-        content = "".join(texts) if len(texts) == len(parts) else None
-    if not isinstance(content, str) or not content.strip():
+        # thoughts and pictures are no text
+        parts = [
+            part.get("text")
+            if isinstance(part, dict) and str(part.get("type", "text"))[-4:] == "text"
+            else part
+            for part in content
+        ]
+        content = "".join(map(str, parts)) if all(isinstance(part, str) for part in parts) else None
+    if not isinstance(content, str) or not _says(content):
         raise row.error(f"expected a text as `{said}` of every turn in `{key}`")
     if weight not in (0, 1):
         raise row.error(f"expected 0 or 1 as `weight` in `{key}`")
+    if _ROLES[name] is MessageRole.ASSISTANT:
+        content = _spoken(row, content)
     return _TaughtTurn(Message(_ROLES[name], content), taught=bool(weight))
 
 
@@ -380,6 +422,7 @@ def _lessons(row: GivenRow, turns: Sequence[_TaughtTurn], options: tuple[str, ..
     ]
     if not places:
         raise row.error("expected a turn of the assistant after one of the user, to learn from")
+    _unrendered(row, *(message.content for message in messages))
     # what is of one conversation stays on one side of a split
     source = _source(row) or (row.place if len(places) > 1 else "")
     kind = ExampleKind.LABEL if options else ExampleKind.INSTRUCTION
@@ -401,7 +444,7 @@ def _alpaca(row: GivenRow, prompts: Prompts) -> list[Example]:
         raise row.error("expected `output` or `response`, not both")
     given = "context" if "context" in row.value else "input"
     asked = _joined(row, given)
-    said = row.text("response" if "response" in row.value else "output")
+    said = _spoken(row, row.text("response" if "response" in row.value else "output"))
     if "text" in row.value and not (row.text("instruction") in row.text("text") and said in row.text("text")):
         raise row.error("`text` says something else than `instruction` and `output`", row.jq("del(.text)"))
     history = row.value.get("history", [])
@@ -430,7 +473,7 @@ def _is_exchange(value: Any) -> bool:
     return (
         isinstance(value, list)
         and len(value) == 2
-        and all(isinstance(text, str) and text.strip() for text in value)
+        and all(isinstance(text, str) and _says(text) for text in value)
     )
 
 
@@ -440,7 +483,9 @@ def _completion(row: GivenRow, prompts: Prompts) -> list[Example]:
     if isinstance(said, list):
         turns = _turns(row, said, "completion")
     else:
-        turns = [_TaughtTurn(Message(MessageRole.ASSISTANT, row.text("completion")))]
+        turns = [_TaughtTurn(Message(MessageRole.ASSISTANT, _spoken(row, row.text("completion"))))]
+    if options and len({*options}) < max(len(options), 2):
+        raise row.error("expected two or more `options`, all different")
     if options and (len(turns) != 1 or turns[0].message.content not in options):
         raise row.error("expected a `completion` that is one of the `options`")
     return _lessons(row, [*(replace(turn, taught=False) for turn in asked), *turns], options)
@@ -479,8 +524,9 @@ def _preference(row: GivenRow, prompts: Prompts) -> PreferencePair:
                 'write each row as {"prompt": "…", "chosen": "…", "rejected": "…"}',
             )
         said.append(side[0].content)
-    if said[0].strip() == said[1].strip():
+    if said[0].split() == said[1].split():
         raise row.error("`chosen` and `rejected` say the same")
+    _unrendered(row, *said, *(turn.content for turn in own))
     return PreferencePair(tuple(own), said[0], said[1], _source(row))
 
 
@@ -502,7 +548,7 @@ def _preference_prompt(row: GivenRow, prompts: Prompts) -> list[_TaughtTurn]:
 def _side(row: GivenRow, key: str) -> list[Message]:
     value = row.value[key]
     if isinstance(value, str):
-        return [Message(MessageRole.ASSISTANT, row.text(key))]
+        return [Message(MessageRole.ASSISTANT, _spoken(row, row.text(key)))]
     return [turn.message for turn in _turns(row, [value] if isinstance(value, dict) else value, key)]
 
 
@@ -514,8 +560,9 @@ def _question(row: GivenRow) -> Question:
     if "answers" in row.value or "label" in row.value:
         _only(row, "question")
     question = question_of(row.value, row.number, row.path)
+    question = replace(question, answers=tuple(_spoken(row, answer) for answer in question.answers))
     if question.answerable and not any(answer.strip() for answer in question.answers):
-        raise row.error("expected `answers`, or `answerable` as false")
+        raise row.error("expected `answers`, or `answerable` as false", _conversion(row))
     if question.options and not set(question.answers) & set(question.options):
         raise row.error("expected an answer that is one of the `options`")
     return question

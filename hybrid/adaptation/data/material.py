@@ -43,6 +43,7 @@ _NO_QUOTE = "no quote: no sentence of the evidence bears the answer out"
 _WITHOUT_EVIDENCE = (
     "reading is learned from questions with `evidence`; to learn the answers as they are: --learn instruction"
 )
+_THOUGHTS = "thoughts before an answer, which are not served (the answers stay)"
 # A question gives two pairs, and a pair costs what two examples cost.
 _QUESTIONS_A_PAIR = 0.25
 # Tokens of a template around two turns, and of a label.
@@ -166,7 +167,8 @@ def make_examples(
             left_out=dropped,
             hint=_WITHOUT_EVIDENCE if total[_NO_QUOTE] else MORE,
         )
-    return Examples(tuple(train), tuple(validation), dropped, tuple(preferences), tuple(checks))
+    thoughts = (Sifted(_THOUGHTS, own.thoughts),) if own.thoughts else ()
+    return Examples(tuple(train), tuple(validation), (*dropped, *thoughts), tuple(preferences), tuple(checks))
 
 
 def reading_questions(

@@ -346,7 +346,6 @@ class TunedEmbedder:
     fit: Fit
     strength: float
     strengths: tuple[Strength, ...]
-    pairs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -539,7 +538,7 @@ def tune_embedder(
     strength = choose_strength(strengths)
     set_strength(tuned, strength, forever=True)
     save_lora(tuned, name, out)
-    return TunedEmbedder(out, plan, done, strength, strengths, len(pairs.train))
+    return TunedEmbedder(out, plan, done, strength, strengths)
 
 
 def _refuse_unfit(pairs: Sequence[QueryPair], method: Method) -> None:

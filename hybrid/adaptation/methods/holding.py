@@ -154,7 +154,6 @@ def sample(
         temperature=temperature,
         top_k=LIKELIEST,
         top_p=MASS,
-        repetition_penalty=1.0,  # whatever its makers advise: it is rehearsed as it is
         max_new_tokens=max_new_tokens,
         eos_token_id=dialogue.end,
         pad_token_id=dialogue.end,
@@ -165,7 +164,12 @@ def sample(
         rows = left_padded(prompts[first : first + _ROWS], filler=dialogue.end, device=module.device)
         with torch.inference_mode(), torch.random.fork_rng():
             torch.manual_seed(seed + first)
-            whole = module.generate(rows.ids, attention_mask=rows.mask, generation_config=drawn)
+            # what its makers advise would fill what is not set: it is rehearsed as it is
+            advised, module.generation_config = module.generation_config, drawn
+            try:
+                whole = module.generate(rows.ids, attention_mask=rows.mask, generation_config=drawn)
+            finally:
+                module.generation_config = advised
         for row in whole[:, rows.ids.shape[1] :].tolist():
             ended = dialogue.end in row
             yield row[: row.index(dialogue.end)] if ended else row, ended

@@ -18,7 +18,7 @@ from hybrid.grounding.evidence import cut_pair
 from hybrid.grounding.scorers.labels import Labels, checked_labels, known_pairs, settled_labels
 from hybrid.grounding.values import Logits, Pair
 from hybrid.models.device import Placement, batches
-from hybrid.models.pretrained import load_tokenizer, load_whole, refusal, unloadable
+from hybrid.models.pretrained import load_tokenizer, load_whole, loaded_as
 from hybrid.models.resolve import weights_digest
 
 Texts = tuple[str, ...]
@@ -129,10 +129,8 @@ class Checkpoint:
 def _load(folder: Path, head: Head, placement: Placement) -> tuple[Any, Any]:
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification
 
-    try:
+    with loaded_as(str(head), folder):
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except unloadable() as error:
-        raise refusal(folder, str(head), error) from error
     by_token = _classifies_tokens(config, head, folder)
     loader = AutoModelForTokenClassification if by_token else AutoModelForSequenceClassification
     model = load_whole(loader, folder, str(head), dtype=placement.torch_dtype())

@@ -178,6 +178,25 @@ SAME = {
     "dolly": {"instruction": ASKED, "context": "", "response": SAID},
     "null is not there": {"prompt": ASKED, "completion": SAID, "label": None, "messages": None},
     "meta": {"prompt": ASKED, "completion": SAID, "meta": {"label": False}},
+    "roles in capitals": {"messages": [user() | {"role": "User"}, assistant() | {"role": "Assistant"}]},
+    "an empty system": {"messages": [{"role": "system", "content": ""}, user(), assistant()]},
+    "openai's newer parts": {
+        "messages": [
+            user([{"type": "input_text", "text": ASKED}]),
+            assistant([{"type": "output_text", "text": SAID}]),
+        ]
+    },
+}
+THOUGHT = {
+    "thoughts": {"prompt": ASKED, "completion": f"<think>\nHm.\n</think>\n\n{SAID}"},
+    "of a turn": {"messages": [user(), assistant(f"<think>Hm.</think>{SAID}")]},
+    "begun by the template": {"messages": [user(), assistant(f"Hm.\n</think>\n\n{SAID}")]},
+    "of Alpaca": {"instruction": ASKED, "output": f"<THINK>Hm.</THINK> {SAID}"},
+    "none": {"prompt": ASKED, "completion": f"<think>\n\n</think>\n\n{SAID}"},
+    "of gpt-oss": {
+        "prompt": ASKED,
+        "completion": f"<|channel|>analysis<|message|>Hm<|end|><|channel|>final<|message|>{SAID}",
+    },
 }
 
 
@@ -185,6 +204,24 @@ SAME = {
 def test_the_same_example_is_read_from_every_format(tmp_path, row):
     expected = Example(ExampleKind.INSTRUCTION, PROMPTS.base(ASKED), SAID)
     assert given_rows(tmp_path, row).examples == (expected,)
+
+
+@pytest.mark.parametrize("row", THOUGHT.values(), ids=THOUGHT.keys())
+def test_what_is_thought_before_an_answer_is_not_taught_and_counted(tmp_path, row):
+    found = given_rows(tmp_path, row, SAME["text"])
+    assert found.examples == (Example(ExampleKind.INSTRUCTION, PROMPTS.base(ASKED), SAID),) * 2
+    assert found.thoughts == 1
+
+
+def test_thoughts_are_no_answer_of_a_question_nor_preferred(tmp_path):
+    thought = f"<think>Hm.</think>{SAID}"
+    found = given_rows(
+        tmp_path,
+        {"question": ASKED, "answers": [thought]},
+        {"prompt": ASKED, "chosen": thought, "rejected": "<think>No.</think>A pump."},
+    )
+    assert [question.answers for question in found.questions] == [(SAID,)]
+    assert found.preferences == (PAIR,)
 
 
 PREFERRED = {
@@ -333,6 +370,73 @@ REFUSED = {
     "weight": ({"messages": [user(), assistant(weight=0.5)]}, "0 or 1 as `weight`", ""),
     "all of weight 0": ({"messages": [user(), assistant(weight=0)]}, "a turn of the assistant", ""),
     "late system": ({"messages": [user(), {"role": "system", "content": "x"}]}, "at the beginning", ""),
+    "thoughts alone": ({"prompt": "x", "completion": "<think>Hm."}, "thoughts (<think>) that do not end", ""),
+    "late thoughts": (
+        {"messages": [user(), assistant("It is <think>hm</think> x.")]},
+        "thoughts (<think>) that do not end, or stand inside",
+        "",
+    ),
+    "the same behind thoughts": (
+        {"prompt": "x", "chosen": "<think>a</think>y", "rejected": "<think>b</think>y"},
+        "say the same",
+        "",
+    ),
+    "the same but for blanks": ({"prompt": "x", "chosen": "a  b", "rejected": "a b\n"}, "say the same", ""),
+    "thoughts as a part": (
+        {
+            "messages": [
+                user(),
+                assistant([{"type": "thinking", "text": "hm"}, {"type": "text", "text": "y"}]),
+            ]
+        },
+        "a text as `content`",
+        "",
+    ),
+    "parts in parts": ({"messages": [user([[{"text": "x"}]]), assistant()]}, "a text as `content`", ""),
+    "end of a turn": (
+        {"prompt": "x", "completion": "y<|im_end|>"},
+        "in a chat template (<|im_end|>)",
+        "marks",
+    ),
+    "end of a text": ({"messages": [user(), assistant("y</s>")]}, "in a chat template (</s>)", "marks"),
+    "rendered prompt": ({"prompt": "[INST] x [/INST]", "completion": "y"}, "chat template ([INST])", "marks"),
+    "deepseek": (
+        {"prompt": "<｜User｜>x<｜Assistant｜>", "completion": "y"},
+        "chat template (<｜User｜>)",
+        "marks",
+    ),
+    "spelled out": (
+        {"prompt": "Human: x\n\nAssistant:", "completion": "y"},
+        "template (Assistant:)",
+        "marks",
+    ),
+    "rendered chosen": (
+        {"prompt": "x", "chosen": "y<end_of_turn>", "rejected": "z"},
+        "chat template",
+        "marks",
+    ),
+    "german roles": (
+        {"messages": [user() | {"role": "Benutzer"}, assistant()]},
+        "expected one of system, developer, user",
+        "",
+    ),
+    "role of a list": (
+        {"messages": [user() | {"role": ["user"]}, assistant()]},
+        "expected one of system",
+        "",
+    ),
+    "system alone": ({"messages": [{"role": "system", "content": "x"}]}, "a turn of the assistant", ""),
+    "nothing to see": ({"prompt": "x", "completion": "\u200b\u00a0"}, "a text as `completion`", ""),
+    "an option twice": (
+        {"prompt": "x", "completion": "a", "options": ["a", "b", "a"]},
+        "two or more `options`, all different",
+        "",
+    ),
+    "question and response": (
+        {"question": "x?", "response": "y"},
+        "expected `answers`",
+        "{prompt: .question, completion: .response}",
+    ),
     "blank turn": ({"messages": [user(), assistant(" ")]}, "a text as `content` of every turn", ""),
     "two talks": ({"messages": [user(), assistant()], "conversations": []}, "expected one of", ""),
     "same twice": ({"prompt": "x", "chosen": "y", "rejected": "y "}, "say the same", ""),

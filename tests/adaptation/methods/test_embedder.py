@@ -220,7 +220,6 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(tiny_embedd
 
 @pytest.mark.slow
 def test_the_base_is_left_as_it_was(tiny_embedder_folder, tuned):
-    assert tuned.pairs == 40
     assert not list(tiny_embedder_folder.glob("adapter*"))
 
 
