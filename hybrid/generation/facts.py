@@ -165,10 +165,10 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
 
 def _is_above(saying: Saying, passage: Passage) -> bool:
     """Tell whether a line of a table only names the rows below it, or what they are counted in."""
-    if saying.row:
-        return saying.row.counts
     bar = CELLS.strip()
-    alone = bar in passage.text[saying.span.start : saying.span.end] and bar not in saying.text
+    alone = (
+        not saying.row and bar in passage.text[saying.span.start : saying.span.end] and bar not in saying.text
+    )
     return alone and len(saying.text.split()) <= _PAIR_WORDS and not saying.text.endswith((".", "!", "?"))
 
 

@@ -6,9 +6,17 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ChatMessage, HumanMessage
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    ChatMessage,
+    HumanMessage,
+    convert_to_messages,
+)
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import run_in_executor
 
@@ -103,8 +111,8 @@ class ChatHybrid(BaseChatModel):
         return (self.model if named is None else named) or None
 
 
-class HybridRunnable(Runnable[str, Any]):
-    """Ask a domain as a step of a chain or a graph: a question in, an ``Answer`` out.
+class HybridRunnable(Runnable[LanguageModelInput, Any]):
+    """Ask a domain as a step of a chain or a graph: a question or a conversation in, an ``Answer`` out.
 
     ``batch`` asks in batches of the generator; ``stream`` gives pieces of text, and at last the ``Answer``.
 
@@ -122,14 +130,16 @@ class HybridRunnable(Runnable[str, Any]):
     ) -> None:
         self.assistant, self.arm, self.as_user = assistant, arm, as_user
 
-    def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
+    def invoke(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Answer:
         """Answer a question."""
         answer: Answer = self._call_with_config(self._ask, input, config)
         return answer
 
     def batch(
         self,
-        inputs: list[str],
+        inputs: list[LanguageModelInput],
         config: RunnableConfig | list[RunnableConfig] | None = None,
         *,
         return_exceptions: bool = False,
@@ -144,28 +154,32 @@ class HybridRunnable(Runnable[str, Any]):
         return answers
 
     def stream(
-        self, input: str, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[str | Answer]:
         """Return the answer in pieces of text, and at last as an ``Answer``."""
         yield from self._transform_stream_with_config(iter([input]), self._pieces, config)
 
     async def astream(
-        self, input: str, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[str | Answer]:
         """Return the same from another thread."""
         pieces = self.stream(input, config)
         while (piece := await run_in_executor(config, next, pieces, None)) is not None:
             yield piece
 
-    def _ask(self, question: str) -> Answer:
-        return self.assistant.ask(question, arm=self.arm, as_user=self.as_user)
+    def _ask(self, asked: LanguageModelInput) -> Answer:
+        question, before = question_of(asked), history_of(asked)
+        return self.assistant.ask(question, arm=self.arm, history=before, as_user=self.as_user)
 
-    def _ask_all(self, questions: list[str]) -> list[Any]:
-        return self.assistant.ask_all(questions, arm=self.arm, as_user=self.as_user)
+    def _ask_all(self, asked: list[LanguageModelInput]) -> list[Any]:
+        if any(map(history_of, asked)):
+            return list(map(self._ask, asked))
+        return self.assistant.ask_all(list(map(question_of, asked)), arm=self.arm, as_user=self.as_user)
 
-    def _pieces(self, questions: Iterator[str]) -> Iterator[str | Answer]:
-        for question in questions:
-            yield from self.assistant.stream(question, arm=self.arm, as_user=self.as_user)
+    def _pieces(self, given: Iterator[LanguageModelInput]) -> Iterator[str | Answer]:
+        for asked in given:
+            question, before = question_of(asked), history_of(asked)
+            yield from self.assistant.stream(question, arm=self.arm, history=before, as_user=self.as_user)
 
 
 def question_of(asked: object) -> str:
@@ -176,7 +190,7 @@ def question_of(asked: object) -> str:
     """
     if isinstance(asked, str):
         return asked
-    messages = asked if isinstance(asked, Sequence) else [asked]
+    messages = _messages(asked)
     last = next((message for message in reversed(messages) if _role(message) is MessageRole.USER), None)
     if last is None:
         raise UsageError("no message of a person in the conversation", hint="end it with a HumanMessage")
@@ -189,11 +203,25 @@ def question_of(asked: object) -> str:
 
 def history_of(asked: object) -> list[Message]:
     """Return what a person and a model said before the last question; a text has nothing before it."""
-    messages = list(asked) if isinstance(asked, Sequence) and not isinstance(asked, str) else []
+    messages = [] if isinstance(asked, str) else _messages(asked)
     roles = [_role(message) for message in messages]
     while roles and roles.pop() is not MessageRole.USER:
         pass
     return [Message(role, message.text) for role, message in zip(roles, messages, strict=False) if role]
+
+
+def _messages(asked: object) -> list[BaseMessage]:
+    """Return the messages of a conversation, or of one message.
+
+    Raises:
+        UsageError: it is none.
+    """
+    several = asked if isinstance(asked, Sequence | PromptValue) else [asked]
+    try:
+        return convert_to_messages(several)  # type: ignore[arg-type]
+    except (NotImplementedError, ValueError) as error:
+        found = f"found {type(asked).__name__}, expected a text or messages that end with one of a person"
+        raise UsageError("no message of a person in the conversation", hint=found) from error
 
 
 def _role(message: object) -> MessageRole | None:

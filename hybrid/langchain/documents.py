@@ -15,6 +15,7 @@ from langchain_core.documents import Document as LangChainDocument
 from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.vectorstores import VectorStore
+from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
 from hybrid.assistant import Assistant
 from hybrid.errors import IndexMissing, UsageError
@@ -239,6 +240,16 @@ class HybridVectorStore(VectorStore):
         except IndexMissing:  # nothing was added yet
             return []
         return [(_found(hit), hit.dense or 0.0) for hit in hits]
+
+    def max_marginal_relevance_search(
+        self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
+    ) -> list[LangChainDocument]:
+        """Return, of the ``fetch_k`` nearest, k that are unlike one another (Carbonell & Goldstein 1998)."""
+        found = self.similarity_search(query, max(k, fetch_k), **kwargs)
+        own = self.assistant.embedder
+        texts = list(own.embed_documents([document.page_content for document in found])) if found else []
+        asked = own.embed_queries([query])[0]
+        return [found[place] for place in maximal_marginal_relevance(asked, texts, lambda_mult, k)]
 
     def _select_relevance_score_fn(self) -> Any:
         # a cosine below zero is as far from a question as can be

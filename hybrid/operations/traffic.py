@@ -266,11 +266,8 @@ class Shadows:
         if kept.trial is None:
             return None
         split = read_split(self._assistants[kept.answer.domain])
-        return (
-            split
-            if split is not None and split.shadow and split.experiment == kept.trial.experiment
-            else None
-        )
+        follows = split is not None and split.shadow and split.experiment == kept.trial.experiment
+        return split if follows else None
 
     def _answer(self, kept: KeptAnswer, split: TrafficSplit) -> None:
         try:

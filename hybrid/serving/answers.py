@@ -130,7 +130,7 @@ async def compare(body: CompareBody, request: Request, as_user: AsUser, key: Cli
         for arm in dict.fromkeys(body.arms or there)
     ]
     everything = asyncio.gather(*map(service.answer, asked), return_exceptions=True)
-    found = await while_connected(request.receive, _awaited(everything))
+    found = await while_connected(request.receive, everything)
     if errors := [
         one for one in found if isinstance(one, BaseException) and not isinstance(one, HybridError)
     ]:
@@ -212,10 +212,6 @@ def _asking(
 ) -> Asking:
     deadline = time.monotonic() + service.settings.serve.max_seconds
     return Asking(valid_utf8(question), domain, arm, as_user=as_user, key=key, deadline=deadline)
-
-
-async def _awaited(everything: asyncio.Future[list[Answer | BaseException]]) -> list[Answer | BaseException]:
-    return await everything
 
 
 def _claims(

@@ -151,12 +151,8 @@ class _DecisionState:
             if choice and instructions == WHICH_DOMAIN:
                 question, history = self._talk()
                 return chosen_domain(assistants, labels, question, history, as_user=self.as_user)
-        except (
-            UsageError,
-            ValueError,
-            RecursionError,
-        ):  # of this state, or with these labels, it cannot be said
-            return None
+        except (UsageError, ValueError, RecursionError):
+            pass  # of this state, or with these labels, it cannot be said
         return None
 
     def _talk(self) -> tuple[str, Sequence[Message]]:

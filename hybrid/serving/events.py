@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ class _Unread(Exception):
     """What was sent was not read in time."""
 
 
-async def while_connected(receive: Receive, work: Coroutine[Any, Any, _Result]) -> _Result:
+async def while_connected(receive: Receive, work: Awaitable[_Result]) -> _Result:
     """Wait for work as long as the client does; it is cancelled when the client leaves.
 
     Raises:

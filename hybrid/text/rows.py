@@ -29,12 +29,15 @@ _OWN_UNIT = re.compile(
 )
 # Of amounts those that are not of a table's size: what one share or one unit earns or costs.
 _EACH = re.compile(r"(?<!as )\bper (?:\w+ ){0,2}(?:share|unit|ads|warrant)s?\b|\beps\b", re.IGNORECASE)
-# Cells that say in what the figures below them are counted, and labels whose cells tell a unit.
+# Cells that say in what the figures below them are counted.
 _UNIT = re.compile(
     r"[(\[]?(?:[$€£¥%]|[a-z]{0,3}[$€£¥]|usd|eur|gbp|chf)[’' ]?"
     r"(?P<scale>mn?|k|0{3}s?|millions?|thousands?|billions?)?[)\]]?",
     re.IGNORECASE,
 )
+# The mark of a note behind a name.
+_NOTED = re.compile(r"(?<=\S)\s*(?:\(\w{1,2}\)|\[\w{1,2}\]|[*†‡¹²³⁴]+)$")
+# Names of what is a unit itself.
 _TELLS_UNIT = re.compile(r"currenc|unit|symbol|sign|währung|einheit", re.IGNORECASE)
 # A table with other figures too, whose scale is of amounts with a decimal point: "money in million EUR".
 _MONEY_ALONE = re.compile(r"\b(?:money|monetary|amounts of money)\b", re.IGNORECASE)
@@ -89,15 +92,6 @@ class TableRow:
             return f"{named}: {self.valued(said[0])}"
         cells = (" ".join(filter(None, (_tidy(self.columns[p]), self.valued(p)))) for p in said)
         return f"{label}: {'; '.join(cells)}" if label else "; ".join(cells)
-
-    @property
-    def counts(self) -> bool:
-        """Tell whether it only says in what the rows below it are counted."""
-        units = [_UNIT.fullmatch(cell) for cell in self.cells[self._first + 1 :] if cell]
-        found = [unit for unit in units if unit]
-        if not found or len(found) < len(units) or _TELLS_UNIT.search(self.label):
-            return False
-        return len(found) > 1 or bool(found[0]["scale"])
 
     def _told(self, place: int) -> str:
         """Return a cell that says which row it is; of a number, yes or no also of what."""
@@ -171,15 +165,27 @@ def sayings(text: str, caption: str = "", columns: Sequence[str] = ()) -> list[S
     for begin, end, cells in _table_lines(text, tuple(columns)):
         found += _prose(text, start, begin)
         start = end
-        if sum(map(bool, cells)) == 1 and not any(map(str.isdigit, "".join(cells))):
-            group = next(filter(None, cells))
-            found.append(Saying(Span(begin, end), group))
+        if above := _above(cells, columns):
+            # units stand inside a group
+            group = group if group and sum(map(bool, cells)) > 1 else _NOTED.sub("", above)
+            found.append(Saying(Span(begin, end), above))
         elif cells != tuple(columns):
             # what is summed up ends with its sum
             group = "" if _TOTAL.match(cells[0]) else group
             row = TableRow(Span(begin, end), cells, tuple(columns), caption, group)
             found.append(Saying(row.span, row.sentence(), row))
     return [*found, *_prose(text, start, len(text))]
+
+
+def _above(cells: Sequence[str], columns: Sequence[str]) -> str:
+    """Return what a row says that only names the rows below it, or tells what they are counted in."""
+    said = [cell for cell in cells if cell]
+    if len(said) == 1:
+        return said[0] if not any(map(str.isdigit, _NOTED.sub("", said[0]))) else ""
+    units = [_UNIT.fullmatch(cell) for cell in said[1:]]
+    if not cells[0] or not all(units) or _TELLS_UNIT.search(f"{cells[0]} {columns[0]}"):
+        return ""
+    return cells[0] if len(units) > 1 or any(unit and unit["scale"] for unit in units) else ""
 
 
 def _pairs(text: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
+from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 
 from hybrid import Assistant
@@ -115,6 +116,16 @@ def test_a_follow_up_is_understood_with_the_turns_before_it(manual, messages):
     assert "5432" not in message.text  # which was said before
     assert streamed.response_metadata == message.response_metadata
     assert alone.response_metadata["standalone"] != understood
+
+
+def test_a_chain_may_hand_a_conversation_to_the_runnable(manual):
+    steps = ChatPromptTemplate.from_messages([*_TURNS[:2], ("human", "{question}")]) | HybridRunnable(manual)
+    answer = steps.invoke({"question": _LEANING})
+    assert answer.standalone == f"{_ASKED} {_LEANING}"
+    assert [one.text for one in steps.batch([{"question": _LEANING}])] == [answer.text]
+    assert list(steps.stream({"question": _LEANING}))[-1].text == answer.text
+    with pytest.raises(UsageError, match="no message of a person"):
+        HybridRunnable(manual).invoke({"question": _ASKED})
 
 
 def test_a_new_subject_leaves_the_turns_before_it(manual):

@@ -128,6 +128,20 @@ def test_scores_are_cosines_and_relevance_is_from_0_to_1(store):
 
 
 @pytest.mark.slow
+def test_what_is_found_may_be_unlike_one_another(store):
+    assert store.max_marginal_relevance_search("port") == []
+    same = [
+        "The port of the server is 5432.",
+        "The server port is 5432.",
+        "The oven bakes dough in the port.",
+    ]
+    store.add_texts(same, ids=["one", "two", "other"])
+    asked = {"k": 2, "lambda_mult": 0.2}
+    found = store.as_retriever(search_type="mmr", search_kwargs=asked).invoke("port of the server")
+    assert [one.id for one in found] == ["one", "other"]
+    assert [one.id for one in store.similarity_search("port of the server", 2)] == ["one", "two"]
+
+
 def test_the_last_document_may_go_and_others_come(store, empty):
     store.add_texts(["one"], ids=["1"])
     assert len(store.similarity_search("one")) == 1

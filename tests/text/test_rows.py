@@ -190,17 +190,24 @@ def test_what_one_share_earns_is_not_in_thousands(row, said):
 
 
 @pytest.mark.parametrize(
-    ("row", "counts"),
+    ("row", "above"),
     [
-        ("Revenue by country | $M | $M", True),
-        (" | US$’000 | US$’000", True),
-        ("Share | % | %", True),
-        ("Sales | €m | ", True),
-        ("Price | € | ", False),
-        ("Currency | EUR | USD", False),
-        ("Format | csv | json", False),
-        ("Revenue | $5 | $6", False),
+        ("Revenue by country | $M | $M", "Revenue by country"),
+        ("Share | % | %", "Share"),
+        ("Sales | €m | ", "Sales"),
+        ("Losses carried forward:(1) |  | ", "Losses carried forward:"),
+        ("Price | € | ", ""),
+        ("Currency | EUR | USD", ""),
+        ("Format | csv | json", ""),
+        ("Revenue | $5 | $6", ""),
+        ("Phase 2 |  | ", ""),
+        (" | $M | $M", ""),
     ],
 )
-def test_a_row_of_units_only_says_in_what_the_others_are_counted(row, counts):
-    assert _rows(f"{row}\nOther | 1 | 2\n", ("", "2019", "2018"))[0].counts is counts
+def test_a_row_of_units_or_with_the_mark_of_a_note_names_the_rows_below_it(row, above):
+    found = sayings(f"{row}\nState | 1 | 2\n", "", ("", "2019", "2018"))
+    assert (found[0].row is None) is bool(above)
+    assert found[-1].row.group == above
+    assert found[-1].text == ("Losses carried forward, State" if above.endswith(":") else "State") + (
+        ": 2019 1; 2018 2"
+    )
