@@ -211,7 +211,7 @@ class Chunk:
 
     def cited(self, number: int, within: Span | None = None) -> Citation:
         """Return the chunk, or a stretch of its text, as what a marker stands for."""
-        first, last = (within.start, within.end) if within else (0, len(self.text))
+        first, last = (within.start, within.end) if within else (0, self.end - self.start)
         start, text, line = self.start + first, self.text[first:last], self.line_at(self.start + first)
         return Citation(
             number, self.source, start, self.start + last, text, self.page, self.title, self.heading, line

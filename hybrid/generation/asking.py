@@ -86,6 +86,7 @@ _PERSON = (
 )
 # What is asked for, and what a sentence that has it looks like; the first that fits counts.
 _KINDS = (
+    (r"\b(?:which|what)(?: \w+)? ports?\b", r"\b\d{2,5}\b"),
     (
         r"\bdefaults?\b|\bout of the box\b|\bout-of-the-box\b",
         r"(?s)\A(?=.*\bdefaults?\b)(?=.*(?:\d|\b(?:on|off|true|false|none|empty"
@@ -196,6 +197,8 @@ _MODAL = "must|can|may|should|shall|could|would|will|do|does|did|has|have|need|n
 # "one" is no number there
 # Between a question and the follow-up to it; white space that nobody types.
 FOLLOWED = "\u2028"
+# A follow-up of nothing else asks the same again.
+_AGAIN = word_set("one sure certain again really exactly right true correct sicher wirklich")
 _SHORT_FOR = re.compile(
     r"\b(?:i|you|we|they|he|she|it|that|there|who|what)['’](?:ve|m|re|ll|d|s)\b", re.IGNORECASE
 )
@@ -301,7 +304,9 @@ def read_question(question: str) -> Asked:
         for one in quantities(question)
         if (one.units or not one.weak) and not any(_holds(code, one.span, question) for code in codes)
     ]
-    words = _words(question, codes)
+    words, own = _words(question, codes), frozenset(content_words(last[0])) - _EMPTY - _AGAIN
+    if FOLLOWED in question and not own:
+        words = tuple(word for word in words if word not in _AGAIN)
     return Asked(
         question,
         form,
@@ -315,7 +320,7 @@ def read_question(question: str) -> Asked:
         stem(thing[1]) if (thing := _THING.search(lowered)) else "",
         _sides(lowered) if form is Form.COMPARISON else (),
         last[0],
-        frozenset(words if FOLLOWED in question else ()) - frozenset(content_words(last[0])),
+        frozenset(words if FOLLOWED in question and own else ()) - frozenset(content_words(last[0])),
     )
 
 

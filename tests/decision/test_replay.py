@@ -92,7 +92,7 @@ def test_what_a_spreadsheet_would_run_is_written_as_text_and_read_as_it_was(tmp_
 
 
 _NAMES = (
-    st.text(st.characters(codec="utf-8", exclude_characters="|\r"), min_size=1).map(str.strip).filter(bool)
+    st.text(st.characters(codec="utf-8", exclude_characters="|\r\0"), min_size=1).map(str.strip).filter(bool)
 )
 
 

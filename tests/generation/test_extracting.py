@@ -550,3 +550,11 @@ def test_steps_come_before_a_short_section_with_the_same_words():
         score=0.9,
     )
     assert said("How do I apply?", who, steps).startswith("1. Register")
+
+
+@pytest.mark.parametrize("more", ["And which one is it?", "Are you sure?", "Which one, again?"])
+def test_a_follow_up_of_nothing_else_asks_the_same_again(more):
+    hits = hits_of("The server keeps a log.", "The default port of the server is 5432.")
+    first = said("On which port does the server listen by default?", *hits)
+    assert first == "The default port of the server is 5432. [1]"
+    assert said(f"On which port does the server listen by default?{FOLLOWED}{more}", *hits) == first

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.feature_extraction.text import CountVectorizer
 from torch import nn
 from torch.nn import functional
 
@@ -236,6 +235,8 @@ class Bm25:
     """BM25 over passages in memory."""
 
     def __init__(self, passages: Sequence[str]) -> None:
+        from sklearn.feature_extraction.text import CountVectorizer
+
         self._counter = CountVectorizer(analyzer=list, dtype=np.float32)
         # a text with an empty term, and away again: a vocabulary without any is an error
         counts = self._counter.fit_transform([*terms_of(passages), [""]])[:-1]
