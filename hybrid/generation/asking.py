@@ -194,14 +194,15 @@ _EMPTY = word_set(
     "tell please know want like get give need find many much long often mean kind exactly happen must"
 )
 _MODAL = "must|can|may|should|shall|could|would|will|do|does|did|has|have|need|needs|if|when"
-# "one" is no number there
 # Between a question and the follow-up to it; white space that nobody types.
 FOLLOWED = "\u2028"
 # A follow-up of nothing else asks the same again.
-_AGAIN = word_set("one sure certain again really exactly right true correct sicher wirklich")
+_AGAIN = word_set("one sure certain really right true correct sicher wirklich")
+# "they've" is no "ve"
 _SHORT_FOR = re.compile(
     r"\b(?:i|you|we|they|he|she|it|that|there|who|what)['’](?:ve|m|re|ll|d|s)\b", re.IGNORECASE
 )
+# "one" is no number there
 _ONESELF = re.compile(rf"\b(?:{_MODAL}) one\b|\bone(?= (?:{_MODAL})\b)|\bones?(?=\W*$)", re.IGNORECASE)
 
 

@@ -97,12 +97,13 @@ class Told:
 
     question: Question
     answer: Answer
-    found: tuple[str, ...]
 
     @property
-    def found_with_gold(self) -> tuple[str, ...]:
+    def found_with_gold(self) -> list[str]:
         """Return the sentences and rows that were found and have a gold answer."""
-        return tuple(text for text in self.found if any(held(gold, text) for gold in self.question.answers))
+        found = (passage_of(number, hit) for number, hit in enumerate(self.answer.hits, 1))
+        texts = (said.text for passage in found for said in passage.sayings())
+        return [text for text in texts if any(held(gold, text) for gold in self.question.answers)]
 
     @property
     def outcome(self) -> Outcome:
@@ -160,15 +161,7 @@ def asked(assistant: Assistant, questions: Sequence[Question]) -> tuple[list[Tol
         search.append(searched - begun)
         alone.append(time.perf_counter() - searched)
     waited = Waited(*(1000 * seconds for seconds in (batch, median(alone), median(search))))
-    found = [
-        tuple(
-            said.text
-            for number, hit in enumerate(assistant.search(question.text), 1)
-            for said in passage_of(number, hit).sayings()
-        )
-        for question in questions
-    ]
-    return [Told(*each) for each in zip(questions, answers, found, strict=True)], waited
+    return [Told(*pair) for pair in zip(questions, answers, strict=True)], waited
 
 
 def row(name: str, kind: str, items: Sequence[Told]) -> list[str]:
