@@ -215,7 +215,7 @@ class PageWalk:
         before = "".join(self._inline[max(0, start - 4) : start])[-20:]
         below = script.getprevious()
         if script.tag == "sub":
-            shown = lowered(before, text)
+            shown = lowered(before, text, script.tail or "")
         elif below is not None and below.tag == "sub" and not below.tail and text.isalnum():
             shown = f"^{text}"
         else:
