@@ -125,8 +125,8 @@ def _note_gaps(settings: Settings, names: Sequence[str], windows: Sequence[Calib
     for window in windows:
         if window.until > time.time():
             console.note(
-                f"{window.domain}: by the clock the calibration window ends in the future, and nothing is held "
-                "against it until then; set the clock right, or calibrate anew"
+                f"{window.domain}: by the clock the calibration window ends in the future, and nothing is "
+                "held against it until then; set the clock right, or calibrate anew"
             )
         if window.until < time.time() - days * _DAY:
             console.note(
