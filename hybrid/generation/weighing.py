@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.generation.asking import Asked, Form
+from hybrid.generation.asking import COUNT, Asked, Form
 from hybrid.generation.editions import outdated
 from hybrid.generation.facts import Quotable, section_of, telling_heading
 from hybrid.generation.matching import Matcher, names_held
 from hybrid.models import Embedder
 from hybrid.models.choosing import Offered, load_chooser
 from hybrid.text.dates import dates
-from hybrid.text.numbers import SMALL_NUMBERS
 from hybrid.text.words import content_words, stem, tokens
 
 Scores = NDArray[np.float64]
@@ -38,6 +37,7 @@ BELOW_HEADING = 0.9
 # A name that stands in the document but not with the fact counts for so much.
 _ELSEWHERE = 0.7
 _CODED = 1.5
+_NUMBER = re.compile(rf"\b{COUNT}", re.IGNORECASE)
 # Where one thing is asked for a whole list is rarely it, where things are listed it is.
 
 _WHOLE, _LISTED = 0.3, 0.2
@@ -168,9 +168,8 @@ def _counts(counted: str, fact: Quotable) -> bool:
     """Tell whether a fact has a number of what is counted: in one column, or not far before the word."""
     if fact.row:
         return counted in content_words(f"{fact.text} {fact.wider}")
-    words = [stem(word) for word in tokens(fact.text)]
-    numbers = [place for place, word in enumerate(words) if word[0].isdigit() or word in SMALL_NUMBERS]
-    return any(counted in words[place + 1 : place + 6] for place in numbers)
+    behind = (tokens(fact.text[number.end() :])[:5] for number in _NUMBER.finditer(fact.text))
+    return any(counted in map(stem, words) for words in behind)
 
 
 def _named(

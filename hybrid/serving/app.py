@@ -37,6 +37,7 @@ def create_app(service: Service) -> FastAPI:
 
     # the pages about an API that FastAPI brings load scripts from elsewhere
     app = FastAPI(title="hybrid", version=__version__, lifespan=living, docs_url=None, redoc_url=None)
+    app.router.redirect_slashes = False  # `Doors` takes them off: a redirect of a POST is not always followed
     app.state.metrics = metrics.Metrics()
     app.state.service = service = metrics.measured(service, app.state.metrics)
     app.state.turns = Turns(service.settings.serve.queue)
