@@ -76,8 +76,8 @@ def _paged(text: str) -> tuple[list[str], dict[int, str]]:
     """
     lines: list[str] = []
     pages: list[range] = []
-    for page in map(clean, text.split("\f")):
-        added = page.split("\n")
+    for part in text.split("\f"):
+        added = clean(part).split("\n")
         # a form feed stands on a line of its own, or at the end of one
         lines = lines[:-1] if lines and not lines[-1] else lines
         pages.append(range(len(lines), len(lines) + len(added)))
@@ -220,8 +220,8 @@ class _Splitter:
             return  # a rule, an overline or a delimiter
         drawn = text.translate(_DRAWN).split("\n")
         if len(drawn) > 2 and _DASHES.fullmatch(drawn[1]) and "|" not in text:
-            rule = drawn[1].replace("-", "=")
-            drawn = [rule, drawn[0], rule, *drawn[2:], rule]
+            bars = drawn[1].replace("-", "=")
+            drawn = [bars, drawn[0], bars, *drawn[2:], bars]
         for rule in (_GRID_RULE, _BARS):
             if len(drawn) > 2 and rule.fullmatch(drawn[0].strip()) and rule.fullmatch(drawn[-1].strip()):
                 self._add_drawn(drawn, is_grid=rule is _GRID_RULE)
