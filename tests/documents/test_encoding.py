@@ -22,7 +22,8 @@ SHORT = {
     "cp1250": "Łódź, żółw, cena 5 zł|Příliš žluťoučký kůň|Gdańsk|árvíztűrő tükörfúrógép|część zamówienia",
     "iso-8859-2": "Łódź i Gdańsk.|Škoda stojí|Łódź, żółw, cena 5 zł|Příliš žluťoučký kůň",
     "mac-roman": "Größe für Müller|Le café coûte 3 €",
-    "cp850": "Größe für Müller|Señor Núñez|El plazo de rescisión es de tres meses.|╔═══╗ Größe ════",
+    "cp850": "Größe für Müller|Señor Núñez|El plazo de rescisión es de tres meses, según el año."
+    "|╔═══╗ Größe ════",
     "cp874": "ราคาห้าสิบบาท|กุญแจอยู่ที่สำนักงาน",
     "cp1253": "Η τιμή είναι πενήντα ευρώ",
     "cp1254": "Fiyat beş yüz lira, İstanbul'da şube|İstanbul",
