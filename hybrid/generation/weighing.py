@@ -70,13 +70,21 @@ def weigh(
     best = np.argsort(-cheap, kind="stable")[:most]
     compared = embedder.embed_documents([facts[place].alone for place in best])
     # a follow-up is asked in its own words, and is about what the question before it was
-    found = compared @ embedder.embed_queries([asked.text, *([asked.last] if asked.earlier else [])]).mean(0)
+    found = compared @ embedder.embed_queries(_asked_as(asked)).mean(0)
     cosines = np.full(len(facts), float(found.min()))
     cosines[best] = found
     named = np.array([len(own & asked.codes) for own in held])
     total = sum(words.weights)
     covered = (table[:, 1] * total + _CODED * named) / ((total + _CODED * len(asked.codes)) or 1.0)
     return cheap + _WEIGHTS[0] * cosines, (_of_document(facts, cosines) + _of_document(facts, covered)) / 2
+
+
+def _asked_as(asked: Asked) -> list[str]:
+    """Return the question as it is compared: also without the names that tell which document is meant."""
+    if asked.earlier:
+        return [asked.text, asked.last]
+    bare = " ".join(re.sub(rf"\b(?:{'|'.join(map(re.escape, asked.names))})\b", " ", asked.text).split())
+    return [asked.text, bare] if asked.names and len(content_words(bare)) > 1 else [asked.text]
 
 
 def reread(asked: Asked, facts: Sequence[Quotable], scores: Scores, embedder: Embedder) -> Scores:
