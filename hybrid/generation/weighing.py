@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from hybrid.generation.asking import COUNT, Asked, Form
 from hybrid.generation.editions import outdated
-from hybrid.generation.facts import Quotable, section_of, telling_heading
+from hybrid.generation.facts import FIELD, Quotable, section_of, telling_heading
 from hybrid.generation.matching import Matcher, names_held
 from hybrid.models import Embedder
 from hybrid.models.choosing import Offered, load_chooser
@@ -196,19 +197,28 @@ def _named(
     elsewhere = {name: 0.0 if name in asked.codes or dates(name) else _ELSEWHERE / 2 for name in weight}
     if asked.form is Form.CAUSE:
         elsewhere = dict.fromkeys(weight, _ELSEWHERE)
+    # of what a document has one of, its only engine or owner, it tells by its title and its head
+    entries = [(fact.passage.source, _name_of(fact)) for fact in facts]
+    once = {entry for entry, count in Counter(entries).items() if count == 1 and entry[1]}
     lacking = [
         sum(
-            size * (1 - elsewhere[name] * (name in near[fact.passage.source]))
+            size * (1 - (1.0 if entry in once else elsewhere[name]) * (name in near[fact.passage.source]))
             for name, size in weight.items()
             if name not in own
         )
-        for fact, own in zip(facts, held, strict=True)
+        for fact, own, entry in zip(facts, held, entries, strict=True)
     ]
     short = np.array(lacking) / total
     whole = [asked.codes <= own for own in held]
     if any(whole) and asked.codes:
         short = np.where(whole, short, np.maximum(short, 1.0))
     return -short
+
+
+def _name_of(fact: Quotable) -> str:
+    """Return the name of an entry of a form, but for the first one, which tells what the form is about."""
+    entry = None if fact.row or not FIELD.fullmatch(fact.above) else FIELD.fullmatch(fact.text)
+    return entry["name"].strip().lower() if entry else ""
 
 
 def gives_cause(fact: Quotable) -> float:
