@@ -118,7 +118,7 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         yield Quotable(passage, passage.placed(told[0].span), telling, "", rank, heading=True)
     if record is None:
         yield from _lists_of(passage, rank)
-    before, term, first, ended, labelled, coded, marked = "", "", "", 0, "", "", False
+    before, term, first, ended, labelled, coded, marked, lead = "", "", "", 0, "", "", False, ""
     for saying, of_item in _split(told):
         entry = None if saying.row else FIELD.fullmatch(saying.text)
         said = entry["value"] if entry else saying.text  # an entry may be empty
@@ -139,12 +139,14 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
             text = closed(
                 row.sentence(column) if (column := _in_ranges(asked, row)) else row.asked(asked.with_columns)
             )
-            above = f"{row.caption} {row.group}".strip()
+            above = f"{lead} {row.caption} {row.group}".strip()
             if not any(row.columns):  # pairs are about what the first one names
                 first = first or text
                 above = f"{above} {first if first != text else ''}".strip()
             yield Quotable(passage, passage.placed(saying.span), text, above, rank, row)
         else:
+            # what stands above a table and is no sentence names it
+            lead = "" if _ENDS.search(saying.text) else saying.text
             term = _term(saying.text) or term
             # what a heading stands above begins as a sentence does; code does not
             headed = term and saying.text.startswith(f"{term}\n") and not _CODE.search(saying.text)

@@ -17,6 +17,7 @@ from hybrid.models import Embedder
 from hybrid.models.choosing import Offered, load_chooser
 from hybrid.text.dates import dates
 from hybrid.text.words import content_words, stem, tokens
+from hybrid.types import CELLS
 
 Scores = NDArray[np.float64]
 
@@ -51,6 +52,7 @@ _ANNOUNCES = re.compile(
     re.IGNORECASE,
 )
 _ANNOUNCED = re.compile(r"\b(?:tables?|charts?|graphs?|figures?|lists?|tabelle)\b", re.IGNORECASE)
+_ROW_NEXT = re.compile(rf"\n+[^\n]*{re.escape(CELLS)}")
 _ENTRY = re.compile(r"(?P<label>[^\W\d][\w /-]{1,30}): (?P<value>.{1,60})")
 BECAUSE = re.compile(
     r"\b(?:because|due to|caused by|owing to|as a result|since(?! then\b|,| \d)|therefore|so that|reason"
@@ -245,10 +247,13 @@ def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
     if _ANNOUNCES.search(text) and not _ANNOUNCED.search(asked.text):
         return not (asked.wanted and _tells(asked, text))
     behind = passage.text[fact.span.end - passage.span.start :]
+    ended = _ENDED.search(text)
+    if not ended and _ROW_NEXT.match(behind) and asked.form is not Form.POLAR:
+        return not (asked.wanted and _tells(asked, text))
     if (
         behind.startswith("\n\n")
         and not (passage.chunk and passage.chunk.headings)
-        and not _ENDED.search(text)
+        and not ended
     ):
         return True
     entry = _ENTRY.fullmatch(text)
