@@ -136,6 +136,7 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
             continue
         row = saying.row
         if row:
+            row = row if row.label else replace(row, group=lead)
             text = closed(
                 row.sentence(column) if (column := _in_ranges(asked, row)) else row.asked(asked.with_columns)
             )
