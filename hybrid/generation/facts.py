@@ -121,7 +121,7 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
     before, term, first, ended, labelled, coded, marked, lead = "", "", "", 0, "", "", False, ""
     for saying, of_item in _split(told):
         entry = None if saying.row else FIELD.fullmatch(saying.text)
-        said = entry["value"] if entry else saying.text  # an entry may be empty
+        said = entry["value"] if entry and first else saying.text  # an entry of a form may be empty
         if not any(map(str.isalnum, said)) or _is_above(saying, passage):
             continue
         if of_item or labelled:  # of an item, and of no other one
@@ -400,7 +400,7 @@ def repeats(asked: Asked, fact: Quotable) -> bool:
     """Tell whether a heading, or a fact with a name of the question, only says again what is asked."""
     text = fact.row.sentence() if fact.row else fact.text
     if not fact.row and asked.form is not Form.POLAR and (entry := FIELD.fullmatch(text)):
-        text = entry["value"]  # the name of an entry is no answer
+        text = entry["value"] or text  # the name of an entry is no answer
     bare = _without_codes(asked, text)
     named = asked.wanted is not None and bare != text
     chosen = asked.form is Form.POLAR or _CHOOSES.search(asked.text)

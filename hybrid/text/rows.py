@@ -77,8 +77,12 @@ class TableRow:
     @property
     def _first(self) -> int:
         """Return the place of the cell that the row is about, -1 where all are of one kind: a year each."""
-        kinds = {_DIGITS.sub("", name) for name in self.columns[:3]}
-        if len(kinds) == 1 < len(self.cells) and _DIGITS.search(self.columns[0]) and _SERIES.match(self.cells[0]):
+        kinds = {_DIGITS.sub("", name) for name in self.columns[:2]}
+        if (
+            len(kinds) == 1 < len(self.cells)
+            and _DIGITS.search(self.columns[0])
+            and _SERIES.match(self.cells[0])
+        ):
             return -1
         return next((place for place, cell in enumerate(self.cells) if cell), 0)
 

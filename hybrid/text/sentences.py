@@ -101,14 +101,16 @@ def _forms(text: str) -> Iterator[Span]:
     for line in _lines(text, Span(0, len(text))):
         told = text[line.start : line.end]
         is_entry = _ENTRY.fullmatch(told) and len(told.partition(":")[0].split()) <= _ENTRY_WORDS
-        if is_entry or (entries and len(told.split()) <= _LINE_WORDS and told[-1] not in ".!?:;,"):
+        if entries and not is_entry and told[0].islower():  # a paragraph that was wrapped
+            entries, others = 0, 0
+        elif is_entry or (entries and len(told.split()) <= _LINE_WORDS and told[-1] not in ".!?:;,"):
             start = start if entries else line.start
             entries, others = entries + bool(is_entry), others + (not is_entry)
             end = line.end
-            continue
-        if entries > 1 and entries >= 2 * others:
-            yield Span(start, end)
-        entries, others = 0, 0
+        else:
+            if entries > 1 and entries >= 2 * others:
+                yield Span(start, end)
+            entries, others = 0, 0
     if entries > 1 and entries >= 2 * others:
         yield Span(start, end)
 
