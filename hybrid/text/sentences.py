@@ -73,7 +73,7 @@ def stripped(text: str, start: int, end: int) -> Span | None:
 
 
 def pieces(text: str) -> list[Span]:
-    """Return sentences; the rows of a table, the entries of a form, and what is too long for one, by lines."""
+    """Return sentences; rows of tables, entries of forms, and what is too long for a sentence, by lines."""
     found: list[Span] = []
     start = 0
     for form in [*_forms(text), Span(len(text), len(text))]:
@@ -96,7 +96,7 @@ def _lines(text: str, span: Span) -> Iterator[Span]:
 
 
 def _forms(text: str) -> Iterator[Span]:
-    """Yield where lines are the entries of a form: a name, a colon and a value, among them few other lines."""
+    """Yield where lines are entries of a form: a name, a colon and a value; few others among them."""
     start, end, entries, others = 0, 0, 0, 0
     for line in _lines(text, Span(0, len(text))):
         told = text[line.start : line.end]
