@@ -113,14 +113,16 @@ class Quotable:
 def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
     """Yield what a passage says."""
     record = _record(passage)
-    said = [record] if record else passage.sayings()
-    if said and (telling := telling_heading(asked, passage)):
-        yield Quotable(passage, passage.placed(said[0].span), telling, "", rank, heading=True)
+    told = [record] if record else passage.sayings()
+    if told and (telling := telling_heading(asked, passage)):
+        yield Quotable(passage, passage.placed(told[0].span), telling, "", rank, heading=True)
     if record is None:
         yield from _lists_of(passage, rank)
-    before, term, first, ended, labelled, coded, marked = "", "", "", 0, "", "", False
-    for saying, of_item in _split(said):
-        if not any(map(str.isalnum, saying.text)) or _is_above(saying, passage):
+    before, term, first, ended, labelled, coded, marked, lead = "", "", "", 0, "", "", False, ""
+    for saying, of_item in _split(told):
+        entry = None if saying.row else FIELD.fullmatch(saying.text)
+        said = entry["value"] if entry and first else saying.text  # an entry of a form may be empty
+        if not any(map(str.isalnum, said)) or _is_above(saying, passage):
             continue
         if of_item or labelled:  # of an item, and of no other one
             term, labelled = of_item, of_item
@@ -134,15 +136,18 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
             continue
         row = saying.row
         if row:
+            row = row if row.label else replace(row, group=lead)
             text = closed(
                 row.sentence(column) if (column := _in_ranges(asked, row)) else row.asked(asked.with_columns)
             )
-            above = f"{row.caption} {row.group}".strip()
+            above = f"{lead} {row.caption} {row.group}".strip()
             if not any(row.columns):  # pairs are about what the first one names
                 first = first or text
                 above = f"{above} {first if first != text else ''}".strip()
             yield Quotable(passage, passage.placed(saying.span), text, above, rank, row)
         else:
+            # what stands above a table and is no sentence names it
+            lead = "" if _ENDS.search(saying.text) else saying.text
             term = _term(saying.text) or term
             # what a heading stands above begins as a sentence does; code does not
             headed = term and saying.text.startswith(f"{term}\n") and not _CODE.search(saying.text)
@@ -151,7 +156,7 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
             skip = saying.text.index("\n") + 1 if headed else skip
             span = Span(saying.span.start + skip, saying.span.end)
             # entries of a form are about what its first one names
-            first = (first or saying.text) if FIELD.fullmatch(saying.text.strip()) else ""
+            first = (first or saying.text) if entry else ""
             before = first if first != saying.text and first else before
             # of a paragraph that begins with a code all is about it
             coded = _code_of(saying.text) or coded
@@ -222,7 +227,7 @@ def distinct_facts(facts: Sequence[Quotable]) -> list[Quotable]:
 
 
 def _split(said: Sequence[Saying]) -> Iterator[tuple[Saying, str]]:
-    """Yield sentences, and the entries of a form, a line each, as such.
+    """Yield sentences, and those of an item one by one.
 
     Beside each stands the label that its item begins with ("2. Laser. The tube was replaced."), if any.
     What an item without one says hangs together ("(1) It may be changed. After a day it may not.").
@@ -231,17 +236,8 @@ def _split(said: Sequence[Saying]) -> Iterator[tuple[Saying, str]]:
         mark = None if saying.row else ITEM.match(saying.text)
         if mark and len(told := sentence_spans(saying.text[mark.end() :])) > 1:
             yield from _of_item(saying, [Span(mark.end() + one.start, mark.end() + one.end) for one in told])
-            continue
-        lines = saying.text.split("\n")
-        entries = [bool(FIELD.fullmatch(line.strip())) for line in lines]
-        if saying.row or len(lines) < 2 or not all(entries):
+        else:
             yield saying, ""
-            continue
-        start = saying.span.start
-        for line in lines:
-            if line.strip():
-                yield Saying(Span(start, start + len(line)), line), ""
-            start += len(line) + 1
 
 
 def _of_item(item: Saying, told: Sequence[Span]) -> Iterator[tuple[Saying, str]]:
@@ -403,6 +399,8 @@ def _tells(asked: Asked, heading: str) -> bool:
 def repeats(asked: Asked, fact: Quotable) -> bool:
     """Tell whether a heading, or a fact with a name of the question, only says again what is asked."""
     text = fact.row.sentence() if fact.row else fact.text
+    if not fact.row and asked.form is not Form.POLAR and (entry := FIELD.fullmatch(text)):
+        text = entry["value"] or text  # the name of an entry is no answer
     bare = _without_codes(asked, text)
     named = asked.wanted is not None and bare != text
     chosen = asked.form is Form.POLAR or _CHOOSES.search(asked.text)
