@@ -101,7 +101,7 @@ class Quotable:
     @property
     def wider(self) -> str:
         """Return it with the title above it, and with what it hangs on; of a row all cells."""
-        text = self.row.sentence() if self.row else self.text
+        text = f"{self.row.columns[0]} {self.row.sentence()}" if self.row else self.text
         return f"{self.passage.title}: {self.term} {self.above} {text}"
 
     @property
