@@ -249,7 +249,7 @@ def _split(said: Sequence[Saying]) -> Iterator[tuple[Saying, str]]:
 
 
 def _of_cell(passage: Passage, saying: Saying, row: TableRow) -> list[Span]:
-    """Return where the sentences of a cell of prose stand, of a row that has no other one beside its label."""
+    """Return where the sentences of a cell of prose stand, where a row has but its label beside it."""
     told = [cell for cell in row.cells if cell and cell != row.label]
     if len(told) != 1 or len(told[0].split()) <= LONGEST:
         return []
