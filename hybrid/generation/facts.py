@@ -136,23 +136,12 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         if marked or is_label:
             term = saying.text.rstrip(".") if is_label else ""
             continue
-        row = saying.row
-        if row:
-            row = row if row.label else replace(row, group=lead)
-            text = closed(
-                row.sentence(column) if (column := _in_ranges(asked, row)) else row.asked(asked.with_columns)
-            )
-            above = f"{lead} {row.caption} {row.group}".strip()
-            if not any(row.columns):  # pairs are about what the first one names
-                first = first or text
-                above = f"{above} {first if first != text else ''}".strip()
-            if sentences := _of_cell(passage, saying, row):
-                above = f"{above} {row.label}".strip()
-                for span in sentences:
-                    inner = passage.text[span.start : span.end]
-                    yield Quotable(passage, passage.placed(span), inner, above, rank)
-            else:
-                yield Quotable(passage, passage.placed(saying.span), text, above, rank, row)
+        if saying.row:
+            row, text = _row_of(asked, saying.row, lead)
+            pair = not any(row.columns)  # pairs are about what the first one names
+            first = first or (text if pair else "")
+            above = f"{lead} {first}" if pair and first != text else lead
+            yield from _of_row(passage, saying, row, text, above, rank)
         else:
             # what stands above a table and is no sentence names it
             lead = "" if _ENDS.search(saying.text) else saying.text
@@ -246,6 +235,26 @@ def _split(said: Sequence[Saying]) -> Iterator[tuple[Saying, str]]:
             yield from _of_item(saying, [Span(mark.end() + one.start, mark.end() + one.end) for one in told])
         else:
             yield saying, ""
+
+
+def _row_of(asked: Asked, row: TableRow, lead: str) -> tuple[TableRow, str]:
+    """Return a row, named by the line above its table where it has no name, and what of it is asked for."""
+    row = row if row.label else replace(row, group=lead)
+    column = _in_ranges(asked, row)
+    return row, closed(row.sentence(column) if column else row.asked(asked.with_columns))
+
+
+def _of_row(
+    passage: Passage, saying: Saying, row: TableRow, text: str, above: str, rank: float
+) -> Iterator[Quotable]:
+    """Yield a row, or the sentences of its cell where that is prose."""
+    above = " ".join(f"{row.caption} {row.group} {above}".split())
+    sentences = _of_cell(passage, saying, row)
+    for span in sentences:
+        inner = passage.text[span.start : span.end]
+        yield Quotable(passage, passage.placed(span), inner, f"{above} {row.label}".strip(), rank)
+    if not sentences:
+        yield Quotable(passage, passage.placed(saying.span), text, above, rank, row)
 
 
 def _of_cell(passage: Passage, saying: Saying, row: TableRow) -> list[Span]:
