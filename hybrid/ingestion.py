@@ -100,6 +100,14 @@ class IngestReport:
     embedded: int
     seconds: float
 
+    def __repr__(self) -> str:
+        """Return counts: in a notebook nobody wants to see every file."""
+        done = ", ".join(
+            f"{name}={len(getattr(self.plan, name))}" for name in ("added", "changed", "removed", "kept")
+        )
+        chunks = f"chunks={self.manifest.counts.chunks}, embedded={self.embedded}"
+        return f"IngestReport({done}, rejected={len(self.rejected)}, {chunks}, seconds={self.seconds:.1f})"
+
     @property
     def is_partial(self) -> bool:
         """Return whether something may hold content that is not in the index."""

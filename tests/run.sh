@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Set up and run the tests.
-#   bash tests/run.sh            all tests
+#   bash tests/run.sh            all tests but those of minutes each
+#   bash tests/run.sh --long     these too: all notebooks, more kills, more malformed requests
 #   bash tests/run.sh --fast     without those marked slow, and laws at fewer points
 #   bash tests/run.sh ARGS...    handed to pytest
 set -euo pipefail
@@ -14,6 +15,9 @@ if [ "${1:-}" = "--fast" ]; then
   shift
   export HYPOTHESIS_PROFILE="${HYPOTHESIS_PROFILE:-fast}"
   set -- -m "not slow" -n logical --dist loadfile --no-loadscope-reorder "$@"
+elif [ "${1:-}" = "--long" ]; then
+  shift
+  set -- -m "" -n logical --dist loadfile --no-loadscope-reorder "$@"
 elif [ $# -eq 0 ]; then
   set -- -n logical --dist loadfile --no-loadscope-reorder
 fi

@@ -1,7 +1,9 @@
 """Arms by name: what a text means, what decides an arm's answers, and how it answers."""
 
 import dataclasses
+import gc
 import json
+import weakref
 
 import pytest
 
@@ -10,7 +12,7 @@ from hybrid.assistant import Assistant
 from hybrid.config import Reader, load_settings, settings_dict
 from hybrid.errors import AdapterError, ConfigError, IndexMissing, ModelMissing, UsageError
 from hybrid.testing import HashEmbedder, OverlapReranker, ScriptedGenerator
-from hybrid.types import Arm, Question
+from hybrid.types import Arm, Document, Question
 
 _FILES = {
     "port.txt": "The default port of the server is 5432.",
@@ -202,6 +204,21 @@ def test_other_weights_another_reranker_and_another_generation_change_the_identi
     domain().index(write_files(tmp_path / "docs", {"new.txt": "Certificates expire."}))
     assert _identity(domain(), "rag") != before
     assert _identity(domain(), "base") == base
+
+
+def test_a_generation_that_was_replaced_is_let_go_though_somebody_may_still_read_it(domain):
+    assistant = domain()
+    reading, unread = assistant.retriever, weakref.ref(assistant.asked.serving("rag:k=2"))
+    base = assistant.asked.serving("base")
+    assistant.update([Document("new.txt", "Certificates expire.")])
+    assert assistant.retriever.index is not reading.index
+    gc.collect()
+    assert unread() is None and assistant.asked.serving("base") is base
+    assert reading.search(_ASKED.text)
+    old = weakref.ref(reading.index)
+    del reading
+    gc.collect()
+    assert old() is None
 
 
 @pytest.mark.slow

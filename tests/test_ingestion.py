@@ -58,6 +58,8 @@ def test_a_folder_becomes_an_index(docs, ingest, tmp_path):
     assert report.plan.added == ("a.txt", "b.md", "rows.jsonl", "sub/c.txt")
     assert (report.manifest.counts.files, report.manifest.counts.documents) == (4, 5)
     assert report.embedded == embedded == 5
+    assert "added=4, changed=0" in repr(report)
+    assert "a.txt" not in repr(report)
     assert report.rejected == ()
     assert report.seconds > 0
     index = Index.open(tmp_path / "manual")

@@ -62,7 +62,7 @@ def monitor(
     windows = [window for name in names if (window := load_window(Path(settings.indexes) / name))]
     _note_gaps(settings, names, windows)
     own = settings.monitor
-    found = watch(windows, seen, level=own.level, tolerance=own.tolerance)
+    found = watch(windows, seen, level=own.level, tolerance=own.tolerance, now=time.time())
     groups = usage(counted, parts)
     if context.as_json:
         document = {"usage": groups, "shifts": found.shifts, "risks": found.risks, "alerts": found.alerts}
@@ -86,7 +86,7 @@ def _calibrate(context: Context, indexes: Path, names: Sequence[str], counted: S
     left_out: dict[str, str] = {}
     for name in names:
         try:
-            made.append(calibrated(name, counted))
+            made.append(calibrated(name, counted, now=time.time()))
         except UsageError as error:
             if len(names) == 1:
                 raise
@@ -123,6 +123,11 @@ def _note_gaps(settings: Settings, names: Sequence[str], windows: Sequence[Calib
         console.note(f"no calibration window: {', '.join(missing)}; hybrid monitor --calibrate makes it")
     days = settings.tracing.days
     for window in windows:
+        if window.until > time.time():
+            console.note(
+                f"{window.domain}: by the clock the calibration window ends in the future, and nothing is "
+                "held against it until then; set the clock right, or calibrate anew"
+            )
         if window.until < time.time() - days * _DAY:
             console.note(
                 f"{window.domain}: traces are kept for {days:g} days, and the calibration window is older: "

@@ -73,11 +73,14 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
     known = address or os.environ.get("RAY_ADDRESS", "")
     try:
         _require_listener(known)
-        if known:
-            ray.init(address=known, log_to_driver=False, logging_level="ERROR")
-        else:
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        try:
+            _join(ray, known)
+        except (OSError, RuntimeError):
+            # the server of a client may die while it starts on a busy machine
+            ray.shutdown()
+            _join(ray, known)
     except (OSError, RuntimeError, ValueError) as error:
+        ray.shutdown()
         raise ModelError(
             f"no Ray cluster answers at {known or 'this machine'}: {str(error).splitlines()[0]}",
             hint="start one with: ray start --head --disable-usage-stats --include-dashboard=false",
@@ -86,6 +89,13 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _join(ray: Any, address: str) -> None:
+    if address:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    else:
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
 
 
 def _require_listener(address: str) -> None:

@@ -361,6 +361,8 @@ def _score_single(text: str, letters: str) -> tuple[float, int]:
                 total -= 4 * (wide_near == 2) + 2 * (ascii_near == 0)
             else:
                 total -= 6 * ascii_near + (rank if wide_near == 0 else 0) / 2
+        elif "\u2500" <= sign <= "\u257f":  # a frame
+            total -= 4.5 if before <= " " or "\u2500" <= before <= "\u257f" else 14
         elif sign in _SIGNS:
             total -= 14 if before.isalpha() and after.isalpha() and sign not in _IN_WORDS else 4.5
         else:

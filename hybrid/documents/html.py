@@ -48,6 +48,7 @@ _NUMERALS = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "up
 # What is drawn apart from the words around it, though it is no block.
 _APART = tags("label meter progress output iframe object video audio canvas")
 _APART_ROLES = tags("tab button option menuitem link gridcell cell columnheader rowheader")
+_MARKED = {"q": '""', "rt": "()", "s": ("~~", "~~"), "strike": ("~~", "~~")}
 _BREAK, _BLANK = "\0", "\1"
 # libxml2 counts no further.
 _MAX_LINE = 65_535
@@ -165,8 +166,8 @@ class PageWalk:
             self._inline.append(_typed(element))
         elif is_script(element) and len(self._scripts) < 3:
             self._scripts.append((element, len(self._inline)))
-        elif tag in ("q", "rt"):
-            self._inline.append('"' if tag == "q" else "(")
+        elif tag in _MARKED:
+            self._inline.append(_MARKED[tag][0])
         if element.text:
             kept = "white-space:pre" in element.get("style", "")
             text = element.text.replace("\n", _BREAK) if tag == "textarea" else element.text
@@ -189,8 +190,8 @@ class PageWalk:
             self._inline.append(" ")
         if self._scripts and self._scripts[-1][0] is element:
             self._raise(*self._scripts.pop())
-        elif tag in ("q", "rt"):
-            self._inline.append('"' if tag == "q" else ")")
+        elif tag in _MARKED:
+            self._inline.append(_MARKED[tag][1])
         if self._heading is element:
             self._heading = None
             text, line = self._take_inline()
@@ -215,7 +216,7 @@ class PageWalk:
         before = "".join(self._inline[max(0, start - 4) : start])[-20:]
         below = script.getprevious()
         if script.tag == "sub":
-            shown = lowered(before, text)
+            shown = lowered(before, text, script.tail or "")
         elif below is not None and below.tag == "sub" and not below.tail and text.isalnum():
             shown = f"^{text}"
         else:

@@ -407,7 +407,7 @@ _MOSTLY = 0.7
 _PERIOD = re.compile(
     r"\b\d{1,2}[,.]?\s+(?:[a-z]{3,9}\.?,?\s+)?(?=(?:19|20)\d\d\b)|\b[a-z]{3,9}\.?\s*\d{1,2}\b,?"
     r"|(?:\d+\s*(?:[-–]|to)\s*)?\d+[\s-]*(?:weeks|days|months|years)|\b(?:fy?|[qh][1-4])?\s*(?:19|20)\d\d\b"
-    r"|\b(?:fy?\d\d|q[1-4]|\d\d/\d\d)\b|['’]?000s?\b|\(\d\)",
+    r"|\b(?:fy?\d\d|[qh][1-4]|kw\s?\d\d?|\d\d/\d\d)\b|['’]?000s?\b|\(\d\)",
     re.IGNORECASE,
 )
 _NOTHING = re.compile(r"[\s\-–—−.*]+|n/?[am]", re.IGNORECASE)
@@ -565,6 +565,8 @@ def count_heads(rows: Sequence[Sequence[str | None]]) -> int:
     Of two columns, label and value as a rule, the first row does so only above amounts.
     """
     heads = 0
+    if len(rows) > 1 and all((row[0] or "").endswith(":") for row in rows[:2] if row):
+        return 0  # a form
     filled, stub = False, ""
     for row in rows[:_MAX_HEADS]:
         names = [cell for cell in row[1:] if cell]

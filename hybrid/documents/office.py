@@ -18,7 +18,7 @@ from lxml import etree
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import RawBlock, TextBuilder, one_line
 from hybrid.documents.source import UNREAD_ENTRY, SourceFile, Unreadable, open_zip
-from hybrid.documents.text import raised, speaks
+from hybrid.documents.text import lowered, raised, speaks
 from hybrid.types import BlockKind, Document
 
 Element = Any
@@ -218,19 +218,26 @@ class RunText:
     """The text of a paragraph under construction; raised digits neither join a number nor a word.
 
     >>> line = RunText()
-    >>> line.add("10"); line.add("6", raised=True); line.add(" cells, see note"); line.add("12", raised=True)
+    >>> line.add("10"); line.add("6", shift=1); line.add(" cells, see note"); line.add("12", shift=1)
     >>> line.take()
     '10^6 cells, see note [12]'
     """
 
     def __init__(self) -> None:
         self._parts: list[str] = []
-        self._raised = ""
+        self._shifted, self._shift = "", 0
+        self._is_struck = False
 
-    def add(self, text: str, *, raised: bool = False) -> None:
-        """Append a stretch, which stands above the line where it is ``raised``."""
-        if raised:
-            self._raised += text
+    def add(self, text: str, *, shift: int = 0, struck: bool = False) -> None:
+        """Append a stretch: above the line where it is shifted up, ``~~so~~`` where it is struck out."""
+        if struck != self._is_struck and text.strip():
+            self.add(text[: len(text) - len(text.lstrip())], struck=self._is_struck)
+            text = text.lstrip()
+            self._strike(text)
+        if shift and text:
+            if shift != self._shift:
+                self._settle()
+            self._shifted, self._shift = self._shifted + text, shift
         elif text:
             self._settle(text)
             self._parts.append(text)
@@ -238,14 +245,24 @@ class RunText:
     def take(self) -> str:
         """Return the text and begin anew."""
         self._settle()
+        if self._is_struck:
+            self._strike("")
         text = "".join(self._parts)
         self._parts.clear()
         return text
 
     def _settle(self, after: str = "") -> None:
-        if self._raised.strip():
-            self._parts.append(raised("".join(self._parts[-3:])[-80:], self._raised, after))
-        self._raised = ""
+        if self._shifted.strip():
+            shown = raised if self._shift > 0 else lowered
+            self._parts.append(shown("".join(self._parts[-3:])[-80:], self._shifted, after))
+        self._shifted, self._shift = "", 0
+
+    def _strike(self, after: str) -> None:
+        """Begin to strike out, or end it; blanks stay outside."""
+        self._settle(after)
+        last = self._parts.pop() if self._parts and self._is_struck else ""
+        self._parts += (last.rstrip(), "~~", last[len(last.rstrip()) :])
+        self._is_struck = not self._is_struck
 
 
 _SYMBOL = dict(zip(range(0x41, 0x5B), "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ", strict=True))
@@ -282,6 +299,10 @@ def equation(element: Element) -> str:
         inner = _sign(element, "sepChr", "|").join(text for key, text in pieces if key == "e")
         return _sign(element, "begChr", "(") + inner + _sign(element, "endChr", ")")
     texts = [text for _, text in pieces if text]
+    for at, (key, text) in enumerate(pieces):
+        beside = [pieces[at - 1][1][-1:] if at else "", *(after[:1] for _, after in pieces[at + 1 : at + 2])]
+        if key == "f" and text and any(sign.isalnum() or sign == "(" for sign in beside):
+            texts[texts.index(text)] = f"({text})"
     return _JOINED[name].join(texts) if name in _JOINED else "".join(texts)
 
 
@@ -389,19 +410,29 @@ def formatted(
     text: str, code: str, begin: datetime = datetime(1899, 12, 30), *, rounded: bool = False
 ) -> str:
     """Return a number as its format shows it: a share in percent, a day as a date; ``rounded`` in a cell."""
+    if re.fullmatch(r"[0() \-\\]*00[0() \-\\]*", code) and text.isdecimal():
+        places = code.count("0")
+        head, shown = text[:-places], iter(text.zfill(places)[-places:])
+        return head + "".join(next(shown) if sign == "0" else sign for sign in code.replace("\\", ""))
     code = _UNSHOWN.sub(lambda found: found[1] or "", code[:200]).split(";")[0]
     try:
         amount = float(text)
+        exact = "seconds" if "s" in code.lower() else "minutes"
         if "[h" in code:
-            return f"{amount * 24:.0f}:{round(amount * 1440) % 60:02}"
-        if re.search("[ydhs]", code, re.IGNORECASE):
-            day, hour = (begin + timedelta(days=amount, milliseconds=1)).isoformat(" ", "minutes").split()
-            return hour if not re.search("[yd]", code, re.I) else f"{day} {hour}" if "h" in code else day
+            hours, seconds = divmod(round(amount * 86_400), 3_600)
+            return f"{hours}:{seconds // 60:02}" + (f":{seconds % 60:02}" if exact == "seconds" else "")
+        if re.search("[ydhs]|mmm", code, re.IGNORECASE):
+            day, hour = (begin + timedelta(days=amount, milliseconds=1)).isoformat(" ", exact).split()
+            return hour if not re.search("[yd]|mmm", code, re.I) else f"{day} {hour}" if "h" in code else day
     except (ValueError, OverflowError):
         return text
     sign = re.search("[€$£¥]", code)
     amount *= 100 if "%" in code else 1
-    if rounded and (digits := re.search(r"[0#?][0#,]*(?:\.([0#?]+))?(?!.*[E/])", code)):
+    if (
+        rounded
+        and not re.search("E[+-]|/", code)
+        and (digits := re.search(r"[0#?][0#,]*(?:\.([0#?]+))?", code))
+    ):
         thousands = len(digits[0]) - len(digits[0].rstrip(","))
         amount = round(amount / 1000**thousands, len(digits[1] or ""))
     return f"{sign[0] if sign else ''}{amount:.15g}{'%' if '%' in code else ''}"

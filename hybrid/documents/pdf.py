@@ -22,7 +22,7 @@ from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
 from hybrid.documents.cells import RIGHT_TO_LEFT, Stroke, TextRun
 from hybrid.documents.layout import Page, add_pages
-from hybrid.documents.segmentation import NUMBER_GAP, NUMBER_SIGNS, whole
+from hybrid.documents.segmentation import NUMBER_GAP, NUMBER_SIGNS, OTHER_GAP, whole
 from hybrid.documents.source import SourceFile, Unreadable, check_pages
 from hybrid.documents.text import raised
 from hybrid.types import BY_OCR, Document
@@ -255,9 +255,12 @@ class _Glyphs:
     def of(cls, page: pdfium.PdfTextPage, codes: NDArray[np.uint32]) -> _Glyphs | None:
         """Return the characters, None where there is none to see."""
         text = _address(ctypes.cast(page.raw, ctypes.c_void_p).value)
-        index = np.flatnonzero(~_UNSEEN[np.minimum(codes, 0xFFFF)])
+        unseen = _UNSEEN[np.minimum(codes, 0xFFFF)]
+        index = np.flatnonzero(~unseen)
         if not index.size:
             return None
+        # letters may each end a line, where PDFium takes a page for one that is written downwards
+        blanks = np.cumsum(unseen & (codes != 0x0A) & (codes != 0x0D))[index]
         codes = codes[index]
         codes[(codes == _HYPHENS[0]) | (codes == _HYPHENS[1])] = ord("-")
         boxes = _written(_box_of, text, index.tolist(), 2, 0).view(np.float32)
@@ -282,7 +285,7 @@ class _Glyphs:
             half = np.abs((right - left) / 2 * cos) + np.abs((top - bottom) / 2 * sin)
             # the lines of another direction stand below those of the first
             left, right, base = middle - half, middle + half, base * cos - x * sin - 10_000.0 * view
-        blank = np.append(True, np.diff(index) > 1)
+        blank = np.append(True, np.diff(blanks) > 0)
         return cls(text, turned, index, codes, left, right, base, size, view, blank)._once()
 
     def _once(self) -> _Glyphs:
@@ -309,7 +312,8 @@ class _Glyphs:
         size = np.maximum(self.size[1:], self.size[:-1])
         gap = np.maximum(self.left[1:] - self.right[:-1], self.left[:-1] - self.right[1:])
         alike = np.minimum(self.size[1:], self.size[:-1]) > 0.85 * size
-        ends = (gap > _PIECE_GAP * size) | (np.diff(self.view) != 0)
+        # a heading of the next column may stand on the line of another
+        ends = (gap > np.where(alike, _PIECE_GAP, OTHER_GAP) * size) | (np.diff(self.view) != 0)
         ends |= np.abs(np.diff(self.base)) > np.where(alike, 0.15, 0.6) * size
         ends_number = _ENDS_NUMBER[np.minimum(self.codes[:-1], 127)]
         ends |= (gap > NUMBER_GAP * size) & ends_number & _STARTS_NUMBER[np.minimum(self.codes[1:], 127)]

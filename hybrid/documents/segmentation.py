@@ -29,10 +29,10 @@ _CLOSING = re.compile(r"[)%]+|%\s*\)")
 _LED_OFF = re.compile(r"\s*(?:\.\s?){4,}$|\s*(?:\.\s){3,}$")
 _LED = re.compile(r"(.*?\S)\s*(?:\.\s?){4,}(\S.*)")
 _PAGE = re.compile(r"[A-Z]?-?\d{1,4}|[ivxlc]+", re.IGNORECASE)
-# In sizes of the text: how far words of one piece may stand off, numbers of one column,
+# In sizes of the text: how far words of one piece may stand off, numbers of one column, other sizes,
 # what is between two columns, and rows of one table.
 _MERGE_GAP = 0.9
-NUMBER_GAP = 0.5
+NUMBER_GAP = OTHER_GAP = 0.5
 _GUTTER = 0.5
 _ROWS_BELOW = 3
 _FAR = 3.5
@@ -198,29 +198,34 @@ def _merged(row: Row, uprights: list[Stroke]) -> Row:
     """Join what belongs together: words, a bullet and its item, a sign and its number, dots that lead."""
     row = [part for piece in row for part in _led(piece, alone=len(row) == 1)]
     merged = row[:1]
+    line = "".join(piece.text for piece in row)
+    turns = 2 * len(RIGHT_TO_LEFT.findall(line)) > sum(map(str.isalpha, line))
+    kept = 0  # what runs to the right at the beginning of the piece, in a line that runs to the left
     for number, piece in enumerate(row[1:], start=1):
         last = merged[-1]
         if not _is_one(last, piece, row[number:], uprights, first=len(merged) == 1):
             merged.append(piece)
+            kept = 0
             continue
         signs = _CURRENCY.fullmatch(last.text) or _CLOSING.fullmatch(piece.text)
         tight = signs or piece.x - last.end < 0.17 * max(piece.size, last.size)
-        pair = [last.text, piece.text]
-        if RIGHT_TO_LEFT.search(piece.text) and not any(map(str.isalnum, _left_to_right(last.text))):
-            pair.reverse()
+        glue = "" if tight else " "
+        text = f"{last.text}{glue}{piece.text}"
+        if turns:
+            kept = kept or (0 if RIGHT_TO_LEFT.search(last.text) else len(last.text))
+            runs_right = RIGHT_TO_LEFT.search(piece.text) is None and any(map(str.isalnum, last.text[:kept]))
+            before = f"{last.text[:kept]}{glue}" if runs_right else ""
+            text = f"{before}{piece.text}{'' if runs_right else glue}{last.text[kept if runs_right else 0 :]}"
+            kept = 0 if RIGHT_TO_LEFT.search(piece.text) else len(before) + len(piece.text)
         larger = last if len(last.text) >= len(piece.text) else piece
         merged[-1] = larger._replace(
-            text=("" if tight else " ").join(pair),
+            text=text,
             x=last.x,
             end=max(piece.end, last.end),
             bold=last.bold and piece.bold,
         )
     # dots lead to the values of a row
     return [p._replace(text=_LED_OFF.sub("", p.text) or p.text) if p.text[-1] == "." else p for p in merged]
-
-
-def _left_to_right(text: str) -> str:
-    return RIGHT_TO_LEFT.sub("", text)
 
 
 def _is_one(last: TextRun, piece: TextRun, rest: Row, uprights: list[Stroke], *, first: bool) -> bool:
@@ -236,6 +241,8 @@ def _is_one(last: TextRun, piece: TextRun, rest: Row, uprights: list[Stroke], *,
             return False
         if _CLOSING.fullmatch(piece.text) and gap < 3:
             return True
+    if gap > OTHER_GAP and min(piece.size, last.size) < 0.85 * max(piece.size, last.size):
+        return False
     least = 0.2 if piece.text[0] == "$" else NUMBER_GAP
     if gap > least and last.text[-1] in NUMBER_SIGNS[0] and piece.text[0] in NUMBER_SIGNS[1]:
         return False

@@ -17,6 +17,7 @@ from hybrid.documents.markup import count_heads
 from hybrid.documents.office import (
     Element,
     Package,
+    RunText,
     child,
     finish,
     formatted,
@@ -37,9 +38,9 @@ _NO_NAME = re.compile(r"(?:sheet|tabelle|feuil|hoja|foglio|blad|planilha|arkusz|
 # The formats that have a number and no code in the file.
 _FORMATS = {1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 22: "yhh"}
 _FORMATS |= dict.fromkeys((*range(14, 18), *range(27, 37), *range(50, 59)), "y")
-_FORMATS |= dict.fromkeys((18, 19, 20, 21, 45, 46, 47), "hs") | dict.fromkeys((37, 38), "#,##0")
-_FORMATS |= dict.fromkeys((39, 40), "#,##0.00")
-_MAX_CELLS, _MAX_MERGED = 2_000_000, 10_000
+_FORMATS |= dict.fromkeys((19, 21, 45, 47), "hs") | {18: "h", 20: "h", 46: "[h]s"}
+_FORMATS |= dict.fromkeys((37, 38), "#,##0") | dict.fromkeys((39, 40), "#,##0.00")
+_MAX_CELLS, _MAX_MERGED, _MOST_HEADS = 2_000_000, 10_000, 3
 _Row = dict[int, str | None]
 
 
@@ -80,13 +81,13 @@ class _Workbook:
         self._strings = [] if strings is None else [_text(one) for one in strings.iter("{*}si")]
         styles = package.related(name, "styles")
         codes = {value(one, "numFmtId"): value(one, "formatCode") for one in _below(styles, "numFmts")}
-        fonts = [is_on(child(one, "b")) for one in _below(styles, "fonts")]
-        # of each style a cell may have: how it shows a number, and whether it is bold
-        self._codes, self._bold = list[str](), list[bool]()
+        fonts = [(is_on(child(one, "b")), is_on(child(one, "strike"))) for one in _below(styles, "fonts")]
+        # of each style a cell may have: how it shows a number, and whether it is bold or struck out
+        self._codes, self._fonts = list[str](), list[tuple[bool, bool]]()
         for one in _below(styles, "cellXfs"):
             code, font = value(one, "numFmtId"), number(value(one, "fontId"))
             self._codes.append(codes.get(code, _FORMATS.get(number(code), "")))
-            self._bold.append(0 <= font < len(fonts) and fonts[font])
+            self._fonts.append(fonts[font] if 0 <= font < len(fonts) else (False, False))
         self._filled = 0
 
     def add(self, name: str, part: str) -> None:
@@ -134,8 +135,9 @@ class _Workbook:
             column = _corner(cell.get("r", ""))[1] or column + 1
             style = number(cell.get("s", ""))
             if text := self._shown(cell, self._codes[style] if 0 <= style < len(self._codes) else ""):
-                cells[column] = text
-                bold = bold and 0 <= style < len(self._bold) and self._bold[style]
+                is_bold, is_struck = self._fonts[style] if 0 <= style < len(self._fonts) else (False, False)
+                cells[column] = f"~~{text}~~" if is_struck else text
+                bold = bold and is_bold
         if cells:
             sheet.rows[at] = cells
             sheet.bold |= {at} if bold else set()
@@ -170,21 +172,28 @@ class _Workbook:
         places = sorted(sheet.rows)
         begins = [n for n, at in enumerate(places) if not n or at > places[n - 1] + 1]
         table: list[_Row] = []
+        pending: list[str] = []
         heads, caption = 0, ""
         for begin, stop in pairwise([*begins, len(places)]):
             part = places[begin:stop]
-            first = next((n for n, at in enumerate(part) if _filled(sheet.rows[at]) > 1), 0)
+            first = next((n for n, at in enumerate(part) if _filled(sheet.rows[at]) > 1), -1)
+            if first < 0:
+                self._put(table, heads, caption)
+                table, pending = [], [text for at in part for text in sheet.rows[at].values() if text]
+                self._builder.add(BlockKind.PARAGRAPH, "\n".join(pending))
+                continue
             names = [text for at in part[:first] for text in sheet.rows[at].values() if text]
             part = part[first:]
             rows = [sheet.rows[at] for at in part]
-            is_bold = part[0] in sheet.bold and part[-1] not in sheet.bold
-            marked = part[0] in sheet.heads or is_bold
-            found = max(count_heads(_grid(rows[:40])), marked)
+            bold = next((n for n, at in enumerate(part) if at not in sheet.bold), 0)
+            marked = min(bold, _MOST_HEADS) if part[-1] not in sheet.bold else 0
+            found = max(count_heads(_grid(rows[:40])), marked, part[0] in sheet.heads)
             if table and heads and not found and not names and set().union(*rows) <= set().union(*table):
                 table += rows  # the same columns go on below an empty row
                 continue
             self._put(table, heads, caption)
-            table, heads, caption = rows, found, " ".join(names[-2:])
+            table, heads, caption = rows, found, " ".join((names or pending[:_MOST_HEADS])[-2:])
+            pending = []
             for name in names:
                 self._builder.add(BlockKind.PARAGRAPH, name)
         self._put(table, heads, caption)
@@ -204,8 +213,14 @@ def _below(root: Element | None, name: str) -> list[Element]:
 
 def _text(element: Element) -> str:
     """Return the text of a cell without the reading aids above its characters."""
-    texts = (one for one in element.iter("{*}t") if local(one.getparent()) != "rPh")
-    return one_line("".join(map(raw_text, texts)))
+    line = RunText()
+    for one in element.iter("{*}t"):
+        run = one.getparent()
+        properties = child(run, "rPr")
+        if local(run) != "rPh":
+            shift = {"superscript": 1, "subscript": -1}.get(value(child(properties, "vertAlign")), 0)
+            line.add(raw_text(one), shift=shift, struck=is_on(child(properties, "strike")))
+    return one_line(line.take())
 
 
 def _filled(row: _Row) -> int:

@@ -233,7 +233,9 @@ def _add_runs(line: RunText, parent: Element) -> None:
                 properties = child(parent, "rPr")
                 fonts = (value(child(properties, name), "typeface") for name in ("sym", "latin"))
                 text = symbols(raw_text(one), next(filter(None, fonts), ""))
-                line.add(text, raised=number(value(properties, "baseline").rstrip("%")) > 0)
+                base = number(value(properties, "baseline").rstrip("%"))
+                struck = value(properties, "strike") in ("sngStrike", "dblStrike")
+                line.add(text, shift=(base > 0) - (base < 0), struck=struck)
             case "br":
                 line.add("\n")
             case "AlternateContent":

@@ -37,6 +37,7 @@ _SINGLY = re.compile(r"(?:^|[\t,;|]) *'(?:[^'\n\\]|''|\\.)*+'[ \r]*(?=[\t,;|]|$)
 _DOUBLY = re.compile(r'(?:^|[\t,;|]) *"', re.MULTILINE)
 _MONEY = "$€£¥"
 _NUMBER = re.compile(rf"[-+(]*[{_MONEY}]?\s?[-+]?\.?\d[\d.,'\s]*(?:e[-+]?\d+)?\s?[%{_MONEY})]*")
+_UNIT = re.compile(r"[\[(].{0,12}[\])]|-?")
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
 _ADDRESS = re.compile(r"\S+(?:@|://)\S+")
 _LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
@@ -100,6 +101,11 @@ def _read_json_lines(file: SourceFile, settings: DocumentSettings) -> Iterator[D
             if line.length:
                 yield Rejected(source, _too_long(line, settings))
             elif line.text.strip():
+                if line.text.strip() in ("[", "{", "[{"):
+                    raise Unreadable(
+                        f"line {line.number} begins JSON over several lines, expected one object a line; "
+                        f"write it so, for instance with `jq -c '.[]?' {file.path.name}`"
+                    )
                 try:
                     yield _json_document(source, line, settings)
                 except Unreadable as error:
@@ -379,14 +385,16 @@ def _head(shown: Sequence[_CellRow], settings: DocumentSettings) -> tuple[_CellR
     for place in early:
         if any(map(is_rule, shown[place].cells)):
             return shown[place], True
-    usual = Counter(len(row.cells) for row in filled).most_common(1)[0][0]
+    widths = Counter(len(row.cells) for row in filled)
+    usual = max(widths, key=lambda width: (widths[width], width))
     least = max(min(usual, 2), usual // 2)
     begun = [place for place in early if not _stands_before(shown[place], least)]
     start = begun[0] if begun else early[0] if early else shown.index(filled[0])
     best = _evidence(shown[start], shown[start + 1 :], settings)
     for place in begun[1:]:
-        # a blank line, and below it names: what stood above it was no table
-        if not shown[place - 1].filled and len(shown) > place + 1:
+        # a blank line, or less cells than the table has, and below it names: what stood above was no table
+        is_wider = len(shown[start].cells) < usual <= len(shown[place].cells)
+        if (is_wider or not shown[place - 1].filled) and len(shown) > place + 1:
             found = _evidence(shown[place], shown[place + 1 :], settings)
             if found > max(best, 0):
                 start, best = place, found
@@ -400,7 +408,8 @@ def _second_head(head: _CellRow, shown: Sequence[_CellRow], settings: DocumentSe
         return None
     row, below = shown[place + 1], shown[place + 2 :]
     spans = not all(map(str.strip, head.cells)) and row.filled == len(row.cells)
-    units = head.filled == len(head.cells) and not "".join(row.cells[:1]).strip()
+    units = not "".join(row.cells[:1]).strip() or all(_UNIT.fullmatch(cell.strip()) for cell in row.cells)
+    units = units and head.filled == len(head.cells)
     names = all(_type_of(cell) not in ("number", "year") for cell in row.cells)
     fits = (spans or units) and names and len(row.cells) == len(head.cells)
     return row if fits and _evidence(row, below, settings) > 1 else None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
+from itertools import chain, product
 
 from lxml import etree
 
@@ -19,17 +21,37 @@ _RULE = re.compile(r"([=\-~^\"'*#+.`:_])\1{2,}")
 _ATX = re.compile(r"(={1,6})\s+(\S.*?)(?:\s+=+)?")
 _ITEM = re.compile(r"\s*(?:[*\-+•‣◦]|\.{1,5}|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+\S")
 _TABLE = re.compile(r"\s*(?:\||\+[-=+]{3,})")
-_GRID_RULE = re.compile(r"\+[-=+]+\+")
+_GRID_RULE = re.compile(r" *\+(?:[-=]{2,}\+)+")
 _BARS = re.compile(r"={2,}(?: +={2,})+")
+_DASHES = re.compile(r" *-{2,}(?: +-{2,})+")
+_DRAWN = str.maketrans("│┃║─━═┌┬┐├┼┤└┴┘┏┳┓┣╋┫┗┻┛╔╦╗╠╬╣╚╩╝╒╤╕╞╪╡╘╧╛", "|||---" + "+" * 36)
+# how a cell of AsciiDoc begins: how many columns or rows it spans, how it is set, the bar
+_CELL = re.compile(r"(?<!\\)(?:(?<!\S)(?:(\d*)(?:\.\d+)?([+*]))?[<^>]?(?:\.[<^>])?[adehlmsv]?)?\|")
+_ATTRIBUTES = re.compile(r"\[.*\]")
+# colours and links of a terminal, and letters that a printer was to strike twice
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-B])")
+_STRUCK = re.compile(r"[^\n\x08]\x08")
+_LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
+_SECTION = re.compile(r"(?:appendix )?((?:\d+|[A-Z])(?:\.\d+)*)\.?\s+\S", re.IGNORECASE)
+# A text is set in from its headings where so many of its lines are.
+_MOSTLY_SET_IN, _LEAST_LINES = 0.6, 10
+_CENTRED = re.compile(r" {8,}\S.*")
+_HEADS_A_PAGE = 3
 _FENCE = re.compile(r"-{4,}|\.{4,}")
 _TITLE_LENGTH = 160
+_MOST_SPANNED = 200
 
 
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     """Yield the document of a text file."""
     builder = TextBuilder(settings.max_characters)
-    add_text(builder, decode(file.path.read_bytes()))
-    yield builder.document(file.source)
+    text = _decoded(file.path.read_bytes())
+    lines, heads = _paged(text) if text.count("\f") > 1 else (clean(text).split("\n"), {})
+    for head in filter(None, heads.values()):
+        builder.leave_out("running head", len(head))
+    splitter = _Splitter(builder, lines, frozenset(heads))
+    splitter.run()
+    yield builder.document(file.source, title=splitter.title)
 
 
 def decode(data: bytes) -> str:
@@ -38,20 +60,76 @@ def decode(data: bytes) -> str:
     Raises:
         Unreadable: the bytes are no text, or none in an encoding that can be told.
     """
-    return clean(data.decode(detect(data), "replace"))
+    return clean(_decoded(data))
 
 
-def add_text(builder: TextBuilder, text: str) -> None:
-    """Append the blocks of a plain text."""
-    _Splitter(builder, text.split("\n")).run()
+def _decoded(data: bytes) -> str:
+    text = data.decode(detect(data), "replace")
+    return _STRUCK.sub("", _ESCAPE.sub("", text)) if "\x1b" in text or "\x08" in text else text
+
+
+def _paged(text: str) -> tuple[list[str], dict[int, str]]:
+    """Return the lines of a text in pages, and which are no part of it: by their place, what they say.
+
+    That is what most pages repeat, or count up in, as their first or last line, and the blank lines within
+    a sentence that goes on over the end of a page.
+    """
+    lines: list[str] = []
+    pages: list[range] = []
+    for part in text.split("\f"):
+        added = clean(part).split("\n")
+        # a form feed stands on a line of its own, or at the end of one
+        lines = lines[:-1] if lines and not lines[-1] else lines
+        pages.append(range(len(lines), len(lines) + len(added)))
+        lines += added
+    heads: dict[int, str] = {}
+    for turn, step in product(range(_HEADS_A_PAGE), (1, -1)):
+        edges = [
+            next((at for at in page[::step] if lines[at].strip() and at not in heads), -1) for page in pages
+        ]
+        shown = [
+            {line, _counted_from(number, line)}
+            for number, line in enumerate(" ".join(lines[at].split()) if at >= 0 else "" for at in edges)
+        ]
+        counts = Counter(chain.from_iterable(shown))
+        least = max(2, sum(at >= 0 for at in edges) // 2)
+        heads |= {
+            at: lines[at]
+            for at, forms in zip(edges, shown, strict=True)
+            if at >= 0 and any(counts[form] > least - (turn == 0) for form in forms)
+        }
+    for page in pages[1:]:
+        above = next((at for at in range(page[0] - 1, -1, -1) if lines[at].strip() and at not in heads), -1)
+        below = next((at for at in page if lines[at].strip() and at not in heads), -1)
+        if (
+            min(above, below) >= 0
+            and lines[below].strip()[0].islower()
+            and lines[above].rstrip()[-1] not in ".:;!?"
+        ):
+            heads |= {at: heads.get(at, "") for at in range(above + 1, below)}
+    return lines, heads
+
+
+def _counted_from(page: int, line: str) -> str:
+    """Return a line with the number of the page as it would be on the first one."""
+    return _LAST_NUMBER.sub(lambda found: str(int(found[0][-9:]) - page), line)
 
 
 class _Splitter:
     """Walks over the lines once; ``stretch`` holds the lines since the last border."""
 
-    def __init__(self, builder: TextBuilder, lines: list[str]) -> None:
+    def __init__(
+        self, builder: TextBuilder, lines: list[str], passed_over: frozenset[int] = frozenset()
+    ) -> None:
         self._builder = builder
         self._lines = [line.rstrip() for line in lines]
+        self._passed_over = passed_over
+        filled = [line for at, line in enumerate(self._lines) if line and at not in passed_over]
+        set_in = sum(line[:2] == "  " for line in filled)
+        self._is_set_in = set_in > _MOSTLY_SET_IN * max(_LEAST_LINES, len(filled))
+        # the sections of such a text have names, of which the first is none of the whole
+        names = list(filter(_CENTRED.fullmatch, filled[:_LEAST_LINES])) or filled[:1]
+        self.title = " ".join(names[0].split()) if self._is_set_in else ""
         self._stretch: list[str] = []
         self._stretch_line = 0
         # reStructuredText gives a level to each underline in the order in which they turn up
@@ -68,6 +146,8 @@ class _Splitter:
 
     def _step(self, index: int) -> int:
         """Take the line at the index; return the index of the next one."""
+        if index in self._passed_over:
+            return index + 1
         line = self._lines[index]
         below = self._lines[index + 1] if index + 1 < len(self._lines) else ""
         at_border = not self._stretch or (len(self._stretch) == 1 and _RULE.fullmatch(self._stretch[0]))
@@ -79,10 +159,19 @@ class _Splitter:
         if not self._stretch and not _BARS.fullmatch(line) and (match := _ATX.fullmatch(line)):
             self._builder.add(BlockKind.HEADING, match[2], level=len(match[1]), line=index + 1)
             return index + 1
+        if self._is_set_in and not self._stretch and _stands_out(line, below):
+            level = found[1].count(".") + 1 if (found := _SECTION.match(line)) else 1
+            self._builder.add(BlockKind.HEADING, line, level=level, line=index + 1)
+            return index + 1
         if line == "|===" and self._closing.get(line, 0) > index:
             return self._cells(index)
         if below and self._opens_fence(line, index):
             return self._fence(index)
+        last = self._stretch[-1] if self._stretch else ""
+        if (last and bool(_GRID_RULE.fullmatch(last)) > (line.lstrip()[:1] in ("+", "|"))) or (
+            last and bool(_GRID_RULE.fullmatch(line)) > (last.lstrip()[:1] in ("+", "|"))
+        ):
+            self._flush()
         if line:
             self._stretch_line = self._stretch_line if self._stretch else index + 1
             self._stretch.append(line)
@@ -109,8 +198,16 @@ class _Splitter:
         self._builder.add(BlockKind.PARAGRAPH, caption, line=self._stretch_line)
         end = self._lines.index("|===", index + 1)
         first = next((at for at in range(index + 1, end) if self._lines[at]), end)
-        width = max(1, self._lines[first].count("|"))
-        cells = re.split(r"(?<!\\)\|", "\n".join(self._lines[first:end]))[1:]
+        marks = list(_CELL.finditer(body := "\n".join(self._lines[first:end])))
+        cells: list[str | None] = []
+        for mark, stop in zip(marks, [*(mark.start() for mark in marks[1:]), len(body)], strict=True):
+            cells.append(body[mark.end() : stop].replace("\\|", "|"))
+            times = min(int(mark[1] or 1), _MOST_SPANNED) - 1 if mark[2] else 0
+            cells += [None if mark[2] == "+" else cells[-1]] * times
+        said = re.search(r"cols=(?:\"([^\"]*)\"|([^,\]]*))", " ".join(above))
+        counts = [part.partition("*") for part in re.split("[,;]", (said[1] or said[2]))] if said else []
+        width = sum(int(count) if sign and count.isdecimal() else 1 for count, sign, _ in counts)
+        width = min(width, _MOST_SPANNED) or max(1, len(_CELL.findall(self._lines[first])))
         has_head = "header" in " ".join(above) or (first + 1 < end and not self._lines[first + 1])
         rows = [cells[at : at + width] for at in range(0, len(cells), width)]
         self._builder.add_table(rows, caption=caption, heads=int(has_head), line=index + 2)
@@ -121,9 +218,12 @@ class _Splitter:
         text = textwrap.dedent("\n".join(lines))
         if not any(character.isalnum() for character in text):
             return  # a rule, an overline or a delimiter
-        drawn = text.split("\n")
+        drawn = text.translate(_DRAWN).split("\n")
+        if len(drawn) > 2 and _DASHES.fullmatch(drawn[1]) and "|" not in text:
+            bars = drawn[1].replace("-", "=")
+            drawn = [bars, drawn[0], bars, *drawn[2:], bars]
         for rule in (_GRID_RULE, _BARS):
-            if len(drawn) > 2 and rule.fullmatch(drawn[0]) and rule.fullmatch(drawn[-1]):
+            if len(drawn) > 2 and rule.fullmatch(drawn[0].strip()) and rule.fullmatch(drawn[-1].strip()):
                 self._add_drawn(drawn, is_grid=rule is _GRID_RULE)
                 return
         kind = BlockKind.LIST if _ITEM.match(lines[0]) else BlockKind.PARAGRAPH
@@ -132,40 +232,58 @@ class _Splitter:
         self._builder.add(kind, text, line=self._stretch_line)
 
     def _add_drawn(self, lines: list[str], *, is_grid: bool) -> None:
-        """Append a table of reStructuredText, whose columns begin where its first line says."""
+        """Append a table that is drawn, whose columns begin where its first line says."""
         rule = _GRID_RULE if is_grid else _BARS
-        borders = [match.start() for match in re.finditer(r"\+" if is_grid else "=+", lines[0])]
-        borders += [] if is_grid else [max(map(len, lines)) + 1]
-        rows: list[list[str]] = []
-        heads, is_new = 0, True
+        runs = [match.span() for match in re.finditer("[-=]+" if is_grid else "=+", lines[0])]
+        parts: list[list[list[str | None]]] = [[]]
+        heads = 0
         for number, line in enumerate(lines):
-            if rule.fullmatch(line):
-                is_new = True
-                if 0 < number < len(lines) - 1 and "=" in line:
-                    heads = len(rows)
-                continue
-            cells = _cut(line, borders, is_grid=is_grid)
-            if is_new or not (is_grid or not cells[0]):
-                rows.append(cells)
-            else:
-                rows[-1] = [f"{above} {cell}".strip() for above, cell in zip(rows[-1], cells, strict=True)]
-            is_new = False
+            if not rule.fullmatch(line.strip()):
+                parts[-1].append(_cut(line, runs, is_grid=is_grid))
+            elif parts[-1]:
+                heads = len(parts) if 0 < number < len(lines) - 1 and "=" in line else heads
+                parts.append([])
+        if is_grid and len(parts) == 3 and _are_rows(parts[1], surely=bool(heads)):
+            # as databases draw it: no rule between the rows
+            is_grid, heads = False, len(parts[0])
+        rows: list[list[str | None]] = []
+        for part in filter(None, parts):
+            for place, cells in enumerate(part):
+                if not place or not (is_grid or not cells[0]):
+                    rows.append(cells)
+                    continue
+                both = zip(rows[-1], cells, strict=True)
+                rows[-1] = [f"{above or ''} {cell or ''}".strip() for above, cell in both]
         self._builder.add_table(rows, heads=heads, line=self._stretch_line)
 
 
-def _cut(line: str, borders: list[int], *, is_grid: bool) -> list[str]:
-    """Return the cells of a line; one that goes on over a border has the text of both."""
-    cells: list[str] = []
-    begin = borders[0]
-    for border in borders[1:]:
-        ends = (
-            line[border : border + 1] in ("|", "+", "") if is_grid else line[border - 1 : border] in (" ", "")
-        )
-        cells.append(line[begin:border].removeprefix("|" if is_grid else "").strip() if ends else "")
-        begin = border if ends else begin
-    if begin < borders[-1]:
-        cells[-1] = line[begin:].removeprefix("|" if is_grid else "").strip()
+def _are_rows(lines: list[list[str | None]], *, surely: bool) -> bool:
+    """Return whether lines between two rules are rows and not the lines of the cells of one."""
+    return len(lines) > 1 and all(all(cells) if surely else cells[0] for cells in lines)
+
+
+def _cut(line: str, runs: list[tuple[int, int]], *, is_grid: bool) -> list[str | None]:
+    """Return the cells of a line; None for one that the cell to its left goes on over."""
+    if is_grid and line.count("|") == len(runs) + 1:  # letters may be wider than one
+        return [cell.strip() for cell in line.strip()[1:-1].split("|")]
+    cells: list[str | None] = []
+    begin = first = 0
+    for place, (_, end) in enumerate(runs):
+        stop = len(line)
+        if place + 1 < len(runs) and len(line) > end:
+            stop = line.find("|", end, end + 1) if is_grid else line.rfind(" ", end, runs[place + 1][0])
+        if stop >= 0:
+            cells += [line[begin:stop].strip("| " if is_grid else " "), *[None] * (place - first)]
+            begin, first = stop, place + 1
     return cells
+
+
+def _stands_out(line: str, below: str) -> bool:
+    """Return whether a line begins further left than the text below, as the name of a section does."""
+    if not line or line[0].isspace() or len(line) > _TITLE_LENGTH // 2 or "   " in line or line[-1] in ",;":
+        return False
+    is_section = _SECTION.match(line) is not None and not below
+    return line[0].isalnum() and (not below or below[0].isspace()) and (is_section or not _ITEM.match(line))
 
 
 def _is_underlined(line: str, below: str) -> bool:
@@ -174,6 +292,7 @@ def _is_underlined(line: str, below: str) -> bool:
         and abs(len(below) - len(line)) <= 2
         and _RULE.fullmatch(below)
         and not _RULE.fullmatch(line)
+        and not (below == "====" and _ATTRIBUTES.fullmatch(line))
         and any(character.isalnum() for character in line)
     )
 
@@ -214,16 +333,18 @@ def is_script(element: Element) -> bool:
     )
 
 
-def lowered(before: str, text: str) -> str:
-    """Return what stands below the line so that it joins no number: ``10_2``, ``H2O``."""
-    return f"_{text}" if before[-1:].isdigit() and text[:1].isdigit() else text
+def lowered(before: str, text: str, after: str = "") -> str:
+    """Return what stands below the line so that it joins no number: ``10_2``, ``log_2 8``, ``H2O``."""
+    joins = text[-1:].isdigit() and after[:1].isdigit()
+    marked = text[:1].isdigit() and (joins or before[-1:].isdigit())
+    return f"{'_' if marked else ''}{text}{' ' if joins else ''}"
 
 
 def raised(before: str, text: str, after: str = "", *, is_link: bool = False) -> str:
     """Return what stands above the line so that it joins no number: ``10^6``, ``note [12]``, ``25°C``."""
     text, after = text.strip(), after.lstrip()
     blank = "" if not before or before[-1].isspace() else " "
-    if text.isdigit() and after[:1] in ("/", "⁄") and not is_link:
+    if text.isdigit() and re.match(r"[/⁄]\s*(?:\d|$)", after) and before[-2:] != "10" and not is_link:
         return f"{blank if before[-1:].isdigit() else ''}{text}"
     if text.strip("[]()") != text:
         return f"{blank}{text}"

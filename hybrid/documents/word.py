@@ -221,7 +221,7 @@ class _WordWalk:
         self._inner: list[RawBlock] = []
         self._graphics: list[Element] = []
         self._line = RunText()
-        self._raised, self._font = False, ""
+        self._shift, self._font, self._struck = 0, "", False
         self._fields: list[_Field] = []
         self._is_caption = self._in_header = False
         self._handlers: dict[str, Callable[[Element], None]] = {
@@ -276,13 +276,13 @@ class _WordWalk:
 
     def _flat(self, element: Element) -> tuple[str, list[RawBlock]]:
         """Return the paragraphs below an element, a line each, and the tables between them."""
-        outside = self._lines, self._inner, self._line, self._fields, self._raised, self._font
+        outside = self._lines, self._inner, self._line, self._fields, self._shift, self._font, self._struck
         lines, inner = list[str](), list[RawBlock]()
         self._lines, self._inner, self._line, self._fields = lines, inner, RunText(), []
-        self._raised, self._font = False, ""
+        self._shift, self._font, self._struck = 0, "", False
         self._walk(element)
         self._end_line()
-        self._lines, self._inner, self._line, self._fields, self._raised, self._font = outside
+        self._lines, self._inner, self._line, self._fields, self._shift, self._font, self._struck = outside
         return "\n".join(lines), inner
 
     # blocks
@@ -515,7 +515,7 @@ class _WordWalk:
         if pending is not None:
             pending.held.append(text)
         elif not any(one.is_page for one in self._fields):
-            self._line.add(text, raised=self._raised)
+            self._line.add(text, shift=self._shift, struck=self._struck)
 
     def _run(self, run: Element) -> None:
         properties = child(run, "rPr")
@@ -523,17 +523,19 @@ class _WordWalk:
             self._inline(run)
             return
         style = value(child(properties, "rStyle"))
-        hidden, raised = (
+        hidden, place, struck, struck_twice = (
             self._styles.find(style, "rPr", name) if (own := child(properties, name)) is None else own
-            for name in ("vanish", "vertAlign")
+            for name in ("vanish", "vertAlign", "strike", "dstrike")
         )
         if is_on(hidden):
             self._drop(run, "hidden text")
             return
-        self._raised = value(raised) == "superscript" or number(value(child(properties, "position"))) > 0
+        shift = {"superscript": 1, "subscript": -1}.get(value(place), 0)
+        self._shift = shift or int(number(value(child(properties, "position"))) > 0)
+        self._struck = is_on(struck) or is_on(struck_twice)
         self._font = value(child(properties, "rFonts"), "ascii")
         self._inline(run)
-        self._raised, self._font = False, ""
+        self._shift, self._font, self._struck = 0, "", False
 
     def _symbol(self, one: Element) -> None:
         code = value(one, "char")

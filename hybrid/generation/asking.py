@@ -64,10 +64,14 @@ _FORMS = (
 )
 _AMONG = re.compile("|".join(f"(?P<{form}>{pattern})" for form, pattern in _FORMS))
 
-_SPOKEN = "|".join((*SMALL_NUMBERS[1:13], "twenty", "thirty", "forty", "fifty", "sixty", "ninety", "hundred"))
-_COUNT = rf"(?:\d[\d.,]*|\b(?:{_SPOKEN})\b)"
+# "more than one", "one of", "one can" count nothing
+_ONE = r"(?<!more than )(?<!no )one(?! (?:of|or|another|can|could|may|might|must|should|would|has|is)\b)"
+_SPOKEN = "|".join(
+    (_ONE, *SMALL_NUMBERS[2:13], "twenty", "thirty", "forty", "fifty", "sixty", "ninety", "hundred")
+)
+COUNT = rf"(?:\d[\d.,]*|\b(?:{_SPOKEN})\b)"
 _TIME = (
-    rf"{_COUNT}[\s-]*(?:\w+\s)?(?:seconds?|minutes?|min\b|hours?|h\b|days?|weeks?|months?|years?"
+    rf"{COUNT}[\s-]*(?:\w+\s)?(?:seconds?|minutes?|min\b|hours?|h\b|days?|weeks?|months?|years?"
     rf"|tage?n?|wochen?|monate?n?|jahre?n?|stunden?|minuten?)"
 )
 _MONEY = (
@@ -109,7 +113,7 @@ _KINDS = (
     ),
     (
         r"\bhow (?:heavy|much (?:does|do) .* weigh)\b|\bweighs?\b|\bweight\b|\bheav(?:y|ier|iest)\b",
-        rf"{_COUNT}\s*(?:kg|g|mg|lbs?|pounds?|tonnes?|t|oz|grams?|kilograms?)\b",
+        rf"{COUNT}\s*(?:kg|g|mg|lbs?|pounds?|tonnes?|t|oz|grams?|kilograms?)\b",
     ),
     (
         r"\bhow much\b.*\b(?:costs?|charged?|pay|paid|fee|price|fine|lose|lost|earn|refund\w*|rent)\b"
@@ -117,19 +121,19 @@ _KINDS = (
         r"|\b(?:price|cost|costs|fee|fees|fine|rent|revenue|salary|budget|charge)\b|\b(?:was"
         r"|wie ?viel) kostet\b",
         _MONEY
-        + rf"|{_COUNT}(?!\s?(?:%|[kcm]?[gm]\b|km\b|t\b|tonnes?\b|litres?\b|seconds?\b|minutes?\b|hours?\b"
+        + rf"|{COUNT}(?!\s?(?:%|[kcm]?[gm]\b|km\b|t\b|tonnes?\b|litres?\b|seconds?\b|minutes?\b|hours?\b"
         r"|days?\b|weeks?\b|months?\b|years?\b|people\b|persons?\b|[\d.,]))",
     ),
     (
         r"\bhow (?:far|tall|high|wide|deep|thick|thin|long is the \w+ cable)\b"
         r"|\b(?:distance|height|width|depth|length)\b",
-        rf"{_COUNT}\s*(?:m|cm|mm|km|feet|ft|inch(?:es)?|miles?|met(?:re|er)s?)\b",
+        rf"{COUNT}\s*(?:m|cm|mm|km|feet|ft|inch(?:es)?|miles?|met(?:re|er)s?)\b",
     ),
     (
         r"\b(?:fast(?:er|est)?|quick(?:er|est)|speed)\b",
-        rf"{_COUNT}\s*(?:knots|km/h|mph|m/s|[a-z]bit/s)|\bper (?:second|minute|hour)\b",
+        rf"{COUNT}\s*(?:knots|km/h|mph|m/s|[a-z]bit/s)|\bper (?:second|minute|hour)\b",
     ),
-    (r"\b(?:capacity|volume)\b|\bhow (?:big|large)\b", rf"{_COUNT}"),
+    (r"\b(?:capacity|volume)\b|\bhow (?:big|large)\b", rf"{COUNT}"),
     (
         r"\bwhen\b|\bwhat (?:date|day|time|year)\b|\bwhich (?:date|day|year|month)\b|\bsince when\b"
         r"|\bwann\b|\bopening hours\b",
@@ -139,7 +143,7 @@ _KINDS = (
         r"\bhow (?:many|much)\b|\b(?:number|percentage|percent|share|rate|amount|maximum|minimum|limit"
         r"|size|age|port|default value)\b"
         r"|\bwie ?viele?\b",
-        _COUNT + r"|\b(?:half|twice|once|double|none|no)\b",
+        COUNT + r"|\b(?:half|twice|once|double|none|no(?! one))\b",
     ),
     (
         r"\b(?:which|what|latest|newest|current|recent)\b(?: \w+)?"

@@ -15,6 +15,7 @@ from hybrid.generation.editions import age_of, contradicts, dated, sisters
 from hybrid.generation.facts import (
     FIELD,
     ITEM,
+    LONGEST,
     Quotable,
     aligned,
     asks,
@@ -33,7 +34,7 @@ from hybrid.generation.matching import Matcher, matcher, names_held, respelled
 from hybrid.generation.prompts import Passage
 from hybrid.generation.ranking import ranks
 from hybrid.generation.reckoning import Reckoned, conditioned, reckoned
-from hybrid.generation.shortening import LONGEST, quoted
+from hybrid.generation.shortening import quoted
 from hybrid.generation.weighing import (
     BECAUSE,
     BELOW_HEADING,

@@ -19,6 +19,8 @@ from hybrid.types import CELLS, Span
 
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
 _LABEL_WORDS, _PAIR_WORDS = 4, 8
+# What is longer is quoted by its sentences.
+LONGEST = 30
 _MARK = re.compile(r"\(?\d{1,2}[.)]")
 _DATED = re.compile(r"\s*(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4})\b")
 FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
@@ -113,14 +115,16 @@ class Quotable:
 def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
     """Yield what a passage says."""
     record = _record(passage)
-    said = [record] if record else passage.sayings()
-    if said and (telling := telling_heading(asked, passage)):
-        yield Quotable(passage, passage.placed(said[0].span), telling, "", rank, heading=True)
+    told = [record] if record else passage.sayings()
+    if told and (telling := telling_heading(asked, passage)):
+        yield Quotable(passage, passage.placed(told[0].span), telling, "", rank, heading=True)
     if record is None:
         yield from _lists_of(passage, rank)
-    before, term, first, ended, labelled, coded, marked = "", "", "", 0, "", "", False
-    for saying, of_item in _split(said):
-        if not any(map(str.isalnum, saying.text)) or _is_above(saying, passage):
+    before, term, first, ended, labelled, coded, marked, lead = "", "", "", 0, "", "", False, ""
+    for saying, of_item in _split(told):
+        entry = None if saying.row else FIELD.fullmatch(saying.text)
+        said = entry["value"] if entry and first else saying.text  # an entry of a form may be empty
+        if not any(map(str.isalnum, said)) or _is_above(saying, passage):
             continue
         if of_item or labelled:  # of an item, and of no other one
             term, labelled = of_item, of_item
@@ -132,17 +136,15 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         if marked or is_label:
             term = saying.text.rstrip(".") if is_label else ""
             continue
-        row = saying.row
-        if row:
-            text = closed(
-                row.sentence(column) if (column := _in_ranges(asked, row)) else row.asked(asked.with_columns)
-            )
-            above = f"{row.caption} {row.group}".strip()
-            if not any(row.columns):  # pairs are about what the first one names
-                first = first or text
-                above = f"{above} {first if first != text else ''}".strip()
-            yield Quotable(passage, passage.placed(saying.span), text, above, rank, row)
+        if saying.row:
+            row, text = _row_of(asked, saying.row, lead)
+            pair = not any(row.columns)  # pairs are about what the first one names
+            first = first or (text if pair else "")
+            above = f"{lead} {first}" if pair and first != text else lead
+            yield from _of_row(passage, saying, row, text, above, rank)
         else:
+            # what stands above a table and is no sentence names it
+            lead = "" if _ENDS.search(saying.text) else saying.text
             term = _term(saying.text) or term
             # what a heading stands above begins as a sentence does; code does not
             headed = term and saying.text.startswith(f"{term}\n") and not _CODE.search(saying.text)
@@ -151,7 +153,7 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
             skip = saying.text.index("\n") + 1 if headed else skip
             span = Span(saying.span.start + skip, saying.span.end)
             # entries of a form are about what its first one names
-            first = (first or saying.text) if FIELD.fullmatch(saying.text.strip()) else ""
+            first = (first or saying.text) if entry else ""
             before = first if first != saying.text and first else before
             # of a paragraph that begins with a code all is about it
             coded = _code_of(saying.text) or coded
@@ -222,7 +224,7 @@ def distinct_facts(facts: Sequence[Quotable]) -> list[Quotable]:
 
 
 def _split(said: Sequence[Saying]) -> Iterator[tuple[Saying, str]]:
-    """Yield sentences, and the entries of a form, a line each, as such.
+    """Yield sentences, and those of an item one by one.
 
     Beside each stands the label that its item begins with ("2. Laser. The tube was replaced."), if any.
     What an item without one says hangs together ("(1) It may be changed. After a day it may not.").
@@ -231,17 +233,38 @@ def _split(said: Sequence[Saying]) -> Iterator[tuple[Saying, str]]:
         mark = None if saying.row else ITEM.match(saying.text)
         if mark and len(told := sentence_spans(saying.text[mark.end() :])) > 1:
             yield from _of_item(saying, [Span(mark.end() + one.start, mark.end() + one.end) for one in told])
-            continue
-        lines = saying.text.split("\n")
-        entries = [bool(FIELD.fullmatch(line.strip())) for line in lines]
-        if saying.row or len(lines) < 2 or not all(entries):
+        else:
             yield saying, ""
-            continue
-        start = saying.span.start
-        for line in lines:
-            if line.strip():
-                yield Saying(Span(start, start + len(line)), line), ""
-            start += len(line) + 1
+
+
+def _row_of(asked: Asked, row: TableRow, lead: str) -> tuple[TableRow, str]:
+    """Return a row, named by the line above its table where it has no name, and what of it is asked for."""
+    row = row if row.label else replace(row, group=lead)
+    column = _in_ranges(asked, row)
+    return row, closed(row.sentence(column) if column else row.asked(asked.with_columns))
+
+
+def _of_row(
+    passage: Passage, saying: Saying, row: TableRow, text: str, above: str, rank: float
+) -> Iterator[Quotable]:
+    """Yield a row, or the sentences of its cell where that is prose."""
+    above = " ".join(f"{row.caption} {row.group} {above}".split())
+    sentences = _of_cell(passage, saying, row)
+    for span in sentences:
+        inner = passage.text[span.start : span.end]
+        yield Quotable(passage, passage.placed(span), inner, f"{above} {row.label}".strip(), rank)
+    if not sentences:
+        yield Quotable(passage, passage.placed(saying.span), text, above, rank, row)
+
+
+def _of_cell(passage: Passage, saying: Saying, row: TableRow) -> list[Span]:
+    """Return where the sentences of a cell of prose stand, where a row has but its label beside it."""
+    told = [cell for cell in row.cells if cell and cell != row.label]
+    if len(told) != 1 or len(told[0].split()) <= LONGEST:
+        return []
+    start = passage.text.find(told[0], saying.span.start, saying.span.end)
+    spans = sentence_spans(told[0]) if start >= 0 else []
+    return [Span(start + one.start, start + one.end) for one in spans] if len(spans) > 1 else []
 
 
 def _of_item(item: Saying, told: Sequence[Span]) -> Iterator[tuple[Saying, str]]:
@@ -249,7 +272,8 @@ def _of_item(item: Saying, told: Sequence[Span]) -> Iterator[tuple[Saying, str]]
     ends = next((place for place, one in enumerate(told) if item.text[one.start - 1] == "\n"), len(told))
     first = item.text[told[0].start : told[0].end]
     labelled = ends > 1 and _is_label(first)
-    own = told[1:ends] if labelled else [Span(0, told[ends - 1].end)]
+    whole = len(item.text[: told[ends - 1].end].split()) <= LONGEST
+    own = told[1:ends] if labelled else [Span(0, told[ends - 1].end)] if whole else told[:ends]
     for span in (*own, *told[ends:]):
         place = Span(item.span.start + span.start, item.span.start + span.end)
         label = first[:-1] if labelled and span in own else ""
@@ -403,6 +427,8 @@ def _tells(asked: Asked, heading: str) -> bool:
 def repeats(asked: Asked, fact: Quotable) -> bool:
     """Tell whether a heading, or a fact with a name of the question, only says again what is asked."""
     text = fact.row.sentence() if fact.row else fact.text
+    if not fact.row and asked.form is not Form.POLAR and (entry := FIELD.fullmatch(text)):
+        text = entry["value"] or text  # the name of an entry is no answer
     bare = _without_codes(asked, text)
     named = asked.wanted is not None and bare != text
     chosen = asked.form is Form.POLAR or _CHOOSES.search(asked.text)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.generation.asking import Asked, Form
+from hybrid.generation.asking import COUNT, Asked, Form
 from hybrid.generation.editions import outdated
-from hybrid.generation.facts import Quotable, section_of, telling_heading
+from hybrid.generation.facts import FIELD, Quotable, section_of, telling_heading
 from hybrid.generation.matching import Matcher, names_held
 from hybrid.models import Embedder
 from hybrid.models.choosing import Offered, load_chooser
 from hybrid.text.dates import dates
-from hybrid.text.numbers import SMALL_NUMBERS
 from hybrid.text.words import content_words, stem, tokens
+from hybrid.types import CELLS
 
 Scores = NDArray[np.float64]
 
@@ -31,13 +32,16 @@ _COMPARED, _COMPARED_FIRST = 24, 16
 # So many are read, and what that counts for. Causes, yes and no, and steps have rules of their own.
 _REREAD, _READ = 6, 0.3
 # In scores of the rules, from about 0 to 4: what is further behind the best is not read again.
-_IN_DOUBT = 0.4
+_IN_DOUBT = 0.35
 _BY_RULE = (Form.CAUSE, Form.POLAR, Form.PROCEDURE)
 # What the heading has, a fact below it has less surely.
 BELOW_HEADING = 0.9
 # A name that stands in the document but not with the fact counts for so much.
 _ELSEWHERE = 0.7
 _CODED = 1.5
+# A value of more words that ends as one is a sentence.
+_SENTENCE = 5
+_NUMBER = re.compile(rf"\b{COUNT}", re.IGNORECASE)
 # Where one thing is asked for a whole list is rarely it, where things are listed it is.
 
 _WHOLE, _LISTED = 0.3, 0.2
@@ -65,6 +69,7 @@ _VERSION = re.compile(
 _OF_VERSION = re.compile(
     r"\b(?:version|edition|revis\w+|updat\w+|when|date|valid|in force|which year|stand)\b", re.I
 )
+_ROW_NEXT = re.compile(rf"\n+[^\n]*{re.escape(CELLS)}")
 _ENTRY = re.compile(r"(?P<label>[^\W\d][\w /-]{1,30}): (?P<value>.{1,60})")
 BECAUSE = re.compile(
     r"\b(?:because|due to|caused by|owing to|as a result|since(?! then\b|,| \d)|therefore|so that|reason"
@@ -85,13 +90,32 @@ def weigh(
     best = np.argsort(-cheap, kind="stable")[:most]
     compared = embedder.embed_documents([facts[place].alone for place in best])
     # a follow-up is asked in its own words, and is about what the question before it was
-    found = compared @ embedder.embed_queries([asked.text, *([asked.last] if asked.earlier else [])]).mean(0)
-    cosines = np.full(len(facts), float(found.min()))
-    cosines[best] = found
+    told = [asked.text, *([asked.last] if asked.earlier else [])]
+    alike = compared @ embedder.embed_queries([*told, *_bare(asked)]).T
+    cosines = _spread(alike[:, : len(told)].mean(1), best, len(facts))
+    # what is asked of a document whose names all are there can be told without them
+    near = {source: len(names_held(asked.names, text)) for source, text in sources.items()}
+    meant = np.array([near[fact.passage.source] == len(set(asked.names)) for fact in facts])
+    ranked = np.where(meant, _spread(alike.mean(1), best, len(facts)), cosines)
     named = np.array([len(own & asked.codes) for own in held])
     total = sum(words.weights)
     covered = (table[:, 1] * total + _CODED * named) / ((total + _CODED * len(asked.codes)) or 1.0)
-    return cheap + _WEIGHTS[0] * cosines, (_of_document(facts, cosines) + _of_document(facts, covered)) / 2
+    return cheap + _WEIGHTS[0] * ranked, (_of_document(facts, cosines) + _of_document(facts, covered)) / 2
+
+
+def _spread(found: Scores, places: NDArray[np.intp], size: int) -> Scores:
+    """Return values of some places at them, and the least one everywhere else."""
+    values = np.full(size, float(found.min()))
+    values[places] = found
+    return values
+
+
+def _bare(asked: Asked) -> list[str]:
+    """Return the question without its names, where it then still asks for something."""
+    if asked.earlier or not asked.names:
+        return []
+    bare = re.sub(rf"\b(?:{'|'.join(map(re.escape, asked.names))})\b", " ", asked.text)
+    return [" ".join(bare.split())] if len(content_words(bare)) > 1 else []
 
 
 def reread(asked: Asked, facts: Sequence[Quotable], scores: Scores, embedder: Embedder) -> Scores:
@@ -183,9 +207,8 @@ def _counts(counted: str, fact: Quotable) -> bool:
     """Tell whether a fact has a number of what is counted: in one column, or not far before the word."""
     if fact.row:
         return counted in content_words(f"{fact.text} {fact.wider}")
-    words = [stem(word) for word in tokens(fact.text)]
-    numbers = [place for place, word in enumerate(words) if word[0].isdigit() or word in SMALL_NUMBERS]
-    return any(counted in words[place + 1 : place + 6] for place in numbers)
+    behind = (tokens(fact.text[number.end() :])[:5] for number in _NUMBER.finditer(fact.text))
+    return any(counted in map(stem, words) for words in behind)
 
 
 def _named(
@@ -204,14 +227,14 @@ def _named(
     elsewhere = {name: 0.0 if name in asked.codes or dates(name) else _ELSEWHERE / 2 for name in weight}
     if asked.form is Form.CAUSE:
         elsewhere = dict.fromkeys(weight, _ELSEWHERE)
-    lacking = [
-        sum(
-            size * (1 - elsewhere[name] * (name in near[fact.passage.source]))
-            for name, size in weight.items()
-            if name not in own
-        )
-        for fact, own in zip(facts, held, strict=True)
-    ]
+    # of what a document has one of, its only engine or owner, it tells by its title and its head
+    entries = [(fact.passage.source, _name_of(fact)) for fact in facts]
+    once = {entry for entry, count in Counter(entries).items() if count == 1 and entry[1]}
+    lacking = []
+    for fact, own, entry in zip(facts, held, entries, strict=True):
+        told = {name: elsewhere[name] * (name in near[fact.passage.source]) for name in weight}
+        told = {name: bool(share) if entry in once else share for name, share in told.items()}
+        lacking.append(sum(size * (1 - told[name]) for name, size in weight.items() if name not in own))
     short = np.array(lacking) / total
     whole = [asked.codes <= own for own in held]
     if any(whole) and asked.codes:
@@ -222,6 +245,17 @@ def _named(
         )
         short = np.where(whole, short, np.maximum(short, 1.0 + called))
     return -short
+
+
+def _name_of(fact: Quotable) -> str:
+    """Return the name of an entry of a form, but for the first one, which tells what the form is about."""
+    in_form = not fact.row and FIELD.fullmatch(fact.above)
+    entry = FIELD.fullmatch(fact.text) if in_form else None
+    if entry is None or (
+        entry["value"].endswith((".", "!", "?")) and len(entry["value"].split()) > _SENTENCE
+    ):
+        return ""
+    return entry["name"].strip().lower()
 
 
 def gives_cause(fact: Quotable) -> float:
@@ -252,11 +286,10 @@ def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
     if _VERSION.fullmatch(text) and not _OF_VERSION.search(asked.text):
         return True
     behind = passage.text[fact.span.end - passage.span.start :]
-    if (
-        behind.startswith("\n\n")
-        and not (passage.chunk and passage.chunk.headings)
-        and not _ENDED.search(text)
-    ):
+    ended = _ENDED.search(text)
+    if not ended and _ROW_NEXT.match(behind) and asked.form is not Form.POLAR:
+        return not (asked.wanted and _tells(asked, text))
+    if behind.startswith("\n\n") and not (passage.chunk and passage.chunk.headings) and not ended:
         return True
     entry = _ENTRY.fullmatch(text)
     if entry is None or (asked.wanted and asked.wanted.search(fact.text)):

@@ -359,7 +359,10 @@ class Feedback:
             db.execute("INSERT OR REPLACE INTO reviews VALUES (?, ?, ?)", (id, outcome, self._clock()))
 
     def rated(self, *, domain: str | None = None, experiment: str | None = None) -> Iterator[RatedAnswer]:
-        """Yield the answers of a domain, an experiment or all, with their votes, the oldest first."""
+        """Yield the answers of a domain, an experiment or all, with their votes, as they were kept.
+
+        What comes later stands behind what was there, whatever the clock says: looks at a trial count on it.
+        """
         wanted = {"domain": domain, "experiment": experiment}
         named = {column: value for column, value in wanted.items() if value is not None}
         where = " AND ".join(f"a.{column} = :{column}" for column in named) or "1"
@@ -370,7 +373,7 @@ class Feedback:
                 votes.setdefault(answer, []).append(Vote(*vote))
             rows = db.execute(
                 "SELECT a.id, a.kept, r.outcome FROM answers a LEFT JOIN reviews r ON r.answer = a.id"
-                f" WHERE {where} ORDER BY a.time, a.id",
+                f" WHERE {where} ORDER BY a.rowid",
                 named,
             )
             for key, kept, outcome in rows:

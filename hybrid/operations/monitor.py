@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -208,8 +209,12 @@ class CalibrationWindow:
     losses: Mapping[str, tuple[float, ...]]
 
 
-def calibrated(domain: str, observations: Sequence[Observation]) -> CalibrationWindow:
+def calibrated(
+    domain: str, observations: Sequence[Observation], *, now: float = math.inf
+) -> CalibrationWindow:
     """Return the calibration window of a domain that these observations make.
+
+    It ends ``now`` at the latest, in seconds since 1970, though a clock that was ahead dated some later.
 
     Raises:
         UsageError: there are too few of them to tell a change from chance.
@@ -223,7 +228,7 @@ def calibrated(domain: str, observations: Sequence[Observation]) -> CalibrationW
     return CalibrationWindow(
         domain,
         own[0].at,
-        own[-1].at,
+        min(own[-1].at, now),
         tuple(one.question for one in first if one.question),
         tuple(one.score for one in first if one.score is not None),
         {loss: tuple(_losses(own, loss)) for loss in Loss},
@@ -318,6 +323,7 @@ def watch(
     level: float,
     tolerance: float,
     seed: int = 0,
+    now: float = math.inf,
 ) -> Watched:
     """Hold what was observed after the calibration windows against them.
 
@@ -332,11 +338,14 @@ def watch(
         level: the accepted chance of a false alarm.
         tolerance: how much higher than in the window a risk may be, from 0 to 1.
         seed: of the permutations.
+        now: in seconds since 1970; what a clock that was ahead dated later is not the latest.
     """
     from hybrid.statistics import holm
 
     later = {
-        window.domain: [one for one in _of_domain(observations, window.domain) if one.at > window.until]
+        window.domain: [
+            one for one in _of_domain(observations, window.domain) if window.until < one.at <= now
+        ]
         for window in windows
     }
     found = [

@@ -98,8 +98,8 @@ def start_split(
         planned: how many conversations there will be at the most.
 
     Raises:
-        UsageError: one is running; a number out of range; nobody votes on what is not shown; no such arm,
-            or it is the usual one.
+        UsageError: one is running; a number out of range; nobody votes on what is not shown; an arm without
+            passages, where they are the measure; no such arm, or it is the usual one.
         AdapterError: the arm needs an adapter that is not there.
     """
     if (running := read_split(assistant)) is not None:
@@ -107,6 +107,12 @@ def start_split(
     metric = metric or (TrialMetric.GROUNDED if shadow else TrialMetric.VOTES)
     if shadow and metric is TrialMetric.VOTES:
         raise UsageError("nobody votes on answers that are not shown", hint="--metric grounded or answered")
+    for side in (assistant.asked.spec(arm), assistant.asked.usual):
+        if metric is TrialMetric.GROUNDED and not side.retrieves:
+            raise UsageError(
+                f"{side.name} answers without passages, so nothing of it can be found grounded in them",
+                hint="--metric answered" + " or votes" * (not shadow),
+            )
     if not 0 < share <= 1:
         raise UsageError(f"a share of {share:g}", hint="--share above 0, up to 1: of the conversations")
     fewest = planned if shadow else min(share, 1 - share) * planned

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import ctypes
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -22,6 +24,8 @@ from hybrid.serving.service import Service
 # Threads that compute give the interpreter up so often, ten times as often as is usual, or the event loop
 # would wait for its turn behind each of them.
 _SWITCH_SECONDS = 0.0005
+# What threads freed in between, as a new generation of an index frees much, the C library keeps in pieces.
+_TIDY_SECONDS = 60.0
 
 
 def create_app(service: Service) -> FastAPI:
@@ -31,12 +35,15 @@ def create_app(service: Service) -> FastAPI:
     async def living(app: FastAPI) -> AsyncIterator[None]:
         before = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH_SECONDS)
+        tidying = asyncio.create_task(_tidy())
         yield
+        tidying.cancel()
         await service.close()
         sys.setswitchinterval(before)
 
     # the pages about an API that FastAPI brings load scripts from elsewhere
     app = FastAPI(title="hybrid", version=__version__, lifespan=living, docs_url=None, redoc_url=None)
+    app.router.redirect_slashes = False  # `Doors` takes them off: a redirect of a POST is not always followed
     app.state.metrics = metrics.Metrics()
     app.state.service = service = metrics.measured(service, app.state.metrics)
     app.state.turns = Turns(service.settings.serve.queue)
@@ -49,6 +56,14 @@ def create_app(service: Service) -> FastAPI:
     app.add_api_route("/healthz", healthz, methods=["GET"])
     app.add_api_route("/readyz", readyz, methods=["GET"])
     return app
+
+
+async def _tidy() -> None:
+    """Give memory that is free back to the system, now and then (glibc; others do it themselves)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    while trim is not None:
+        await asyncio.sleep(_TIDY_SECONDS)
+        await asyncio.to_thread(trim, 0)
 
 
 async def healthz() -> dict[str, str]:

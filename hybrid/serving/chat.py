@@ -48,7 +48,9 @@ _WITHOUT: Mapping[str, Sequence[object]] = {
 # What chat programs ask for themselves: titles, tags and follow-ups of a conversation that they quote.
 _AUXILIARY = re.compile(
     r"\s*(?:### Task:(?s:.*)<chat_history>|(?:please )?(?:generate|create|provide|suggest|write)\b.{0,200}"
-    r"\b(?:title|tags?|emoji|follow-?ups?)\b.{0,200}\b(?:conversation|chat))",
+    r"\b(?:title|tags?|emoji|follow-?ups?)\b.{0,200}\b(?:conversation|chat)"
+    r"|(?s:.*)(?:need to|please|\.) summari[sz]e (?:the|our) (?:[\w']+ )?conversation into a title\b"
+    r"|based on the chat history, give this conversation a name)",
     re.IGNORECASE,
 )
 # Why it came about as it did.
@@ -69,35 +71,33 @@ _ABOUT = (
 class ChatPart(BaseModel):
     """A part of a message."""
 
-    type: str
-    text: str = ""
+    type: str = "text"
+    text: str | None = None
     data: Any = None
 
 
 class ChatTurn(BaseModel):
-    """A message of a conversation; what is no text is refused."""
+    """A message of a conversation."""
 
     role: str
-    content: str | list[ChatPart] | None = None
+    content: str | list[ChatPart | str] | None = None
+
+    @property
+    def parts(self) -> list[ChatPart]:
+        """Return its parts; a string is one, alone or in a list."""
+        content = [self.content] if isinstance(self.content, str) else self.content or []
+        return [ChatPart(text=part) if isinstance(part, str) else part for part in content]
 
     @property
     def text(self) -> str:
-        """Return its text.
-
-        Raises:
-            Refusal: it holds more than text.
-        """
-        content = self.content or []
-        parts = [ChatPart(type="text", text=content)] if isinstance(content, str) else content
-        if others := sorted({part.type for part in parts} - set(_TEXT)):
-            raise Refusal(400, f"only text is read, found {others[0][:40]!r}", param="messages")
-        return valid_utf8("\n".join(part.text for part in parts))
+        """Return its text, without what else it holds, such as pictures and what a model thought."""
+        return valid_utf8("\n".join(part.text or "" for part in self.parts if part.type in _TEXT))
 
 
 class StreamOptions(BaseModel):
     """What a stream tells beside the answer."""
 
-    include_usage: bool = False
+    include_usage: bool | None = False
 
 
 class ChatBody(BaseModel):
@@ -113,7 +113,7 @@ class ChatBody(BaseModel):
     messages: Annotated[list[ChatTurn], Field(min_length=1)]
     stream: bool | None = False
     stream_options: StreamOptions | None = None
-    stop: str | list[str] | None = None
+    stop: str | list[str | None] | None = None
     metadata: dict[str, Any] | None = None
 
     @property
@@ -148,7 +148,7 @@ async def _chunks(
     body: ChatBody, asked: Asking, service: Service, base: str
 ) -> AsyncGenerator[dict[str, Any], None]:
     """Yield a first chunk with the role, the text, a last one with the places, and usage if it is wanted."""
-    usage = body.stream_options is not None and body.stream_options.include_usage
+    usage = bool(body.stream_options and body.stream_options.include_usage)
     same = _document(body, asked, "chat.completion.chunk") | ({"usage": None} if usage else {})
 
     def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
@@ -174,11 +174,17 @@ async def _chunks(
 
 
 def said_in(turns: Sequence[ChatTurn]) -> list[Message]:
-    """Return what was said up to the last message of a user, without instructions: an arm has its own."""
-    said = [Message(_ROLES[turn.role], turn.text) for turn in turns if turn.role in _ROLES]
-    while said and said[-1].role is not MessageRole.USER:
+    """Return what was said up to the last message of a user, without instructions: an arm has its own.
+
+    Raises:
+        Refusal: that message holds more than text.
+    """
+    said = [turn for turn in turns if turn.role in _ROLES]
+    while said and said[-1].role != "user":
         said.pop()
-    return said
+    if others := sorted({part.type for turn in said[-1:] for part in turn.parts} - set(_TEXT)):
+        raise Refusal(400, f"only text is read, found {others[0][:40]!r}", param="messages")
+    return [Message(_ROLES[turn.role], turn.text) for turn in said]
 
 
 def evidence(answer: Answer, base: str) -> dict[str, Any]:
@@ -199,8 +205,14 @@ def evidence(answer: Answer, base: str) -> dict[str, Any]:
 
 def _asking(body: ChatBody, service: Service, chat: str, as_user: tuple[str, ...] | None, key: str) -> Asking:
     """Return what a conversation asks last, with what was said before."""
+    extra = body.model_extra or {}
+    uncalled = extra.get("tool_choice") == "none"
     for name, without in _WITHOUT.items():
-        if (found := (body.model_extra or {}).get(name)) is not None and found not in without:
+        if (
+            (found := extra.get(name)) is not None
+            and found not in without
+            and not (uncalled and name == "tools")
+        ):
             raise Refusal(
                 400, f"{name} is not supported, leave it out", param=name, code="unsupported_parameter"
             )
@@ -209,9 +221,12 @@ def _asking(body: ChatBody, service: Service, chat: str, as_user: tuple[str, ...
     if not said and (others := sorted({turn.role for turn in body.messages} - {*_INSTRUCTIONS})):
         found = f"no message has the role user, whose last is asked; found {others[0][:40]!r}"
         raise Refusal(400, found, param="messages")
+    told = "\n".join(turn.text for turn in body.messages if turn.role in _INSTRUCTIONS)
     # instructions alone are for the generator alone: nobody asks what a document would answer
-    text = said.pop().content if said else "\n".join(turn.text for turn in body.messages)
-    auxiliary = not any(turn.role == "user" for turn in body.messages) or bool(_AUXILIARY.match(text))
+    instructed = not said or bool(_AUXILIARY.match(told))
+    text = said.pop().content if said else ""
+    text = f"{told}\n{text}".rstrip("\n") if instructed else text
+    auxiliary = instructed or bool(_AUXILIARY.match(text))
     if not text.strip():
         raise Refusal(400, "the last message of the user is empty", param="messages")
     if len(text) > LONGEST_QUESTION:

@@ -169,9 +169,7 @@ class _DecisionState:
         """Return the claim and its passages as values, however they were sent."""
         values = self.values
         if isinstance(values, list) and values:
-            content = ChatTurn.model_validate(values[-1]).content
-            sent = (
-                [part.data for part in content if part.data is not None] if isinstance(content, list) else []
-            )
+            parts = ChatTurn.model_validate(values[-1]).parts
+            sent = [part.data for part in parts if part.data is not None]
             values = sent[0] if sent else self._talk()[0]
         return json.loads(values) if isinstance(values, str) else values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -50,6 +51,9 @@ class Doors:
             await self._app(scope, receive, send)
             return
 
+        # as it comes of a base URL that ends in a slash
+        path = re.sub("/{2,}", "/", scope["path"])
+        scope = {**scope, "path": path.rstrip("/") or "/"}
         begun = False
 
         async def secured(message: Message) -> None:
@@ -83,7 +87,7 @@ class Doors:
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self._limit(path):
             raise _too_large(self._limit(path))
-        if (encoding := headers.get("content-encoding", "identity")) != "identity":
+        if (encoding := headers.get("content-encoding", "")).lower() not in ("", "identity"):
             told = f"a body is taken as it is, not as {encoding[:40]!r}"
             raise Refusal(415, told, param="content-encoding")
         host, origin = headers.get("host", ""), headers.get("origin")
@@ -96,7 +100,8 @@ class Doors:
                 code="host",
             )
         if origin is not None and origin.partition("://")[2] != host:
-            raise Refusal(403, "another site may not ask", code="origin")
+            told = f"a page of another site may not ask, found the origin {origin[:80]!r}: let its server ask"
+            raise Refusal(403, told, code="origin")
         is_open = path in _OPEN or path.startswith(_OPEN_FOLDER)
         if not is_open and not access.admits(headers.get("authorization", "")):
             raise AccessDenied("no token, or a wrong one", hint="send: Authorization: Bearer TOKEN")

@@ -32,10 +32,11 @@ _STATUS: tuple[tuple[type[HybridError], int, str], ...] = (
 _TYPES = {401: "authentication_error", 429: "rate_limit_error"}
 _PATH = re.compile(r"(?<![\w:/])(?:[A-Za-z]:)?(?:[\\/][\w.@~-]+){2,}[\\/]?")
 # The kinds of a value stand among the names of where it is.
-_KIND = re.compile(r"str|constrained-str|list\[.*\]")
+_KIND = re.compile(r"str|constrained-str|list\[.*\]|[A-Z]\w+")
 # What the framework says, in words that tell what to do.
 _SAID = {
-    "Not Found": "there is no such route; GET /openapi.json lists them",
+    "Not Found": "there is no such route; the base URL of an OpenAI client ends in /v1, where it asks "
+    "/chat/completions, /models and /embeddings; GET /openapi.json lists all",
     "Method Not Allowed": "this route takes other methods; GET /openapi.json lists them",
     "There was an error parsing the body": "the body cannot be read as JSON in UTF-8",
 }

@@ -18,6 +18,8 @@ _SCALE = re.compile(
     re.IGNORECASE,
 )
 _FIGURE = re.compile(r"(?:[$€£¥]|[A-Z]{3}\b)?\s*[(−–-]?\s*[$€£¥]?\s*\d[\d,.\s]*\)?")
+_DIGITS = re.compile(r"\d+")
+_SERIES = re.compile(r"\W*\d|n/?a\b|[–—-]|$", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)\d\d")
 # What says nothing without the name of its column.
 YES, NO = ("yes", "ja", "true", "✓"), ("no", "none", "nein", "false", "–", "-")
@@ -53,7 +55,8 @@ _TOTAL = re.compile(r"(?:sub)?totals?\b|net\b", re.IGNORECASE)
 class TableRow:
     """A row of a table in a text: where it and its cells stand, and what stands above it.
 
-    ``group`` is the row above without figures, such as "Revenue:", that a group of rows begins with.
+    ``group`` is the row above without figures, such as "Revenue:", that a group of rows begins with, or what
+    a row is about that has no cell for it.
     """
 
     span: Span
@@ -65,12 +68,22 @@ class TableRow:
     @property
     def label(self) -> str:
         """Return what the row is about: its first cell, below its group."""
-        first = self.cells[self._first] if self.cells else ""
+        if not self.cells or self._first < 0:
+            return self.group.rstrip(":")
+        first = self.cells[self._first]
         grouped = self.group.endswith(":")
         return f"{self.group.rstrip(':')}, {first}" if grouped else first.rstrip(":")
 
     @property
     def _first(self) -> int:
+        """Return the place of the cell that the row is about, -1 where all are of one kind: a year each."""
+        kinds = {_DIGITS.sub("", name) for name in self.columns[:2]}
+        if (
+            len(kinds) == 1 < len(self.cells)
+            and _DIGITS.search(self.columns[0])
+            and _SERIES.match(self.cells[0])
+        ):
+            return -1
         return next((place for place, cell in enumerate(self.cells) if cell), 0)
 
     def sentence(self, places: Sequence[int] = (), *, with_cells: Sequence[int] = ()) -> str:
@@ -81,9 +94,8 @@ class TableRow:
         """
         first = self._first
         said = [place for place in places or range(first + 1, len(self.cells)) if self.cells[place]]
-        label = ", ".join(
-            dict.fromkeys([self.label, *(self._told(p) for p in with_cells if p not in (first, *said))])
-        )
+        beside = (self._told(place) for place in with_cells if place not in (first, *said))
+        label = ", ".join(filter(None, dict.fromkeys([self.label, *beside])))
         if not said:
             name = self.columns[first]
             return f"{name}: {label}" if name and name != label else label

@@ -30,6 +30,9 @@ _CODE = re.compile(
 # "dpkg is", "createdb creates": a name in small letters, and not the rest of a sentence
 _VERB = re.compile(r"\w+s|are|can|will|may|must")
 _WORDS = range(6, 36)
+# "Serial number: 17-80679", "Seats:": an entry of a form, a line each.
+_ENTRY = re.compile(r"(?![^:]*[.!?] )[^\n:|]{1,60}:(?: [^\n]{0,100})?")
+_ENTRY_WORDS, _LINE_WORDS = 6, 8
 
 
 def sentence_spans(text: str) -> list[Span]:
@@ -70,17 +73,46 @@ def stripped(text: str, start: int, end: int) -> Span | None:
 
 
 def pieces(text: str) -> list[Span]:
-    """Return sentences; the rows of a table, and what is too long for one, by lines."""
+    """Return sentences; rows of tables, entries of forms, and what is too long for a sentence, by lines."""
     found: list[Span] = []
-    for span in sentence_spans(text):
-        if span.end - span.start <= _LONGEST and CELLS not in text[span.start : span.end]:
-            found.append(span)
-            continue
-        start = span.start
-        for line in text[span.start : span.end].split("\n"):
-            found += filter(None, [stripped(text, start, start + len(line))])
-            start += len(line) + 1
+    start = 0
+    for form in [*_forms(text), Span(len(text), len(text))]:
+        for span in sentence_spans(text[start : form.start]):
+            span = Span(start + span.start, start + span.end)
+            if span.end - span.start <= _LONGEST and CELLS not in text[span.start : span.end]:
+                found.append(span)
+            else:
+                found += _lines(text, span)
+        found += _lines(text, form)
+        start = form.end
     return found
+
+
+def _lines(text: str, span: Span) -> Iterator[Span]:
+    start = span.start
+    for line in text[span.start : span.end].split("\n"):
+        yield from filter(None, [stripped(text, start, start + len(line))])
+        start += len(line) + 1
+
+
+def _forms(text: str) -> Iterator[Span]:
+    """Yield where lines are entries of a form: a name, a colon and a value; few others among them."""
+    start, end, entries, others = 0, 0, 0, 0
+    for line in _lines(text, Span(0, len(text))):
+        told = text[line.start : line.end]
+        is_entry = _ENTRY.fullmatch(told) and len(told.partition(":")[0].split()) <= _ENTRY_WORDS
+        if entries and not is_entry and told[0].islower():  # a paragraph that was wrapped
+            entries, others = 0, 0
+        elif is_entry or (entries and len(told.split()) <= _LINE_WORDS and told[-1] not in ".!?:;,"):
+            start = start if entries else line.start
+            entries, others = entries + bool(is_entry), others + (not is_entry)
+            end = line.end
+        else:
+            if entries > 1 and entries >= 2 * others:
+                yield Span(start, end)
+            entries, others = 0, 0
+    if entries > 1 and entries >= 2 * others:
+        yield Span(start, end)
 
 
 def unwrapped(text: str) -> str:

@@ -234,6 +234,8 @@ class StoreSink:
         self._waiting: queue.SimpleQueue[Sequence[TraceSpan]] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._silent = False
+        # a clock that jumps ahead must not make all of them old
+        self._begun = time.time() - time.monotonic()
         self._thread = threading.Thread(target=self._run, name="hybrid traces", daemon=True)
         self._thread.start()
         atexit.register(self.close)
@@ -263,7 +265,7 @@ class StoreSink:
                     store = store or self._open()
                     store.add(spans)
                     if time.monotonic() - forgotten > _FORGET_SECONDS or store.is_full:
-                        store.forget(time.time())
+                        store.forget(min(time.time(), self._begun + time.monotonic()))
                         forgotten = time.monotonic()
             except HybridError as error:
                 self._trouble(str(error))

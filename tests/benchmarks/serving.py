@@ -31,6 +31,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -57,6 +58,8 @@ _HEALTH_MS = 50.0
 _OVERHEAD_MS = 10.0
 _FLAT = 0.05
 _HEALTH_PAUSE, _MEMORY_PAUSE = 0.05, 2.0
+# Into so many parts of equal time the course of the memory is told.
+_PARTS = 10
 # What is begun before the memory is taken for that of a server at work.
 _WARM = 0.25
 
@@ -419,6 +422,10 @@ def mixed(arguments: argparse.Namespace) -> None:
             ("threads", str(max(n for *_, n in memory[:third])), str(max(n for *_, n in memory[-third:]))),
         ],
     )
+    ends = [len(memory) * part // _PARTS for part in range(_PARTS + 1)]
+    course = [median(mb for _, mb, _ in memory[start:end]) for start, end in pairwise(ends)]
+    minutes = [f"to {arguments.minutes * (part + 1) / _PARTS:g} min" for part in range(_PARTS)]
+    print_table(minutes, [tuple(f"{mb:.0f}" for mb in course)])
     most = max(n for *_, n in memory[:third])
     print_verdicts(
         [

@@ -214,6 +214,12 @@ FILES = [
     ("table.pdf", ["Item | Qty | Price\nBolt | 10 | 4.50\nNut |  | 2.10\nWasher | 30 | 0.30"], []),
     ("fm_list.md", ["Text."], ["safety", "---"]),
     ("fm_onlylist.md", ["Text."], ["safety", "---"]),
+    # PDFium takes so narrow a page for one that is written downwards
+    (
+        "narrow.pdf",
+        ["Jane Doe", "lead engineer. Built the pump control", "2015–2019 Globex"],
+        ["J a", "S Q L"],
+    ),
     ("deck.pptx", ["Revenue 2024", "North | 19.2", "South | 21.4", "mention the strike in May"], []),
     ("vmerge.docx", ["c\nc\nc"], []),
     ("span.docx", ["wide\nafter wide"], []),

@@ -11,7 +11,7 @@ from hybrid.types import Document, Rejected
 SHORT = {
     "cp1251": "Цена: 450 рублей|id;имя\n1;Мария\n2;Олег|ГОСТ 1234|№ 5 – «новый»|Ціна: 450 гривень, їжа",
     "koi8-r": "Цена: 450 рублей|Привет, мир|id;имя\n1;Мария|Договор",
-    "cp866": "Цена составляет рублей",
+    "cp866": "Цена составляет рублей|┌───┬──────┐\n│ 1 │ порт │\n└───┴──────┘",
     "iso-8859-5": "Срок уведомления составляет три месяца.",
     "gb18030": "价格: 450元|数据库的默认端口是5432。|姓名,城市\n张伟,北京|警告：请先关闭水泵|合同编号|你好",
     "big5": "價格: 450元|會議室須提前三天預約。|保固期為兩年|說明|聯絡電話",
@@ -22,7 +22,8 @@ SHORT = {
     "cp1250": "Łódź, żółw, cena 5 zł|Příliš žluťoučký kůň|Gdańsk|árvíztűrő tükörfúrógép|część zamówienia",
     "iso-8859-2": "Łódź i Gdańsk.|Škoda stojí|Łódź, żółw, cena 5 zł|Příliš žluťoučký kůň",
     "mac-roman": "Größe für Müller|Le café coûte 3 €",
-    "cp850": "Größe für Müller|Señor Núñez|El plazo de rescisión es de tres meses, según el año.",
+    "cp850": "Größe für Müller|Señor Núñez|El plazo de rescisión es de tres meses, según el año."
+    "|╔═══╗ Größe ════",
     "cp874": "ราคาห้าสิบบาท|กุญแจอยู่ที่สำนักงาน",
     "cp1253": "Η τιμή είναι πενήντα ευρώ",
     "cp1254": "Fiyat beş yüz lira, İstanbul'da şube|İstanbul",

@@ -17,6 +17,7 @@ from pypdf.generic import (
 from hybrid.documents.builder import TextBuilder
 from hybrid.documents.cells import TextRun
 from hybrid.documents.layout import Page, add_pages
+from hybrid.documents.segmentation import whole
 
 
 def paragraph(*lines, x=72, y=700, size=10, font="F1"):
@@ -126,6 +127,31 @@ def test_columns_are_read_one_after_the_other(read_one, make_pdf):
     assert read_one("a.pdf", make_pdf([left + right])).text == (
         "Left column starts and goes on to the right column where it ends."
     )
+
+
+def test_a_heading_beside_a_line_of_another_column_is_no_part_of_it(read_one, make_pdf):
+    lines = [f"of line {at} of the left one, which goes on and on" for at in range(9)]
+    left = paragraph(*lines, y=700)
+    right = paragraph(
+        *(f"right line {at} is of another thing than the left" for at in range(3)), x=312, y=700
+    )
+    heads = [(304, 700 - 12 * 4, 12, "F2", "References")]
+    below = paragraph("See the other paper of the same author, 2020.", x=304, y=700 - 12 * 6)
+    text = read_one("a.pdf", make_pdf([left + right + heads + below])).text
+    assert " ".join(lines) in text.replace("\n", " ") and "\n\nReferences\n\n" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["הוא", "5432", "הפורט"], "הפורט 5432 הוא"),
+        (["ברשת", "server", "one", "הפורט", "כן"], "כן הפורט server one ברשת"),
+        (["see", "הפורט", "here"], "see הפורט here"),
+    ],
+)
+def test_words_of_a_line_are_in_the_order_of_its_script(words, text):
+    pieces = [TextRun(word, 50.0 * at, 50.0 * at + 46, 700, 10) for at, word in enumerate(words)]
+    assert [piece.text for piece in whole(pieces, [])] == [text]
 
 
 def test_a_hyphen_stays_where_the_text_has_it(read_one, make_pdf):

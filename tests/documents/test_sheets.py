@@ -8,13 +8,22 @@ NAMES = (
 )
 TYPES = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 STYLES = f"""<styleSheet {NAMES}><numFmts><numFmt numFmtId="170" formatCode="#,##0.00\\ [$€-407]"/>
-<numFmt numFmtId="171" formatCode="#,##0,"/><numFmt numFmtId="172" formatCode="[h]:mm"/></numFmts>
-<fonts><font/><font><b/></font></fonts><cellXfs><xf numFmtId="0" fontId="0"/><xf numFmtId="0" fontId="1"/>
+<numFmt numFmtId="171" formatCode="#,##0,"/><numFmt numFmtId="172" formatCode="[h]:mm"/>
+<numFmt numFmtId="173" formatCode="00000"/><numFmt numFmtId="174" formatCode="(000) 000-0000"/>
+<numFmt numFmtId="175" formatCode="# ?/?"/><numFmt numFmtId="176" formatCode="mmmm"/></numFmts>
+<fonts><font/><font><b/></font><font><strike/></font></fonts><cellXfs>
+<xf numFmtId="0" fontId="0"/><xf numFmtId="0" fontId="1"/>
 <xf numFmtId="10" fontId="0"/><xf numFmtId="14" fontId="0"/><xf numFmtId="22" fontId="0"/>
-<xf numFmtId="170" fontId="0"/><xf numFmtId="171" fontId="0"/><xf numFmtId="172" fontId="0"/></cellXfs>
+<xf numFmtId="170" fontId="0"/><xf numFmtId="171" fontId="0"/><xf numFmtId="172" fontId="0"/>
+<xf numFmtId="11" fontId="0"/><xf numFmtId="173" fontId="0"/><xf numFmtId="174" fontId="0"/>
+<xf numFmtId="175" fontId="0"/><xf numFmtId="21" fontId="0"/><xf numFmtId="46" fontId="0"/>
+<xf numFmtId="176" fontId="0"/><xf numFmtId="0" fontId="2"/></cellXfs>
 </styleSheet>"""
 STRINGS = f"""<sst {NAMES}><si><t>会議</t><rPh sb="0" eb="2"><t>カイギ</t></rPh></si>
-<si><r><t>H</t></r><r><t>2O</t></r></si></sst>"""
+<si><r><t>H</t></r><r><t>2O</t></r></si>
+<si><r><t>10</t></r><r><rPr><vertAlign val="superscript"/></rPr><t>6</t></r>
+<r><rPr><strike/></rPr><t> 5</t></r></si>
+</sst>"""
 
 
 def relations(targets):
@@ -92,6 +101,16 @@ def test_sheets_are_tables_with_columns_and_captions(read_book, blocks_of):
         (cell(1200.499, 5), "€1200.5"),
         (cell(1234567, 6), "1235"),
         (cell(1.5, 7), "36:00"),
+        (cell(1.53125, 7), "36:45"),
+        (cell(0.000012, 8), "1.2e-05"),
+        (cell(1067, 9), "01067"),
+        (cell(5551234567, 10), "(555) 123-4567"),
+        (cell(0.5, 11), "0.5"),
+        (cell(0.00237268518, 12), "00:03:25"),
+        (cell(1.0000578703, 13), "24:00:05"),
+        (cell(45356, 14), "2024-03-05"),
+        (cell("gone", 15), "~~gone~~"),
+        ('<c t="s"><v>2</v></c>', "10^6 ~~5~~"),
         ('<c t="s"><v>0</v></c>', "会議"),
         ('<c t="s"><v>1</v></c>', "H2O"),
         ('<c t="b"><v>1</v></c>', "TRUE"),
@@ -124,6 +143,28 @@ def test_a_bold_row_or_one_with_a_filter_names_the_columns(read_book):
     filtered = "".join(map(row, [["Question", "Answer"], *texts])) + '|<autoFilter ref="A1:B3"/>'
     for sheet in (bold, filtered):
         assert read_book({"Sheet1": sheet}).blocks[0].columns == ("Question", "Answer")
+
+
+def test_two_bold_rows_are_heads_and_a_line_of_its_own_names_the_next_table(read_book):
+    bold = [
+        [cell(text, 1) if text else None for text in line]
+        for line in (["", "2023", "2024"], ["Region", "H1", "H2"])
+    ]
+    tables = [["North", 1, 2], [], ["Costs"], [], ["Key", "2024"], ["rent", 5]]
+    document = read_book(
+        {"Sheet1": "".join(row(line, at) for at, line in enumerate([*bold, *tables], 1) if line)}
+    )
+    found = [(block.kind.value, block.columns, block.caption) for block in document.blocks]
+    assert found == [
+        ("table", ("Region", "2023, H1", "2024, H2"), ""),
+        ("paragraph", (), ""),
+        ("table", ("Key", "2024"), "Costs"),
+    ]
+
+
+def test_labels_and_values_are_no_columns(read_book):
+    form = [["Name:", "Jane", "Dept:", "QA"], ["Born:", 1987, "Room:", 12]]
+    assert read_book({"Sheet1": form}).blocks[0].columns == ()
 
 
 def test_what_is_not_in_the_file_is_told(read_book):

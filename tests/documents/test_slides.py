@@ -117,6 +117,10 @@ def shape(paragraphs, place=""):
     [
         ('<a:p><a:r><a:t>10</a:t></a:r><a:r><a:rPr baseline="30000"/><a:t>6</a:t></a:r></a:p>', "10^6"),
         ('<a:p><a:r><a:t>H</a:t></a:r><a:r><a:rPr baseline="-25000"/><a:t>2</a:t></a:r></a:p>', "H2"),
+        (
+            '<a:p><a:r><a:rPr strike="sngStrike"/><a:t>50</a:t></a:r><a:r><a:t> 40</a:t></a:r></a:p>',
+            "~~50~~ 40",
+        ),
         ("<a:p><a:r><a:t>a</a:t></a:r><a:br/><a:r><a:t>b</a:t></a:r></a:p>", "a b"),
         ('<a:p><a:r><a:t>on </a:t></a:r><a:fld type="slidenum"><a:t>7</a:t></a:fld></a:p>', "on"),
         ('<a:p><a:fld type="datetime1"><a:t>4 May</a:t></a:fld></a:p>', "4 May"),

@@ -151,6 +151,19 @@ def test_lines_before_the_header_are_a_document(read_items, before, text):
     assert nut.blocks[0].line == before.count("\n") + 3
 
 
+@pytest.mark.parametrize("before", ["Report\nRegion: EMEA, APAC\n", "# of 2024\n# by a tool\n"])
+def test_lines_of_other_width_right_above_the_header_are_no_header(read_items, before):
+    above, row, *_ = read_items("a.csv", f"{before}id,name,value\n1,Ann,3.5\n# of May\n2,Bob,4\n")
+    assert above.text == before.strip().replace(", ", ",")
+    assert row.text == "id: 1\nname: Ann\nvalue: 3.5"
+
+
+@pytest.mark.parametrize("text", ['[\n  {"text": "a"}\n]\n', '{\n  "text": "a"\n}\n'])
+def test_json_over_several_lines_is_refused_once_with_what_to_do(read_items, text):
+    (item,) = read_items("a.jsonl", text)
+    assert "one object a line" in item.reason and "jq -c" in item.reason
+
+
 def test_lines_before_a_table_that_says_who_may_read_it_are_nobodys(read_items):
     above, row = read_items("a.csv", "For the board only\nprincipals;text\nanna;secret\n")
     assert (above.principals, row.principals) == ((), ("anna",))
@@ -277,6 +290,7 @@ def test_rows_are_streamed_in_batches(tmp_path):
         ('id, name, city\n1, "Lee, Ann", Rome\n', {"id": "1", "name": "Lee, Ann", "city": "Rome"}),
         ('id,name,x\n1,"a \\"b\\", c",5\n2,"b",6\n', {"id": "1", "name": 'a "b", c', "x": "5"}),
         ('id,path\n1,"C:\\dir\\"\n2,x\n', {"id": "1", "path": "C:\\dir\\"}),
+        ("t,p,q\n[s],[bar],(l)\n0,1,2\n1,3,4\n", {"t, [s]": "0", "p, [bar]": "1", "q, (l)": "2"}),
         ("| id | name |\n|----|------|\n| 1 | Ann |\n", {"id": "1", "name": "Ann"}),
     ],
 )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hybrid.types import Document, Rejected
+from hybrid.types import BlockKind, Document, LeftOut, Rejected
 
 
 def test_paragraphs_and_underlined_headings(read_one, blocks_of):
@@ -48,6 +48,54 @@ def test_tables_that_are_drawn(read_one):
     assert document.blocks[3].caption == "Table 1. Limits"
 
 
+@pytest.mark.parametrize(
+    ("drawn", "text"),
+    [
+        ("+--+---+\n|id|na |\n+--+---+\n| 1| a |\n| 2|   |\n+--+---+", "id | na\n1 | a\n2 |"),
+        ("+---+---+\n| A | B |\n+===+===+\n| x | y |\n|   | z |\n+---+---+", "A | B\nx | y z"),
+        ("┌────┬────┐\n│ 漢 │ B  │\n├────┼────┤\n│ 1  │ 2  │\n└────┴────┘", "漢 | B\n1 | 2"),
+        ("Name       Id\n----       --\nsshd      812\ncron       77", "Name | Id\nsshd | 812\ncron | 77"),
+        ("+----+----+\n| A  | B  |\n+====+====+\n| both    |\n+----+----+", "A | B\nboth |"),
+        ("|===\n|a |b\n\n2+|both\n.2+^|r\\|s |t\n|u\n|v\n|===", "a | b\nboth |\nr|s | t\nu | v"),
+        ('[cols="1,2*"]\n|===\n|a\n|b\n|c\n|d\n|e\n|f\n|===', "a | b | c\nd | e | f"),
+        (
+            "mysql> x;\n+----+----+\n| id | no |\n+----+----+\n| 1  | 2  |\n+----+----+\n1 row",
+            "id | no\n1 | 2",
+        ),
+    ],
+)
+def test_rows_of_drawn_tables_stay_rows(read_one, drawn, text):
+    document = read_one("a.adoc", f"{drawn}\n\nEnd.\n")
+    tables = [document.text[one.start : one.end] for one in document.blocks if one.kind is BlockKind.TABLE]
+    assert tables == [text]
+
+
+def test_an_attribute_of_a_block_is_no_heading(read_one, blocks_of):
+    document = read_one("a.adoc", "= T\n\n[NOTE]\n====\nMind it.\n====\n")
+    assert [level for kind, level, _ in blocks_of(document) if kind == "heading"] == [1]
+
+
+def test_a_text_in_pages_without_running_heads_and_with_the_sections_it_is_set_in_from(read_one, blocks_of):
+    """As RFCs and manual pages are printed: what stands further left is the name of a section."""
+    body = [
+        "1.  Ports\n\n   It goes on\n   and on over",
+        "   the end.\n   Patient: X\n\n2.1.  More\n\n   a\n   b",
+        "   c\n   d",
+    ]
+    pages = [
+        f"\nFoo 2          Draft          May 2024\n\n{text}\n\nDoe         [Page {at}]\n"
+        for at, text in enumerate(body, 7)
+    ]
+    document = read_one("a.txt", f"{20 * ' '}The Foo Protocol{chr(12).join(pages)[39:]}")
+    found = blocks_of(document)
+    assert found[1:3] == [
+        ("heading", 1, "1.  Ports"),
+        ("paragraph", 0, "It goes on\nand on over\nthe end.\nPatient: X"),
+    ]
+    assert [block[:2] for block in found[3:]] == [("heading", 2), ("paragraph", 0)]
+    assert (document.title, document.left_out) == ("The Foo Protocol", (LeftOut("running head", 5, 136),))
+
+
 def test_a_separator_does_not_swallow_the_rest(read_one, blocks_of):
     document = read_one("a.txt", "one\n\n--------\n\ntwo\n\n--------\n\nthree\n")
     assert [text for _, _, text in blocks_of(document)] == ["one", "two", "three"]
@@ -62,7 +110,8 @@ def test_a_separator_does_not_swallow_the_rest(read_one, blocks_of):
         ("Grüße €".encode("utf-32"), "Grüße €"),
         ("Grüße €".encode("cp1252"), "Grüße €"),
         (b"one\r\ntwo\rthree   \n", "one\ntwo\nthree"),
-        (b"red \x1b[31mtext\x07", "red [31mtext"),
+        (b"red \x1b[31mtext\x07", "red text"),
+        (b"N\x08NA\x08AME _\x08x \x1b]8;;http://a.b\x1b\\link\x1b]8;;\x1b\\ 42", "NAME x link 42"),
         ("soft\u00adhyphen \ufeffmark".encode(), "softhyphen mark"),
     ],
 )

@@ -193,6 +193,9 @@ def test_fields_give_their_result(read_word, inside, text):
         (t("10") + up("6") + t(" cells"), "10^6 cells"),
         (t("5") + up("1") + up("2") + t(" units"), "5^12 units"),
         (t("H") + t("2", '<w:vertAlign w:val="subscript"/>') + t("O"), "H2O"),
+        (t("log") + t("2", '<w:vertAlign w:val="subscript"/>') + t("8"), "log_2 8"),
+        (t("for ") + t("50 ", "<w:strike/>") + t("euros", "<w:dstrike/>") + t(" 40"), "for ~~50 euros~~ 40"),
+        (t("5", "<w:strike/>") + t("5", '<w:strike w:val="0"/>'), "~~5~~5"),
         (t("see note") + up("12") + t("."), "see note [12]."),
         (t("an area of 3 m") + up("2"), "an area of 3 m^2"),
         (t("x") + t("2", '<w:position w:val="6"/>'), "x^2"),
@@ -223,6 +226,7 @@ def x(text):
     ("inside", "text"),
     [
         (x("E=m") + m("sSup", e=x("c"), sup=x("2")), "E=mc^2"),
+        (m("f", num=x("m"), den=x("2")) + m("sSup", e=x("v"), sup=x("2")) + x("+1"), "(m/2)v^2+1"),
         (m("f", num=x("a+b"), den=x("2")), "(a+b)/2"),
         (m("rad", deg="", e=x("x+1")), "√(x+1)"),
         (m("sSubSup", e=x("x"), sub=x("i"), sup=x("n+1")), "x_i^(n+1)"),

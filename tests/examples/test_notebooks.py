@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 _FOLDER = ROOT / "examples" / "notebooks"
 _NAMES = ("01_chatbot", "02_side_by_side", "03_jargon", "04_several_domains")
+_LONG = ("02_side_by_side", "04_several_domains")
 # the dial that is run: quick in the suite; NOTEBOOK=full runs what is committed, which takes an hour
 _DIAL = os.environ.get("NOTEBOOK", "quick")
 _OF_A_MACHINE = re.compile(r"(?:^|[\s'\"(=])(?:/(?:home|root|tmp|Users|var|opt|mnt|private)/|[A-Z]:\\)")
@@ -80,7 +81,9 @@ def test_a_notebook_was_executed_whole_and_shows_no_error_and_no_machine(name):
 @pytest.mark.slow
 @pytest.mark.real_model
 @pytest.mark.timeout(7_200 if _DIAL == "full" else 900)
-@pytest.mark.parametrize("name", _NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long if name in _LONG else ()) for name in _NAMES]
+)
 def test_the_numbers_come_out_again(name, runner, work):
     found = runner.numbers(runner.executed(_FOLDER / f"{name}.py", dial=_DIAL, work=work))
     expected = runner.committed_numbers(name, _DIAL)

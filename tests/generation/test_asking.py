@@ -75,6 +75,23 @@ def test_only_things_that_are_counted_must_be_named_with_their_number(question, 
 
 
 @pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("A key can have more than one field.", False),
+        ("One of the fields is the key.", False),
+        ("One can add fields.", False),
+        ("No one may change it.", False),
+        ("A key has one field.", True),
+        ("Up to 32 fields can be given.", True),
+        ("One to three fields are the key.", True),
+    ],
+)
+def test_one_is_a_count_only_where_it_counts(text, counts):
+    wanted = read_question("What is the maximum number of fields?").wanted
+    assert bool(wanted.search(text)) is counts
+
+
+@pytest.mark.parametrize(
     ("question", "parts"),
     [
         ("When is supper and how long is the hall open?", ["When is supper", "how long is the hall open?"]),

@@ -560,6 +560,51 @@ def test_a_follow_up_of_nothing_else_asks_the_same_again(more):
     assert said(f"On which port does the server listen by default?{FOLLOWED}{more}", *hits) == first
 
 
+HEAD = hit("Location: Houston, TX\nDate: 12/28/2007\nAircraft: Cessna 172", "Final report")
+FORM = hit(
+    "Make: Cessna\nSeats:\nMax Gross Wt.: 2450 lbs\nOwner: Marl, Inc.\nRated Power: 160 hp", "Final report"
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "entry"),
+    [
+        ("What power did the Cessna have that left the runway at Houston?", "Rated Power: 160 hp [1]"),
+        ("Which company was the owner of the Cessna of Houston?", "Owner: Marl, Inc. [1]"),
+    ],
+)
+def test_an_entry_of_a_form_is_about_what_the_document_is_about(question, entry):
+    assert said(question, HEAD, FORM) == entry
+
+
+def test_a_table_of_years_is_named_by_the_line_above_it():
+    text = "MEASURE: Average days to pay a claim\n\nFY 2012 | FY 2013 | Met?\n5.5 | 4.3 | Met"
+    chunk = Chunk("a.pdf", 0, 0, len(text), text, ("Results",), columns=("FY 2012", "FY 2013", "Met?"))
+    answer = said("How many days did it take to pay a claim in fiscal 2012?", Hit(chunk, 1.0))
+    assert answer == "MEASURE: Average days to pay a claim, FY 2012: 5.5. [1]"
+
+
+@pytest.mark.parametrize(
+    ("question", "asked_as"),
+    [
+        ("How strong were the gusts at Tornö?", ["How strong were the gusts at ?"]),
+        ("How strong is Tornö?", []),  # nothing much is asked without the name
+        ("How strong were the gusts?", []),
+    ],
+)
+def test_a_question_is_compared_without_its_names_too(question, asked_as):
+    class Recorder(HashEmbedder):
+        def embed_queries(self, texts):
+            compared.append(list(texts))
+            return super().embed_queries(texts)
+
+    compared = []
+    hits = [hit("The Brisa left Tornö. Gusts reached 11 knots.", "Log")]
+    passages = [passage_of(n, one) for n, one in enumerate(hits, start=1)]
+    extract(question, hits, passages, Recorder(dimension=16), sentences=1)
+    assert compared[0] == [question, *asked_as]
+
+
 HOURS = hit(
     "Day | Shop | Café\nMonday | closed | 9:00–17:00\nFriday | 8:00–18:00 | 9:00–22:00",
     "Visit",

@@ -16,7 +16,6 @@ from hybrid.testing import HashEmbedder
 
 _CHILD = Path(__file__).with_name("killed_child.py")
 _FILES = 200
-_KILLS = 50
 _STAGES = ("start", "reading", "embedding", "building", "switch", "_clean")
 
 
@@ -76,7 +75,8 @@ def _content(domain):
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_indexing_killed_fifty_times_keeps_the_old_generation_and_ends_the_same(tmp_path):
+@pytest.mark.parametrize("kills", [16, pytest.param(50, marks=pytest.mark.long)])
+def test_indexing_killed_often_keeps_the_old_generation_and_ends_the_same(tmp_path, kills):
     chance = random.Random(11)
     domain, folder, stages = tmp_path / "indexes" / "manual", tmp_path / "docs", tmp_path / "stages"
     version = 1
@@ -87,7 +87,7 @@ def test_indexing_killed_fifty_times_keeps_the_old_generation_and_ends_the_same(
     longest = dict.fromkeys(_STAGES, 0.05) | {"start": 0.25}  # seconds; the first comes after the imports
     generation, content = current(domain), _content(domain)
     done = True
-    while len(killed_in) < _KILLS:
+    while len(killed_in) < kills:
         if done:  # with another version there is something to do again
             version += 1
             _write(folder, version)

@@ -53,7 +53,7 @@ def _changed(texts, action, first, second):
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(st.lists(_STEPS, min_size=2, max_size=6))
 def test_any_sequence_of_changes_equals_a_fresh_build(corpus, steps):
     texts = {"a.txt": "alpha port server", "z.txt": "the last one stays"}

@@ -62,6 +62,11 @@ def watched(before, after, **given):
     return watch(windows, [*before, *after], **{"level": LEVEL, "tolerance": TOLERANCE} | given)
 
 
+def watched_by(window, rows, **given):
+    found = watch([window], rows, level=LEVEL, tolerance=TOLERANCE, **given)
+    return found.shifts, found.risks
+
+
 def test_traces_and_votes_become_observations_of_what_people_asked(tmp_path):
     settings = load_settings({"indexes": str(tmp_path)}, environment={})
     told = {
@@ -139,6 +144,14 @@ class TestCalibrationWindow:
         assert len(window.questions) == len(window.scores) == 30
         assert len(window.losses[Loss.FAILED]) == 60
         assert (window.since, window.until) == (0.0, 129.0)
+
+    def test_a_clock_that_was_ahead_neither_ends_it_later_nor_hides_what_follows(self):
+        ahead = observed(1, 40, begin=86_400)
+        window = calibrated("docs", ahead, now=100.0)
+        assert window.until == 100.0
+        worse = observed(2, 40, begin=200, moved=3.0)
+        (questions, *_), risks = watched_by(window, [*worse, *ahead], now=300.0)
+        assert questions.shown and {risk.count for risk in risks if risk.loss is Loss.FAILED} == {40}
 
     def test_too_few_are_refused(self):
         with pytest.raises(UsageError, match="docs: 5 conversations"):

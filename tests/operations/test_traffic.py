@@ -242,7 +242,16 @@ def test_what_cannot_be_tried_is_refused_before_it_begins(assistants):
         start_split(manual, "rag:k=2", share=1.5, shadow=True)
     with pytest.raises(UsageError, match="nobody votes"):
         start_split(manual, "rag:k=2", share=0.1, shadow=True, metric=TrialMetric.VOTES)
+    # the judge holds answers against passages, and one of the two has none
+    with pytest.raises(UsageError, match="base answers without passages"):
+        start_split(manual, "base", share=0.1, shadow=True)
+    with pytest.raises(UsageError, match="base:max_new_tokens=9 answers without passages"):
+        start_split(manual, "base:max_new_tokens=9", share=0.5, metric=TrialMetric.GROUNDED)
+    adopt(manual.folder, "base", experiment="", sentence="By hand.")
+    with pytest.raises(UsageError, match="base answers without passages"):
+        start_split(manual, "rag", share=0.1, shadow=True)
     assert read_split(manual) is None
+    assert start_split(manual, "rag", share=0.1, shadow=True, metric=TrialMetric.ANSWERED).arm == "rag"
 
 
 def test_a_foreign_trial_chooses_no_model_and_a_damaged_one_says_so(assistants):

@@ -194,7 +194,7 @@ def test_every_failure_has_one_form(url, method, path, content, status):
         (b"[]", "application/json", "the body is no JSON object"),
         (b'{"model": "x"}', "application/json", "messages: Field required"),
         (
-            b'{"model": "x", "messages": [{"role": "user", "content": [{"type": "text", "text": null}]}]}',
+            b'{"model": "x", "messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]}',
             "application/json",
             "messages.0.content.0.text: Input should be a valid string",
         ),
@@ -211,6 +211,15 @@ def test_a_question_of_a_book_s_length_is_refused(url, path):
     body = {"question": text} if path == "/ask" else BODY | {"messages": [{"role": "user", "content": text}]}
     sent = httpx2.post(f"{url}{path}", json=body)
     assert sent.status_code in (400, 422) and "20000" in sent.text
+
+
+@pytest.mark.parametrize("path", ["//v1/chat/completions", "/v1//chat/completions/"])
+def test_a_slash_too_many_is_no_other_route(url, path):
+    told = {"Content-Encoding": "Identity"}
+    sent = httpx2.post(f"{url}{path}", json=BODY, headers=told, follow_redirects=False)
+    assert sent.status_code == 200
+    assert httpx2.get(f"{url}/v1/models/").json()["data"]
+    assert "ends in /v1" in httpx2.post(f"{url}/chat/completions", json=BODY).json()["error"]["message"]
 
 
 def test_what_is_packed_is_refused_with_the_reason(url):

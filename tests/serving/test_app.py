@@ -1,13 +1,16 @@
 """The application by itself: health, names, one answer, and failures in OpenAI's form."""
 
+import asyncio
 import contextlib
 import socket
+import threading
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
-from hybrid.serving import running
+from hybrid.serving import app, running
 from hybrid.serving.service import Service
 
 
@@ -34,6 +37,23 @@ def test_who_never_ends_the_headers_is_cut_off(open_domains, serve_at, monkeypat
                 while held.recv(4_096):
                     pass
         assert httpx2.get(f"{where}/healthz").status_code == 200
+
+
+def test_free_memory_goes_back_to_the_system_now_and_then(monkeypatch):
+    tidied = threading.Event()
+    monkeypatch.setattr(app, "_TIDY_SECONDS", 0.0)
+    library = SimpleNamespace(malloc_trim=lambda left: left or tidied.set())
+    monkeypatch.setattr(app, "ctypes", SimpleNamespace(CDLL=lambda name: library))
+    monkeypatch.setattr(app, "sys", SimpleNamespace(platform="linux"))
+
+    async def a_while():
+        async with asyncio.timeout(20):
+            tidying = asyncio.create_task(app._tidy())
+            while not tidied.is_set():
+                await asyncio.sleep(0.001)
+            tidying.cancel()
+
+    asyncio.run(a_while())
 
 
 def test_only_arms_that_can_answer_are_listed(url):

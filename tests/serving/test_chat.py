@@ -113,6 +113,8 @@ def test_the_text_ends_where_the_client_wants(client):
         {"user": "anna", "temperature": 0.3, "seed": 7, "max_tokens": 5, "parallel_tool_calls": True},
         {"metadata": {"a": "b"}, "store": True, "n": 1, "tools": [], "response_format": {"type": "text"}},
         {"stream_options": {"include_usage": True}, "tool_choice": "auto", "made_up": {"by": "a client"}},
+        {"tools": [{"type": "function", "function": {"name": "search"}}], "tool_choice": "none"},
+        {"stop": ["\n\n", None], "stream_options": {"include_usage": None}, "logprobs": None, "n": None},
     ],
 )
 def test_what_changes_nothing_is_ignored(client, harmless):
@@ -191,6 +193,11 @@ ASSISTANT: The default port is 5432. [1]
         _turns(TITLE),
         _turns("Generate a short title for the following conversation:\nWhich port?"),
         [{"role": "system", "content": "Write one word."}],
+        [
+            {"role": "system", "content": "You need to summarize the user's conversation into a title."},
+            *_turns('[{"role": "user", "content": "Which port?"}]'),
+        ],
+        _turns(PORT, "It is 5432.", "Based on the chat history, give this conversation a name."),
     ],
 )
 def test_what_a_chat_program_asks_for_itself_goes_to_the_generator_alone(client, messages):
@@ -205,8 +212,29 @@ def test_a_question_about_titles_is_a_question(client, question):
     assert _asked(client, question, model="hybrid/manual/auto").hybrid["arm"] == "rag"
 
 
-def test_text_in_parts_is_read(client):
-    parts = [{"type": "text", "text": "What is the default port"}, {"type": "text", "text": "of the server?"}]
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [{"type": "text", "text": "What is the default port"}, {"type": "text", "text": "of the server?"}],
+        ["What is the default port", {"text": "of the server?"}, {"type": "text", "text": None}],
+    ],
+)
+def test_text_in_parts_is_read(client, parts):
     turns = [{"role": "user", "content": parts}]
+    answer = client.chat.completions.create(model="hybrid/manual/rag", messages=turns)
+    assert "5432" in answer.choices[0].message.content
+
+
+def test_what_was_no_text_before_the_question_does_not_end_a_conversation(client):
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    call = {"id": "1", "type": "function", "function": {"name": "search", "arguments": "{}"}}
+    turns = [
+        {"role": "user", "content": [{"type": "text", "text": "What is this?"}, image]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "42"},
+        {"role": "assistant", "content": [{"type": "thinking", "thinking": "A cat."}]},
+        {"role": "developer", "content": "Be brief."},
+        *_turns(PORT),
+    ]
     answer = client.chat.completions.create(model="hybrid/manual/rag", messages=turns)
     assert "5432" in answer.choices[0].message.content

@@ -70,10 +70,11 @@ def test_the_llm_command_answers_streams_and_goes_on(url, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_thousand_malformed_requests_are_no_failure_of_the_server(url):
+@pytest.mark.parametrize(("most", "least"), [(6, 200), pytest.param(40, 1_000, marks=pytest.mark.long)])
+def test_malformed_requests_are_no_failure_of_the_server(url, most, least):
     schemathesis = Path(sys.executable).with_name("schemathesis")
     told = "--phases examples,coverage,fuzzing --checks not_a_server_error --continue-on-failure --no-color"
-    told += " --mode all --max-examples 40 --generation-database none --request-timeout 30"
+    told += f" --mode all --max-examples {most} --generation-database none --request-timeout 30"
 
     def sent(seed):
         command = [schemathesis, "run", f"{url}/openapi.json", *told.split(), "--seed", str(seed)]
@@ -81,8 +82,8 @@ def test_a_thousand_malformed_requests_are_no_failure_of_the_server(url):
         assert done.returncode == 0, done.stdout[-4_000:]
         return int(re.search(r"(\d+) generated, \1 passed", done.stdout)[1])
 
-    assert sent(1) >= 1_000
+    assert sent(1) >= least
     before = psutil.Process().memory_info().rss
-    assert sent(2) >= 1_000
-    # the first thousand warms what is loaded once
+    assert sent(2) >= least
+    # the first run warms what is loaded once
     assert psutil.Process().memory_info().rss < 1.05 * before

@@ -403,3 +403,40 @@ def test_the_link_of_a_citation_opens_its_stretch(visit, station):
     page.goto(place["url"])
     page.wait_for_selector("#document-text mark")
     assert page.text_content("#document-text mark") == place["text"]
+
+
+def test_awkward_text_is_shown_as_it_is_read(visit):
+    page = visit(viewport=_NARROW)
+    told = "As asked:\n| Lamp | Note |\n|---|---|\n| L7 😀 | dim [1] |\n| L8 | none |\nThat is all."
+    table = page.evaluate(
+        """async (told) => {
+            const { answerNodes } = await import("/page/parts.js");
+            const shown = document.createElement("div");
+            const start = [...told].indexOf("😀"), end = start + 8;
+            const places = [{ number: 1, source: "lamps.md" }];
+            shown.append(...answerNodes(told, places, [{ start, end, id: "d" }], () => {}));
+            const texts = (found) => [...found].map((one) => one.innerText.trim());
+            const cells = [...shown.querySelectorAll("tr")].map((row) => texts(row.children));
+            const marked = texts(shown.querySelectorAll("mark"));
+            return { cells, marked, around: shown.firstChild.data + shown.lastChild.data };
+        }""",
+        told,
+    )
+    assert table["cells"] == [["Lamp", "Note"], ["L7 😀", "dim 1"], ["L8", "none"]]
+    assert table["marked"] == ["😀", "dim"] and table["around"] == "As asked:\nThat is all."
+    long = "What is the default port, and whom do we tell of it? " * 300
+    page.locator("#question").fill(long)
+    assert page.input_value("#question") == long
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".why:not([hidden])")
+    assert page.locator(".asked").bounding_box()["height"] < 250 and _overflow(page) <= 0
+    _ask(page, "מה?")  # it runs from the right, as its script does
+    right = page.evaluate(
+        """() => {
+            const shown = [...document.querySelectorAll(".asked")].at(-1);
+            const words = document.createRange();
+            words.selectNodeContents(shown);
+            return shown.getBoundingClientRect().right - words.getBoundingClientRect().right;
+        }"""
+    )
+    assert right < 2

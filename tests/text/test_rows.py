@@ -1,10 +1,12 @@
 """Rows of tables as sentences, and what of them a question asks for."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.text.rows import closed, markdown, sayings, spoken
+from hybrid.text.rows import TableRow, closed, markdown, sayings, spoken
 from hybrid.types import Span
 
 _SALES = ("", "Years Ended September 30, 2019", "Years Ended September 30, 2018", "2017")
@@ -211,3 +213,10 @@ def test_a_row_of_units_or_with_the_mark_of_a_note_names_the_rows_below_it(row, 
     assert found[-1].text == ("Losses carried forward, State" if above.endswith(":") else "State") + (
         ": 2019 1; 2018 2"
     )
+
+
+def test_a_row_of_one_cell_a_year_is_about_what_stands_above_it():
+    columns = ("FY 2012", "FY 2013", "Met?")
+    row = TableRow(Span(0, 1), ("5.5", "4.3", "Met"), columns, "", "Days to pay a claim")
+    assert row.asked("What were the days to pay a claim in 2012?") == "Days to pay a claim, FY 2012: 5.5"
+    assert replace(row, columns=("Year", "2012", "2013")).label != row.label

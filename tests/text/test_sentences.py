@@ -18,6 +18,21 @@ def test_what_is_too_long_for_a_sentence_is_cut_into_lines():
     assert len(sentence_spans(table)) == 1
 
 
+FORM = "Make: Cessna\nSeats:\nMax Gross Wt.: 2450 lbs\nVisibility 10 Miles\nELT: Installed, not activated"
+PROSE = "To whom it concerns: we ask you\nto come at once. Our aim: to\nlearn from it."
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"It was cold. It rained.\n{FORM}\n\nIt ended.", ["It was cold.", "It rained.", *FORM.split("\n")]),
+        (PROSE, ["To whom it concerns: we ask you\nto come at once.", "Our aim: to\nlearn from it."]),
+    ],
+)
+def test_the_entries_of_a_form_are_pieces_and_wrapped_lines_are_not(text, told):
+    assert read(text, pieces)[: len(told)] == told
+
+
 def test_half_a_character_is_no_reason_to_fail():
     assert read("One \ud800 here. Two there.", sentence_spans) == ["One \ud800 here.", "Two there."]
 

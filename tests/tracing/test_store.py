@@ -178,6 +178,19 @@ def test_a_sink_writes_what_it_took_before_it_closes(path):
     assert told == []
 
 
+def test_a_clock_that_jumps_ahead_makes_nothing_old(path, monkeypatch):
+    monkeypatch.setattr("hybrid.tracing.store._FORGET_SECONDS", -1.0)
+    real, now = time.time, int(time.time())
+    with sent_to([StoreSink(lambda: TraceStore(path, days=30), pytest.fail)]):
+        monkeypatch.setattr(time, "time", lambda: real() + 400 * DAY)
+        with TraceStore(path) as store:
+            store.add([a_span(1, now - 29 * DAY), a_span(2, now - 31 * DAY)])
+        with asking(1):
+            pass
+    with TraceStore(path, read_only=True) as store:
+        assert len(list(store.traces())) == 2
+
+
 @pytest.mark.parametrize("damage", ["no database", "another version", "no folder"])
 def test_a_store_that_cannot_be_used_is_told_once_and_breaks_nothing(path, damage):
     if damage == "no database":

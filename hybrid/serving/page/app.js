@@ -79,8 +79,10 @@ function busy(now) {
 
 function turn(template, question) {
   const article = $(template).content.cloneNode(true).firstElementChild;
-  article.querySelector(".asked").textContent = question;
+  const shown = article.querySelector(".asked");
+  shown.textContent = question;
   $("turns").append(article);
+  if (shown.scrollHeight > shown.clientHeight) shown.tabIndex = 0; // a long one is read by keys too
   article.scrollIntoView({ block: "start" });
   return article;
 }
@@ -165,6 +167,7 @@ function doubted(article, answer, open) {
   shown(article, answer, doubts, open);
   const list = article.querySelector(".doubts");
   list.hidden = false;
+  if (doubts.every((one) => one.unclear)) list.querySelector("h3").textContent = "What is left open";
   list.querySelector("ol").replaceChildren(...doubts.map((one) => doubt(one, answer, open)));
   say(`${plural(doubts.length, "statement")} of the answer not carried by the passages`);
 }

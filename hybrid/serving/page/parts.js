@@ -27,6 +27,8 @@ export function placed(citation, title = citation.title || named(citation.source
 }
 
 const MARKER = /\[(\d{1,3})\]/;
+const TABLE = /^[ \t]*\|.*\|[ \t]*\n[ \t]*\|[\s:|-]+\|[ \t]*(?:\n[ \t]*\|.*\|[ \t]*)+\n?/gm; // as Markdown has it
+const RULE = /^\s*\|[\s:|-]+\|\s*$/;
 
 /**
  * Return the text of an answer as nodes: markers as buttons, doubted stretches underlined.
@@ -36,16 +38,39 @@ const MARKER = /\[(\d{1,3})\]/;
  */
 export function answerNodes(text, citations, doubts, open) {
   const letters = Array.from(text);
+  const between = (from, to) => {
+    const nodes = [];
+    const part = (end) => marked(letters.slice(from, end).join(""), citations, open);
+    for (const doubt of doubts) {
+      const [start, end] = [Math.max(doubt.start, from), Math.min(doubt.end, to)];
+      if (start >= end) continue;
+      nodes.push(...part(start));
+      from = start;
+      nodes.push(el("mark", { className: doubt.unclear ? "doubt unclear" : "doubt", "aria-describedby": doubt.id }, part(end)));
+      from = end;
+    }
+    return [...nodes, ...part(to)];
+  };
   const nodes = [];
   let at = 0;
-  for (const doubt of doubts) {
-    nodes.push(...marked(letters.slice(at, doubt.start).join(""), citations, open));
-    const inside = marked(letters.slice(doubt.start, doubt.end).join(""), citations, open);
-    nodes.push(el("mark", { className: doubt.unclear ? "doubt unclear" : "doubt", "aria-describedby": doubt.id }, inside));
-    at = Math.max(at, doubt.end);
+  for (const found of text.matchAll(TABLE)) {
+    const start = Array.from(text.slice(0, found.index)).length;
+    nodes.push(...between(at, start), grid(found[0], start, between));
+    at = start + Array.from(found[0]).length;
   }
-  nodes.push(...marked(letters.slice(at).join(""), citations, open));
-  return nodes;
+  return [...nodes, ...between(at, letters.length)];
+}
+
+/** Return a table that was written with bars; `between` gives what stands between two places of the answer. */
+function grid(text, start, between) {
+  const rows = [];
+  for (const line of text.match(/.+\n?/g)) {
+    let at = start + line.indexOf("|");
+    start += Array.from(line).length;
+    if (RULE.test(line)) continue;
+    rows.push(line.trim().slice(1, -1).split("|").map((cell) => between(at + 1, (at += Array.from(cell).length + 1))));
+  }
+  return table(rows[0], rows.slice(1), "Table");
 }
 
 function marked(text, citations, open) {
