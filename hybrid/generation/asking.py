@@ -6,11 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
+from hybrid.generation.matching import everyday
 from hybrid.text.dates import MONTHS
 from hybrid.text.identifiers import QUARTER, identifiers
 from hybrid.text.numbers import SMALL_NUMBERS, Quantity, quantities
-from hybrid.text.words import content_words, is_english, language_of, stem, word_set
+from hybrid.text.words import content_words, is_english, language_of, properties, stem, word_set
 from hybrid.types import Span
 
 
@@ -32,14 +34,15 @@ _FORMS = (
         r"|\bhow (?:is|are) .{1,80} (?:done|made|carried out)\b|\bhow to\b"
         r"|\b(?:what|which|give me the)(?: \w+ the| \w+)? steps\b"
         r"|\bwhat (?:has|have|needs?|is) to be done\b"
-        r"|\bwhat (?:do|must|should) (?:i|we|you) (?:have to )?do\b"
+        r"|\bwhat (?:do (?:i|we|you)|(?:must|should) (?:[\w-]+ ){1,3}?) ?do\b"
+        r"|\bwhat (?:do|does) (?:[\w-]+ ){1,4}?(?:have|need) to do\b"
         r"|^(?:wie|auf welche weise) (?:kann|muss|soll|mache?|stelle?|richte?|beantrage)\b"
         r"|\bprocedure (?:for|to)\b",
     ),
     (
         Form.CAUSE,
-        r"^(?:and |but |so )?why\b|\b(?:what|which) (?:was |is |were )?(?:the )?(?:root )?(?:cause"
-        r"|reason)s?\b"
+        r"^(?:and |but |so )?why\b|\band why\b"
+        r"|\b(?:what|which) (?:was |is |were )?(?:the )?(?:root )?(?:cause|reason)s?\b"
         r"|\bwhat (?:caused|led to|went wrong)\b|^(?:warum|wieso|weshalb)\b|\bhow come\b",
     ),
     (
@@ -48,7 +51,8 @@ _FORMS = (
         r"|\b(?:which|who|what)\b.{1,80}?\b(?:\w{2,20}er|more|less|better|worse|most|least)\b.{1,80}\bor\b"
         r"|\bor\b.{1,40}[,:–-] ?(?:which|who|what)\b.{1,40}\b(?:\w{2,20}er|more|less|better|worse)\b"
         r"|^(?:is|are|was|were|do|does|did|has|have)\b.{1,60}\b(?:\w{2,20}er|more|less|better|worse)\b"
-        r".{0,40}\bthan (?!\d)",
+        r".{0,40}\bthan (?!\d)"
+        r"|^(?:is|are|was|were|do|does)\b.{1,60}\bor\b.{1,60}\b(?:\w{2,20}er|better|worse|more \w+)\W*$",
     ),
     (
         Form.POLAR,
@@ -116,7 +120,9 @@ _KINDS = (
         r"|\bhow much (?:is|are|was|were)\b"
         r"|\b(?:price|cost|costs|fee|fees|fine|rent|revenue|salary|budget|charge)\b|\b(?:was"
         r"|wie ?viel) kostet\b",
-        _MONEY + rf"|{COUNT}",
+        _MONEY
+        + rf"|{COUNT}(?!\s?(?:%|[kcm]?[gm]\b|km\b|t\b|tonnes?\b|litres?\b|seconds?\b|minutes?\b|hours?\b"
+        r"|days?\b|weeks?\b|months?\b|years?\b|people\b|persons?\b|[\d.,]))",
     ),
     (
         r"\bhow (?:far|tall|high|wide|deep|thick|thin|long is the \w+ cable)\b"
@@ -167,6 +173,7 @@ _KINDS = (
 _ASKS = [(re.compile(asks), re.compile(found, re.IGNORECASE)) for asks, found in _KINDS]
 # What columns are called that hold it.
 _COLUMNS = (
+    (r"\b(?:left|sold out|in stock|out of stock|available)\b", "stock left available"),
     (r"\bhow much\b|\bprice\b|\bcosts?\b|kostet\b", "price cost fee amount"),
     (r"\bhow often\b|\bwie oft\b", "interval frequency cycle every"),
     (r"\bhow (?:long|soon|quickly)\b|\blonger\b|\bshorter\b|\bwie lange\b", "duration time period"),
@@ -179,6 +186,11 @@ _COLUMNS = (
 # "How many WEEKS": what is counted must be said, not only a number.
 _COUNTED = re.compile(r"\bhow many ((?!is|are|was|does|do|did|of|time|it|will|can|can|i\b)[^\W\d_]+)")
 
+# What a release or a new edition brought is a list.
+_CHANGED = r"(?:and |so )?what(?:['’]?s| is| was| has)? (?:new|changed|different|fixed|added)\b"
+_ASK = r"(?:what|when|where|how|who|whom|whose|which|is|are|was|were|do|does|did|can|may|must|should|will)"
+_BOTH = re.compile(rf"(?<=\?)\s+(?={_ASK}\b)|,?\s+and\s+(?={_ASK}\b)", re.IGNORECASE)
+_ASKING = re.compile(rf"(?:and\s+)?{_ASK}\b", re.IGNORECASE)
 _LATEST = re.compile(r"\b(?:latest|newest|most recent|(?:last|past|previous) year(?:'s)?|neuste[rns]?)\b")
 _THING = re.compile(r"\b(?:which|what) ([^\W\d_]{4,})\b")
 # A number behind one of these names a thing.
@@ -195,7 +207,8 @@ _CAPITAL = re.compile(r"(?<![.!?] )(?<!^)(?<![\w-])(?!I\b|I['’])[A-Z][\w'’-]
 
 # Words that every question has and no answer needs.
 _EMPTY = word_set(
-    "tell please know want like get give need find many much long often mean kind exactly happen must"
+    "tell please know want like get give need find many much long often mean kind exactly happen must",
+    "go went come came take took put got make made let say said",
 )
 _MODAL = "must|can|may|should|shall|could|would|will|do|does|did|has|have|need|needs|if|when"
 # Between a question and the follow-up to it; white space that nobody types.
@@ -258,7 +271,8 @@ class Asked:
         return bool(
             re.match(
                 r"(?:which|what|name|list|welche)\b (?!happens|means|needs)"
-                r"(?:\w+ ){0,2}?(?:\w{3,}[^s\W]s|\w+en)\b",
+                r"(?:\w+ ){0,2}?(?:\w{3,}[^s\W]s|\w+en)\b"
+                rf"|{_CHANGED}",
                 self.text.lower(),
             )
         )
@@ -276,10 +290,59 @@ class Asked:
         )
 
 
+def parts_of(question: str) -> list[str]:
+    """Return the questions that are asked at once, each by itself: "When is supper, and what is it?"."""
+    found = _BOTH.split(question.strip(), maxsplit=1)
+    if FOLLOWED in question or len(question) > _LONGEST_READ or len(found) < 2:
+        return [question]
+    one, other = found
+    own = set(content_words(other)) - _EMPTY
+    if not all(_ASKING.match(part) for part in found) or not content_words(one) or not own:
+        return [question]
+    leans = len(own) < 2 or re.search(r"\b(?:it|its|they|them|this)\b", other)
+    return [one, f"{one}{FOLLOWED}{other}" if leans else other]
+
+
+def sides_of(question: str) -> list[str]:
+    """Return what to look for besides where a question compares two things: each by itself; else nothing."""
+    sides = read_question(question).sides
+    if any(len(content_words(side)) > 3 for side in sides):
+        return []
+    if told := properties(question):
+        return [f"{side} {told}" for side in sides]
+    return [re.sub(re.escape(other), " ", question, flags=re.IGNORECASE) for other in reversed(sides)]
+
+
 def shortened(question: str) -> str:
     """Return the beginning and the end of a question of more than 2,000 characters, any other as it is."""
     half = _LONGEST_READ // 2
     return question if len(question) <= _LONGEST_READ else question[:half] + question[-half:]
+
+
+@lru_cache(maxsize=1)
+def _phrases() -> tuple[re.Pattern[str], dict[str, str]]:
+    lines = (line.partition(": ") for line in everyday()["phrases"].strip().split("\n"))
+    table = {stem(said.split()[0]) + said[len(said.split()[0]) :]: word for said, _, word in lines}
+    verbs = "|".join(rf"{re.escape(said.split()[0])}\w{{0,4}} {' '.join(said.split()[1:])}" for said in table)
+    return re.compile(rf"\b(?:{verbs})\b", re.IGNORECASE), table
+
+
+def _plain(question: str) -> str:
+    """Return a question with one word for what is said in two: reject for "turned down"."""
+    pattern, table = _phrases()
+
+    def told(found: re.Match[str]) -> str:
+        verb, _, rest = found.group().lower().partition(" ")
+        return next(
+            (
+                word
+                for said, word in table.items()
+                if f"{verb} {rest}".startswith(said.split()[0]) and said.endswith(f" {rest}")
+            ),
+            found.group(),
+        )
+
+    return pattern.sub(told, question)
 
 
 def read_question(question: str) -> Asked:
@@ -287,7 +350,7 @@ def read_question(question: str) -> Asked:
     question = shortened(question)
     # a follow-up stands behind the question that it follows: the last one is what is asked
     last = [part for part in re.split(rf"{FOLLOWED}|(?<=\?)\s+", question.strip()) if part][-1:] or [question]
-    lowered = " ".join(last[0].lower().replace("’", "'").split())
+    lowered = " ".join(_plain(last[0]).lower().replace("’", "'").split())
     found = _AMONG.search(lowered)
     form = Form(next(name for name, text in found.groupdict().items() if text)) if found else Form.FACT
     wanted = next((kind for asks, kind in _ASKS if asks.search(lowered)), None)
@@ -309,7 +372,7 @@ def read_question(question: str) -> Asked:
         for one in quantities(question)
         if (one.units or not one.weak) and not any(_holds(code, one.span, question) for code in codes)
     ]
-    words, own = _words(question, codes), frozenset(content_words(last[0])) - _EMPTY - _AGAIN
+    words, own = _words(_plain(question), codes), frozenset(content_words(last[0])) - _EMPTY - _AGAIN
     if FOLLOWED in question and not own:
         words = tuple(word for word in words if word not in _AGAIN)
     return Asked(
@@ -339,6 +402,10 @@ def _sides(lowered: str) -> tuple[str, ...]:
 
 _ARTICLE = r"(?:the |an? |der |die |das |ein(?:e|er|em|en)? )?"
 _SIDES = (
+    re.compile(
+        rf"^(?:is|are|was|were|does|do) {_ARTICLE}(?P<one>[^,:]+?) or {_ARTICLE}(?P<other>[^,:]+?)"
+        r" (?:\w{2,20}er|more \w+|less \w+|better|worse)\W*$"
+    ),
     re.compile(
         rf"^(?:is|are|was|were|do|does|did|has|have) {_ARTICLE}(?P<one>.+?)(?: \w+)?"
         rf" (?:\w{{2,20}}er|more|less|better|worse)\b"

@@ -19,6 +19,8 @@ from hybrid.types import CELLS, Span
 
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
 _LABEL_WORDS, _PAIR_WORDS = 4, 8
+# What is longer is quoted by its sentences.
+LONGEST = 30
 _MARK = re.compile(r"\(?\d{1,2}[.)]")
 _DATED = re.compile(r"\s*(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4})\b")
 FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
@@ -101,7 +103,7 @@ class Quotable:
     @property
     def wider(self) -> str:
         """Return it with the title above it, and with what it hangs on; of a row all cells."""
-        text = self.row.sentence() if self.row else self.text
+        text = f"{self.row.columns[0]} {self.row.sentence()}" if self.row else self.text
         return f"{self.passage.title}: {self.term} {self.above} {text}"
 
     @property
@@ -134,17 +136,12 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         if marked or is_label:
             term = saying.text.rstrip(".") if is_label else ""
             continue
-        row = saying.row
-        if row:
-            row = row if row.label else replace(row, group=lead)
-            text = closed(
-                row.sentence(column) if (column := _in_ranges(asked, row)) else row.asked(asked.with_columns)
-            )
-            above = f"{lead} {row.caption} {row.group}".strip()
-            if not any(row.columns):  # pairs are about what the first one names
-                first = first or text
-                above = f"{above} {first if first != text else ''}".strip()
-            yield Quotable(passage, passage.placed(saying.span), text, above, rank, row)
+        if saying.row:
+            row, text = _row_of(asked, saying.row, lead)
+            pair = not any(row.columns)  # pairs are about what the first one names
+            first = first or (text if pair else "")
+            above = f"{lead} {first}" if pair and first != text else lead
+            yield from _of_row(passage, saying, row, text, above, rank)
         else:
             # what stands above a table and is no sentence names it
             lead = "" if _ENDS.search(saying.text) else saying.text
@@ -240,12 +237,43 @@ def _split(said: Sequence[Saying]) -> Iterator[tuple[Saying, str]]:
             yield saying, ""
 
 
+def _row_of(asked: Asked, row: TableRow, lead: str) -> tuple[TableRow, str]:
+    """Return a row, named by the line above its table where it has no name, and what of it is asked for."""
+    row = row if row.label else replace(row, group=lead)
+    column = _in_ranges(asked, row)
+    return row, closed(row.sentence(column) if column else row.asked(asked.with_columns))
+
+
+def _of_row(
+    passage: Passage, saying: Saying, row: TableRow, text: str, above: str, rank: float
+) -> Iterator[Quotable]:
+    """Yield a row, or the sentences of its cell where that is prose."""
+    above = " ".join(f"{row.caption} {row.group} {above}".split())
+    sentences = _of_cell(passage, saying, row)
+    for span in sentences:
+        inner = passage.text[span.start : span.end]
+        yield Quotable(passage, passage.placed(span), inner, f"{above} {row.label}".strip(), rank)
+    if not sentences:
+        yield Quotable(passage, passage.placed(saying.span), text, above, rank, row)
+
+
+def _of_cell(passage: Passage, saying: Saying, row: TableRow) -> list[Span]:
+    """Return where the sentences of a cell of prose stand, where a row has but its label beside it."""
+    told = [cell for cell in row.cells if cell and cell != row.label]
+    if len(told) != 1 or len(told[0].split()) <= LONGEST:
+        return []
+    start = passage.text.find(told[0], saying.span.start, saying.span.end)
+    spans = sentence_spans(told[0]) if start >= 0 else []
+    return [Span(start + one.start, start + one.end) for one in spans] if len(spans) > 1 else []
+
+
 def _of_item(item: Saying, told: Sequence[Span]) -> Iterator[tuple[Saying, str]]:
     # a line of its own, not indented, is no more of the item
     ends = next((place for place, one in enumerate(told) if item.text[one.start - 1] == "\n"), len(told))
     first = item.text[told[0].start : told[0].end]
     labelled = ends > 1 and _is_label(first)
-    own = told[1:ends] if labelled else [Span(0, told[ends - 1].end)]
+    whole = len(item.text[: told[ends - 1].end].split()) <= LONGEST
+    own = told[1:ends] if labelled else [Span(0, told[ends - 1].end)] if whole else told[:ends]
     for span in (*own, *told[ends:]):
         place = Span(item.span.start + span.start, item.span.start + span.end)
         label = first[:-1] if labelled and span in own else ""

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from hybrid.generation.asking import Asked, Form
+from hybrid.generation.facts import LONGEST
 from hybrid.generation.matching import Matcher, names_held
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import POINTING
 from hybrid.types import CELLS, Span
 
-# A sentence of no more words is quoted whole; what is quoted of a longer one has at least so many.
-LONGEST = 30
+# What is quoted of a sentence that is longer than LONGEST has at least so many words.
 _SHORTEST = 6
 # Where no stretch is so short, one is quoted that is no more than this share of the sentence.
 _SHARE = 0.6

@@ -147,6 +147,20 @@ def test_what_an_item_without_a_label_says_is_quoted_whole():
     assert said == ["A booking may be changed free of charge. After a day it costs 8 EUR.", "None is sold."]
 
 
+def test_long_items_and_cells_of_prose_are_quoted_by_their_sentences():
+    long = "We made teams for the surge at the end of the year and for the early out of the post office. "
+    text = f"- {long}They finalised 14,611 claims between February and May. They ended on May 20."
+    facts = facts_of(read_question("How many?"), passage_of(1, Hit(Chunk("a.txt", 0, 0, 9, text), 1.0)), 1.0)
+    assert [fact.text for fact in facts][1] == "They finalised 14,611 claims between February and May."
+    text = f"Source | {long}The figures come in two months late, as they are checked by hand.\nUnit | days"
+    chunk = Chunk("a.md", 0, 0, len(text), text, ("Data",), columns=("Type", "Description"))
+    facts = list(facts_of(read_question("How late?"), passage_of(1, Hit(chunk, 1.0)), 1.0))
+    assert [(fact.text, fact.above) for fact in facts if "late" in fact.text] == [
+        ("The figures come in two months late, as they are checked by hand.", "Source")
+    ]
+    assert all(text[fact.span.start : fact.span.end] == fact.text for fact in facts if not fact.row)
+
+
 def test_lines_that_only_stand_above_rows_are_no_facts():
     text = "Sales by country: |  | \nSales | $M | $M\nUK | 83.2 | 79.9\nAll sums are final. |  | "
     chunk = Chunk("a.md", 0, 0, len(text), text, ("Sales",), columns=("", "2019", "2018"))
