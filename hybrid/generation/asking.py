@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from importlib import resources
 
-from hybrid.generation.matching import everyday
+from hybrid.generation.matching import everyday, patterns
 from hybrid.text.dates import MONTHS
 from hybrid.text.identifiers import QUARTER, identifiers
 from hybrid.text.numbers import SMALL_NUMBERS, Quantity, quantities
@@ -47,10 +45,10 @@ def _either(patterns: Sequence[str], parts: Mapping[str, str]) -> str:
 @lru_cache(maxsize=1)
 def _asks() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], re.Pattern[str]]], list[tuple[str, str]]]:
     """Return how forms of answers are asked for, what kinds of things are and look like, and columns."""
-    table = tomllib.loads((resources.files("hybrid.generation") / "asks.toml").read_text(encoding="utf-8"))
+    table = patterns()
     parts = {"spoken": _SPOKEN, "count": COUNT, "months": "|".join(MONTHS)}
-    for name, patterns in table["parts"].items():
-        parts = {name: _either(patterns, parts), **parts}
+    for name, own in table["parts"].items():
+        parts = {name: _either(own, parts), **parts}
     forms = "|".join(f"(?P<{one['form']}>{_either(one['asks'], {})})" for one in table["forms"])
     kinds = [
         (re.compile(_either(one["asks"], {})), re.compile(_either(one["found"], parts), re.IGNORECASE))
@@ -271,33 +269,11 @@ def read_question(question: str) -> Asked:
 
 def _sides(lowered: str) -> tuple[str, ...]:
     """Return the two things that a question compares, without articles."""
-    for pattern in _SIDES:
-        if found := pattern.search(lowered):
+    table = patterns()["sides"]
+    for way in table["ways"]:
+        if found := re.search(way.replace("{article}", table["article"]), lowered):
             return found["one"].strip(), found["other"].strip()
     return ()
-
-
-_ARTICLE = r"(?:the |an? |der |die |das |ein(?:e|er|em|en)? )?"
-_SIDES = (
-    re.compile(
-        rf"^(?:is|are|was|were|does|do) {_ARTICLE}(?P<one>[^,:]+?) or {_ARTICLE}(?P<other>[^,:]+?)"
-        r" (?:\w{2,20}er|more \w+|less \w+|better|worse)\W*$"
-    ),
-    re.compile(
-        rf"^(?:is|are|was|were|do|does|did|has|have) {_ARTICLE}(?P<one>.+?)(?: \w+)?"
-        rf" (?:\w{{2,20}}er|more|less|better|worse)\b"
-        rf".{{0,40}}?\bthan {_ARTICLE}(?P<other>[^,:]+?)\W*$"
-    ),
-    re.compile(rf"^{_ARTICLE}(?P<one>[^,:]+?) or {_ARTICLE}(?P<other>[^,:]+?)[,:–-] ?(?:which|who|what)\b"),
-    re.compile(rf"\b(?:between|zwischen) {_ARTICLE}(?P<one>.+?) (?:and|und) {_ARTICLE}(?P<other>.+?)\W*$"),
-    re.compile(
-        rf"(?:[,:–-]|\bcompare|\bthan) {_ARTICLE}(?P<one>[^,:]+?) (?:or|and|with|to|versus|vs\.?"
-        rf"|oder) {_ARTICLE}(?P<other>[^,:]+?)\W*$"
-    ),
-    re.compile(
-        rf"(?P<one>[\w-]+(?: [\w-]+)?) (?:or|versus|vs\.?|oder) {_ARTICLE}(?P<other>[\w-]+(?: [\w-]+)?)\W*$"
-    ),
-)
 
 
 def _words(question: str, codes: Sequence[str]) -> tuple[str, ...]:
