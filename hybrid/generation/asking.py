@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from hybrid.generation.matching import everyday
+from hybrid.generation.matching import everyday, patterns
 from hybrid.text.dates import MONTHS
 from hybrid.text.identifiers import QUARTER, identifiers
 from hybrid.text.numbers import SMALL_NUMBERS, Quantity, quantities
@@ -26,163 +26,37 @@ class Form(StrEnum):
     COMPARISON = "comparison"
 
 
-_FORMS = (
-    (
-        Form.PROCEDURE,
-        r"\bhow (?:do|can|could|should|would|may|must) (?:i|we|you|one|customers|users|employees"
-        r"|somebody|staff)\b"
-        r"|\bhow (?:is|are) .{1,80} (?:done|made|carried out)\b|\bhow to\b"
-        r"|\b(?:what|which|give me the)(?: \w+ the| \w+)? steps\b"
-        r"|\bwhat (?:has|have|needs?|is) to be done\b"
-        r"|\bwhat (?:do (?:i|we|you)|(?:must|should) (?:[\w-]+ ){1,3}?) ?do\b"
-        r"|\bwhat (?:do|does) (?:[\w-]+ ){1,4}?(?:have|need) to do\b"
-        r"|^(?:wie|auf welche weise) (?:kann|muss|soll|mache?|stelle?|richte?|beantrage)\b"
-        r"|\bprocedure (?:for|to)\b",
-    ),
-    (
-        Form.CAUSE,
-        r"^(?:and |but |so )?why\b|\band why\b"
-        r"|\b(?:what|which) (?:was |is |were )?(?:the )?(?:root )?(?:cause|reason)s?\b"
-        r"|\bwhat (?:caused|led to|went wrong)\b|^(?:warum|wieso|weshalb)\b|\bhow come\b",
-    ),
-    (
-        Form.COMPARISON,
-        r"\bdifferences? (?:in .{1,80} )?between\b|\bcompare\b|\b(?:versus|vs\.?)\b|\bunterschied\b"
-        r"|\b(?:which|who|what)\b.{1,80}?\b(?:\w{2,20}er|more|less|better|worse|most|least)\b.{1,80}\bor\b"
-        r"|\bor\b.{1,40}[,:–-] ?(?:which|who|what)\b.{1,40}\b(?:\w{2,20}er|more|less|better|worse)\b"
-        r"|^(?:is|are|was|were|do|does|did|has|have)\b.{1,60}\b(?:\w{2,20}er|more|less|better|worse)\b"
-        r".{0,40}\bthan (?!\d)"
-        r"|^(?:is|are|was|were|do|does)\b.{1,60}\bor\b.{1,60}\b(?:\w{2,20}er|better|worse|more \w+)\W*$",
-    ),
-    (
-        Form.POLAR,
-        r"^(?:and |but |so |hi,? |hello,? |(?!what|which|who|when|where|why|how).{1,60}[,:] )?"
-        r"(?:is|are|was|were|am|do|does|did|can|could|may|might|must"
-        r"|should|shall|will|would|has|have"
-        r"|had|isn't|aren't|don't|doesn't|can't|need i|ist|sind|war|darf|kann|muss|hat|haben|gibt)\b",
-    ),
-)
-_AMONG = re.compile("|".join(f"(?P<{form}>{pattern})" for form, pattern in _FORMS))
-
 # "more than one", "one of", "one can" count nothing
 _ONE = r"(?<!more than )(?<!no )one(?! (?:of|or|another|can|could|may|might|must|should|would|has|is)\b)"
 _SPOKEN = "|".join(
     (_ONE, *SMALL_NUMBERS[2:13], "twenty", "thirty", "forty", "fifty", "sixty", "ninety", "hundred")
 )
 COUNT = rf"(?:\d[\d.,]*|\b(?:{_SPOKEN})\b)"
-_TIME = (
-    rf"{COUNT}[\s-]*(?:\w+\s)?(?:seconds?|minutes?|min\b|hours?|h\b|days?|weeks?|months?|years?"
-    rf"|tage?n?|wochen?|monate?n?|jahre?n?|stunden?|minuten?)"
-)
-_MONEY = (
-    r"(?:[$€£¥]\s?\d|\d[\d.,]*\s*(?:[$€£¥]|eur\b|euros?\b|usd\b|dollars?\b|gbp\b|pounds?\b|chf\b"
-    r"|francs?\b|cents?\b))"
-)
-_DATE = (
-    rf"\b(?:{'|'.join(MONTHS)})\b|\b(?:19|20)\d\d\b|\b\d{{1,2}}[.:]\d\d\b|\b(?:mon|tues|wednes|thurs"
-    rf"|fri|satur|sun)days?\b"
-    rf"|\b(?:noon|midnight|daily|weekly|monthly|annually|yearly|today|tomorrow)\b|\b\d{{1,2}}(?:st|nd"
-    rf"|rd|th)\b|{_TIME}"
-)
-_NAME = rf"(?<!^)(?<![.!?:] )\b(?!(?:{'|'.join(MONTHS)})\b|\w+days?\b)(?-i:[A-Z][a-z]+)|\b(?-i:[A-Z]{{2,}})\b"
-_PERSON = (
-    rf"(?-i:\b[A-Z][\w'’-]+ (?:[A-Z]\. )?[A-Z][\w'’-]+)|\S@\S|\b(?:manager|head|lead(?:er)?|director"
-    rf"|department|office"
-    r"|officer|team|chair\w*|president|secretary|treasurer|board|support|desk|administrator|supervisor"
-    r"|committee"
-    rf"|coordinator|owner|author|nurse|doctor|librarian|staff)\b|{_NAME}"
-)
-# What is asked for, and what a sentence that has it looks like; the first that fits counts.
-_KINDS = (
-    (r"\b(?:which|what)(?: \w+)? ports?\b", r"\b\d{2,5}\b"),
-    (
-        r"\bdefaults?\b|\bout of the box\b|\bout-of-the-box\b",
-        r"(?s)\A(?=.*\bdefaults?\b)(?=.*(?:\d|\b(?:on|off|true|false|none|empty"
-        r"|disabled|enabled|zero|one|two)\b))",
-    ),
-    (
-        r"\bhow often\b|\bwie oft\b",
-        rf"\b(?:once|twice|daily|weekly|monthly|yearly|annually|every|each|per|interval\w*|always|never)\b"
-        rf"|\b(?:{_SPOKEN}|\d+) times\b",
-    ),
-    (
-        r"\bhow (?:many|much) (?:time)\b|\bhow (?:long|soon|quickly|old)\b|\b(?:period|duration"
-        r"|deadline|time limit|interval|longer|shorter)\b"
-        r"|\bwie (?:lange|alt)\b|frist\b",
-        _TIME + r"|\b(?:once|twice|daily|weekly|monthly|yearly|annually|every)\b",
-    ),
-    (
-        r"\bhow (?:heavy|much (?:does|do) .* weigh)\b|\bweighs?\b|\bweight\b|\bheav(?:y|ier|iest)\b",
-        rf"{COUNT}\s*(?:kg|g|mg|lbs?|pounds?|tonnes?|t|oz|grams?|kilograms?)\b",
-    ),
-    (
-        r"\bhow much\b.*\b(?:costs?|charged?|pay|paid|fee|price|fine|lose|lost|earn|refund\w*|rent)\b"
-        r"|\bhow much (?:is|are|was|were)\b"
-        r"|\b(?:price|cost|costs|fee|fees|fine|rent|revenue|salary|budget|charge)\b|\b(?:was"
-        r"|wie ?viel) kostet\b",
-        _MONEY
-        + rf"|{COUNT}(?!\s?(?:%|[kcm]?[gm]\b|km\b|t\b|tonnes?\b|litres?\b|seconds?\b|minutes?\b|hours?\b"
-        r"|days?\b|weeks?\b|months?\b|years?\b|people\b|persons?\b|[\d.,]))",
-    ),
-    (
-        r"\bhow (?:far|tall|high|wide|deep|thick|thin|long is the \w+ cable)\b"
-        r"|\b(?:distance|height|width|depth|length)\b",
-        rf"{COUNT}\s*(?:m|cm|mm|km|feet|ft|inch(?:es)?|miles?|met(?:re|er)s?)\b",
-    ),
-    (
-        r"\b(?:fast(?:er|est)?|quick(?:er|est)|speed)\b",
-        rf"{COUNT}\s*(?:knots|km/h|mph|m/s|[a-z]bit/s)|\bper (?:second|minute|hour)\b",
-    ),
-    (r"\b(?:capacity|volume)\b|\bhow (?:big|large)\b", rf"{COUNT}"),
-    (
-        r"\bwhen\b|\bwhat (?:date|day|time|year)\b|\bwhich (?:date|day|year|month)\b|\bsince when\b"
-        r"|\bwann\b|\bopening hours\b",
-        _DATE,
-    ),
-    (
-        r"\bhow (?:many|much)\b|\b(?:number|percentage|percent|share|rate|amount|maximum|minimum|limit"
-        r"|size|age|port|default value)\b"
-        r"|\bwie ?viele?\b",
-        COUNT + r"|\b(?:half|twice|once|double|none|no(?! one))\b",
-    ),
-    (
-        r"\b(?:which|what|latest|newest|current|recent)\b(?: \w+)?"
-        r" (?:version|firmware|release|update|revision)\b",
-        r"\d+\.\d+",
-    ),
-    (
-        r"\b(?:which|what|in which|under which) (?:section|clause|paragraph|chapter|article|rule|part)\b",
-        r"^(?:§|section|clause|paragraph|chapter|article|rule|part)?\s?(?:\d+(?:\.\d+)*"
-        r"|(?-i:[IVX]+))[.):]?\s",
-    ),
-    (r"\b(?:e-?mail|address)\b.*\?|\bwrite to\b", r"\S@\S|\b\d{4,5}\b|street|road|https?:"),
-    (r"\b(?:phone|telephone|extension|call)\b.*\?", r"\d{3,}"),
-    (r"\b(?:who|whom|whose)\b|\bwer\b|\bwen\b|\bwem\b", _PERSON),
-    (
-        r"\bwhere\b|\bwo\b|\bwhich (?:person|city|country|team|company|room)\b",
-        _NAME + r"|\bin(?:to)? (?:the )?\w+|/\w"
-        r"|\b(?:at|on|under|behind|beside|above|below|next to|outside|inside)\b",
-    ),
-    (
-        r"\b(?:which|what)\b.*\b(?:option|file|parameter|setting|keyword|command|directory|function"
-        r"|catalog|view|program|tool"
-        r"|variable|syntax|pattern|privilege|lock|class|method|flag)\b",
-        r"(?-i:\b\w+_\w+|\B--?\w|\w\.\w|/\w|[A-Z]{2,})",
-    ),
-)
-_ASKS = [(re.compile(asks), re.compile(found, re.IGNORECASE)) for asks, found in _KINDS]
-# What columns are called that hold it.
-_COLUMNS = (
-    (r"\b(?:left|sold out|in stock|out of stock|available)\b", "stock left available"),
-    (r"\bhow much\b|\bprice\b|\bcosts?\b|kostet\b", "price cost fee amount"),
-    (r"\bhow often\b|\bwie oft\b", "interval frequency cycle every"),
-    (r"\bhow (?:long|soon|quickly)\b|\blonger\b|\bshorter\b|\bwie lange\b", "duration time period"),
-    (r"\bhow heavy\b|\bweigh", "weight"),
-    (r"\bwhat time\b", "time hours from until"),
-    (r"\bwhen\b|\bwhat (?:day|date)\b|\bwann\b", "date when day time due"),
-    (r"\bwho\b|\bwhom\b|\bwer\b", "who name owner responsible contact person"),
-    (r"\bwhere\b|\bwo\b", "where place location room address"),
-)
+
+
+def _either(patterns: Sequence[str], parts: Mapping[str, str]) -> str:
+    """Return one expression of several, in which names in braces stand for parts."""
+    whole = "|".join(patterns)
+    for name, part in parts.items():
+        whole = whole.replace(f"{{{name}}}", part)
+    return whole
+
+
+@lru_cache(maxsize=1)
+def _asks() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], re.Pattern[str]]], list[tuple[str, str]]]:
+    """Return how forms of answers are asked for, what kinds of things are and look like, and columns."""
+    table = patterns()
+    parts = {"spoken": _SPOKEN, "count": COUNT, "months": "|".join(MONTHS)}
+    for name, own in table["parts"].items():
+        parts = {name: _either(own, parts), **parts}
+    forms = "|".join(f"(?P<{one['form']}>{_either(one['asks'], {})})" for one in table["forms"])
+    kinds = [
+        (re.compile(_either(one["asks"], {})), re.compile(_either(one["found"], parts), re.IGNORECASE))
+        for one in table["kinds"]
+    ]
+    return re.compile(forms), kinds, [(_either(one["asks"], {}), one["names"]) for one in table["columns"]]
+
+
 # "How many WEEKS": what is counted must be said, not only a number.
 _COUNTED = re.compile(r"\bhow many ((?!is|are|was|does|do|did|of|time|it|will|can|can|i\b)[^\W\d_]+)")
 
@@ -351,9 +225,10 @@ def read_question(question: str) -> Asked:
     # a follow-up stands behind the question that it follows: the last one is what is asked
     last = [part for part in re.split(rf"{FOLLOWED}|(?<=\?)\s+", question.strip()) if part][-1:] or [question]
     lowered = " ".join(_plain(last[0]).lower().replace("’", "'").split())
-    found = _AMONG.search(lowered)
+    forms, kinds, columns = _asks()
+    found = forms.search(lowered)
     form = Form(next(name for name, text in found.groupdict().items() if text)) if found else Form.FACT
-    wanted = next((kind for asks, kind in _ASKS if asks.search(lowered)), None)
+    wanted = next((kind for asks, kind in kinds if asks.search(lowered)), None)
     counted = _COUNTED.search(lowered)
     named_in = _UNIT.sub(" ", question)
     codes = [
@@ -384,7 +259,7 @@ def read_question(question: str) -> Asked:
         frozenset(codes),
         tuple(told),
         words,
-        next((names for asks, names in _COLUMNS if re.search(asks, lowered)), ""),
+        next((names for asks, names in columns if re.search(asks, lowered)), ""),
         stem(thing[1]) if (thing := _THING.search(lowered)) else "",
         _sides(lowered) if form is Form.COMPARISON else (),
         last[0],
@@ -394,33 +269,11 @@ def read_question(question: str) -> Asked:
 
 def _sides(lowered: str) -> tuple[str, ...]:
     """Return the two things that a question compares, without articles."""
-    for pattern in _SIDES:
-        if found := pattern.search(lowered):
+    table = patterns()["sides"]
+    for way in table["ways"]:
+        if found := re.search(way.replace("{article}", table["article"]), lowered):
             return found["one"].strip(), found["other"].strip()
     return ()
-
-
-_ARTICLE = r"(?:the |an? |der |die |das |ein(?:e|er|em|en)? )?"
-_SIDES = (
-    re.compile(
-        rf"^(?:is|are|was|were|does|do) {_ARTICLE}(?P<one>[^,:]+?) or {_ARTICLE}(?P<other>[^,:]+?)"
-        r" (?:\w{2,20}er|more \w+|less \w+|better|worse)\W*$"
-    ),
-    re.compile(
-        rf"^(?:is|are|was|were|do|does|did|has|have) {_ARTICLE}(?P<one>.+?)(?: \w+)?"
-        rf" (?:\w{{2,20}}er|more|less|better|worse)\b"
-        rf".{{0,40}}?\bthan {_ARTICLE}(?P<other>[^,:]+?)\W*$"
-    ),
-    re.compile(rf"^{_ARTICLE}(?P<one>[^,:]+?) or {_ARTICLE}(?P<other>[^,:]+?)[,:–-] ?(?:which|who|what)\b"),
-    re.compile(rf"\b(?:between|zwischen) {_ARTICLE}(?P<one>.+?) (?:and|und) {_ARTICLE}(?P<other>.+?)\W*$"),
-    re.compile(
-        rf"(?:[,:–-]|\bcompare|\bthan) {_ARTICLE}(?P<one>[^,:]+?) (?:or|and|with|to|versus|vs\.?"
-        rf"|oder) {_ARTICLE}(?P<other>[^,:]+?)\W*$"
-    ),
-    re.compile(
-        rf"(?P<one>[\w-]+(?: [\w-]+)?) (?:or|versus|vs\.?|oder) {_ARTICLE}(?P<other>[\w-]+(?: [\w-]+)?)\W*$"
-    ),
-)
 
 
 def _words(question: str, codes: Sequence[str]) -> tuple[str, ...]:

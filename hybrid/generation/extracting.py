@@ -30,7 +30,7 @@ from hybrid.generation.facts import (
     telling_heading,
     title_of,
 )
-from hybrid.generation.matching import Matcher, matcher, names_held, respelled
+from hybrid.generation.matching import Matcher, expressions, matcher, names_held, respelled
 from hybrid.generation.prompts import Passage
 from hybrid.generation.ranking import ranks
 from hybrid.generation.reckoning import Reckoned, conditioned, reckoned
@@ -54,7 +54,7 @@ from hybrid.text.numbers import Quantity, quantities
 from hybrid.text.polarity import denials
 from hybrid.text.rows import NO, YES, TableRow, closed
 from hybrid.text.sentences import unwrapped
-from hybrid.text.words import POINTING, content_words, language_of
+from hybrid.text.words import content_words, language_of
 from hybrid.types import CELLS, Hit, Span
 
 # A further sentence must be nearly as good as the best one, and add to it.
@@ -82,41 +82,11 @@ _LONGEST_LIST, _LONGEST_PART = 120, 60
 # The heading of a section says what its steps are for.
 _HEADED, _ABOUT, _STEPWISE = 0.8, 0.3, 0.3
 _PAIR = re.compile(r"\b(?:the two|both)\b")
-# "Above that the foreman signs" leans on the sentence before it as "It is open" does.
-_POINTS = re.compile(
-    rf"(?:(?:above|after|before|below|beyond|for|of|with|without) (?:that|those|them)"
-    rf"|{'|'.join(sorted(POINTING))})\b",
-    re.IGNORECASE,
-)
-_LIMIT = re.compile(
-    r"\b(?:at most|maximum(?: of)?|max\.?|up to|no more than|not more than|no longer than|only"
-    r"|höchstens|bis zu)\s",
-    re.I,
-)
-# What leaves it open whether a sentence decides a question, and whether its denial is of what is asked.
-_OPEN = re.compile(r"\b(?:only|may)\b", re.IGNORECASE)
-_BUT = re.compile(
-    r"\b(?:unless|except\w*|if|but|however|although|though|provided|depend\w*|sometimes|without|instead"
-    r"|some|(?<!at )most|until|usually|normally|generally"
-    r"|not (?:un|im)\w+)\b|[;?]",
-    re.IGNORECASE,
-)
+# What each is for stands beside it.
+(_POINTS, _LIMIT, _OPEN, _BUT, _PAST, _TURNED, _THAN, _AGAINST, _HAS, _ALLOWS) = expressions("extracting")
 _JOINED = re.compile(r",\s|\b(?:and|or|und|oder)\s")
 _DENIED = re.compile(r"\b(?:not|no|never|cannot|neither)\b|n't\b", re.IGNORECASE)
-_PAST = re.compile(r"\b(?:was|were|had|did|used to)\b", re.IGNORECASE)
-# Questions that deny, choose, or ask for the opposite of what a cell would say.
-_TURNED = re.compile(r"\b(?:not|no|never|without|or|nicht|ohne|oder|kein\w*)\b|n't\b", re.IGNORECASE)
-# of two, one sentence says no more than one
-_THAN = re.compile(r"\b(?:\w{2,}er|more|less|worse) than\b|\b\w{2,}er als\b", re.IGNORECASE)
-# Under these nothing is yes, though no word of it is "not"; and a cell decides no question that has them.
-_AGAINST = re.compile(
-    r"\b(?:forbid\w*|prohibit\w*|bans?|banned|exclud\w*|closed|exempt\w*|refus\w*|reject\w*|disallow\w*|free"
-    r"|sold out|verboten|ausgeschlossen|geschlossen|untersagt)\b",
-    re.IGNORECASE,
-)
 _BARE_ENTRY = 3
-_HAS = re.compile(r"\b(?:available|in stock|left|there|have|has|still|verfügbar|vorrätig|gibt)\b", re.I)
-_ALLOWS = re.compile(r"^(?:can|could|may|darf|kann)\b|\b(?:allowed|permitted|erlaubt)\b", re.I)
 _YES_NO = {"de": ("Ja", "Nein")}
 
 

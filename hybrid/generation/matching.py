@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from typing import Any
 
 from hybrid.text.dates import MONTHS, dates
 from hybrid.text.folding import fold
@@ -26,6 +27,17 @@ def everyday() -> dict[str, str]:
     """Return lists of everyday English by name: words that are alike, phrases and what they stand for."""
     data = (resources.files("hybrid.generation") / "words.toml").read_text(encoding="utf-8")
     return {name: str(text) for name, text in tomllib.loads(data).items()}
+
+
+@lru_cache(maxsize=1)
+def patterns() -> dict[str, Any]:
+    """Return the expressions that questions and facts are told by, as they stand in their file."""
+    return tomllib.loads((resources.files("hybrid.generation") / "patterns.toml").read_text(encoding="utf-8"))
+
+
+def expressions(module: str) -> list[re.Pattern[str]]:
+    """Return the expressions of a module in the order of their file; each matches in any case."""
+    return [re.compile("|".join(own), re.IGNORECASE) for own in patterns()[module].values()]
 
 
 def _alike() -> dict[str, frozenset[str]]:

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from hybrid.generation.asking import Asked, Form
 from hybrid.generation.facts import FIELD, Quotable, falls, range_of
-from hybrid.generation.matching import Matcher, also, names_held, regions
+from hybrid.generation.matching import Matcher, also, expressions, names_held, regions
 from hybrid.text.dates import dates
 from hybrid.text.identifiers import identifiers, identifiers_held
 from hybrid.text.numbers import figure, quantities
@@ -34,35 +34,14 @@ _TEXT = 0.5
 _NEAR = 0.6
 _LONGEST = 3
 _YEAR = re.compile(r"(?:19|20)\d\d")
-_SUPERLATIVE = re.compile(
-    r"\b(?P<word>[a-z]{2,}?)(?P<end>i?est)\b|\b(?P<most>most|least|fewest|last|first)\b"
+# What each is for stands beside it.
+(_SUPERLATIVE, _NO_EXTREME, _CHANGE, _SUM, _LEAST, _MOST, _TOTAL, _OTHERS, _IN_STOCK, _STOCK, _PEOPLE) = (
+    expressions("reckoning")
 )
-_NO_EXTREME = re.compile(
-    r"\bat (?:the )?(?:most|least|latest|earliest)\b|\b(?:for|at) (?:the )?(?:first|last)\b|\bmost of\b"
-    r"|\b(?:last|first) (?:year|month|week|time|name)\b|\b(?:first|last) quarter\b"
-)
-_CHANGE = re.compile(
-    r"\bdifference\b|\bhow (?:much|many) (?:more|less|fewer|higher|lower|cheaper|\w{2,}er)\b"
-    r"|\bhow much\b.*\b(?:grow|grew|grown|rise|rose|risen|increased?|fall|fell|fallen|drop(?:ped)?|decreased?"
-    r"|declined?|shrunk|shrank|changed?)\b|\bby what amount\b|\bunterschied\b"
-)
-_SUM = re.compile(r"\b(?:together|altogether|in total|combined|sum of|in all|zusammen|insgesamt)\b")
 _THAN = re.compile(r"\bthan (?!\d)")
 _ALL_OF = re.compile(r"\b(?:how many|which) [a-z]+\b")
 # So many rows are told one by one.
 _LISTED = 16
-_LEAST = re.compile(r"\b(?:at least|no less than|more than|over|above|mindestens)\s+(?=\d)")
-_MOST = re.compile(r"\b(?:at most|no more than|up to|under|below|less than|höchstens)\s+(?=\d)")
-_TOTAL = re.compile(r"\W*(?:(?:sub|grand )?totals?|sum|overall|summe|gesamt|insgesamt)\b", re.IGNORECASE)
-_OTHERS = re.compile(r"\b(?:others?|non|guests?|external|public|visitors?|andere|gäste)\b", re.IGNORECASE)
-_IN_STOCK = re.compile(
-    r"\b(?:(?P<none>sold out|out of stock|not (?:in stock|available)|unavailable)|in stock|available|left)\b",
-    re.IGNORECASE,
-)
-_STOCK = re.compile(r"\b(?:stock|available|left|quantity|bestand)\b", re.IGNORECASE)
-_PEOPLE = re.compile(
-    r"\b\d+\s+(?:people|persons?|guests?|participants?|of us|seats?|places|attendees|personen)\b"
-)
 
 
 @dataclass(frozen=True, slots=True)

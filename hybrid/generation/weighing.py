@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hybrid.generation.asking import COUNT, Asked, Form
 from hybrid.generation.editions import outdated
 from hybrid.generation.facts import FIELD, Quotable, section_of, telling_heading
-from hybrid.generation.matching import Matcher, names_held
+from hybrid.generation.matching import Matcher, expressions, names_held
 from hybrid.models import Embedder
 from hybrid.models.choosing import Offered, load_chooser
 from hybrid.text.dates import dates
@@ -47,36 +47,10 @@ _NUMBER = re.compile(rf"\b{COUNT}", re.IGNORECASE)
 _WHOLE, _LISTED = 0.3, 0.2
 _CAUSE, UNDER_CAUSE = 0.8, 1.3
 _ENDED = re.compile(r"[.!?:;,)\]”\"]$")
-# What only says that a table or a list comes.
-_ANNOUNCES = re.compile(
-    r"\b(?:the (?:following|below) (?:table|chart|graph|figure)s?|(?:table|chart|graph|figure)s? below"
-    r"|as follows|(?:set (?:forth|out)|shown|presented|summari[sz]ed|listed) below)\b",
-    re.IGNORECASE,
-)
-_ANNOUNCED = re.compile(r"\b(?:tables?|charts?|graphs?|figures?|lists?|tabelle)\b", re.IGNORECASE)
-# What gives orders to who reads, and is no fact.
-_TO_MACHINES = re.compile(
-    r"\b(?:assistants?|robots?|bots?|computers?|machines?|ai|language models?)\b[^.]{0,30}"
-    r"\b(?:reads?|reading|must|from now on)\b"
-    r"|\bignore (?:your|all|any|the|previous|earlier)\b[^.]{0,20}\binstructions\b",
-    re.IGNORECASE,
-)
-# What only says which version one reads, where nobody asks for that.
-_VERSION = re.compile(
-    r"(?:this |the )?(?:version|edition|revision|stand|last (?:updated|changed|revised))\b.{0,12}\d.{0,25}",
-    re.IGNORECASE,
-)
-_OF_VERSION = re.compile(
-    r"\b(?:version|edition|revis\w+|updat\w+|when|date|valid|in force|which year|stand)\b", re.I
-)
+# What each is for stands beside it.
+(_ANNOUNCES, _ANNOUNCED, _TO_MACHINES, _VERSION, _OF_VERSION, BECAUSE) = expressions("weighing")
 _ROW_NEXT = re.compile(rf"\n+[^\n]*{re.escape(CELLS)}")
 _ENTRY = re.compile(r"(?P<label>[^\W\d][\w /-]{1,30}): (?P<value>.{1,60})")
-BECAUSE = re.compile(
-    r"\b(?:because|due to|caused by|owing to|as a result|since(?! then\b|,| \d)|therefore|so that|reason"
-    r"|root cause|cause[ds]?|led to"
-    r"|weil|wegen|aufgrund|grund)\b",
-    re.IGNORECASE,
-)
 
 
 def weigh(
