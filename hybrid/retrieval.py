@@ -122,6 +122,35 @@ class Retriever:
                 stage.set_each(found(questions, hits))
             return hits
 
+    def within_named(
+        self,
+        question: str,
+        named: Sequence[str],
+        *,
+        where: Where = None,
+        exclude: Sequence[str] = (),
+        principals: Sequence[str] | None = None,
+    ) -> list[Hit]:
+        """Return the best hits in the one document that has all these names; none where several have, or none.
+
+        ``question`` is asked without them: of a report that names the accident on its first page, the page
+        that has the figure need not name it again.
+        """
+        filtered = where or principals is not None
+        among = self.index.positions_where(where or {}, principals=principals) if filtered else None
+        withheld = self._positions(exclude)
+        scored = self.index.search_lexical(" ".join(named), 2 * _FIRST, among=among)
+        found = [one.position for one in scored if one.position not in withheld]
+        texts: dict[str, str] = {}
+        for chunk in self.index.chunks(found):
+            texts[chunk.source] = f"{texts.get(chunk.source, chunk.source)} {chunk.embedded_text}"
+        wanted = {name.casefold() for name in named}
+        whole = [source for source, text in texts.items() if wanted <= set(_WORD.findall(text.casefold()))]
+        if len(whole) != 1 or "#" in whole[0]:
+            return []
+        meant = {**(where or {}), "source": whole[0]}
+        return self.search_all([question], where=meant, exclude=[exclude], principals=principals)[0]
+
     def records(
         self,
         source: str,

@@ -21,6 +21,7 @@ from hybrid.generation.facts import (
     asks,
     distinct_facts,
     facts_of,
+    headed,
     headings_of,
     is_bare,
     lists_in,
@@ -160,6 +161,7 @@ def extract(
     facts = distinct_facts([fact for fact in facts if not repeats(asked, fact)] or facts)
     if not facts:
         return Extract((), 0.0)
+    facts = headed(asked, facts)
     words = matcher(asked.words, [fact.wider for fact in facts], asked.earlier)
     facts = [fact for fact in facts if not _is_in_one(asked, fact, facts, words)]
     found = len(facts)
