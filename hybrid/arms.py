@@ -45,7 +45,7 @@ _KEPT = 4
 # The greatest of the rows of a file is looked for among so many at the most.
 _RECORDS = 500
 # So many passages of a document that is named are read beside the hits, for so much of their score.
-_NAMED, _BESIDE = 3, 0.8
+_NAMED, _BESIDE = 4, 0.8
 
 
 @dataclass(frozen=True, slots=True)

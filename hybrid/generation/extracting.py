@@ -158,10 +158,10 @@ def extract(
         for fact in facts_of(asked, passage, rank)
     ]
     facts = [fact for fact in facts if not _only_asks(asked, fact)] or facts
-    facts = distinct_facts([fact for fact in facts if not repeats(asked, fact)] or facts)
+    facts = headed(asked, distinct_facts(facts))
+    facts = [fact for fact in facts if not repeats(asked, fact)] or facts
     if not facts:
         return Extract((), 0.0)
-    facts = headed(asked, facts)
     words = matcher(asked.words, [fact.wider for fact in facts], asked.earlier)
     facts = [fact for fact in facts if not _is_in_one(asked, fact, facts, words)]
     found = len(facts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -131,7 +130,8 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
     before, term, first, ended, labelled, coded, marked, lead = "", "", "", 0, "", "", False, ""
     for saying, of_item in _split(told):
         entry = None if saying.row else FIELD.fullmatch(saying.text)
-        said = entry["value"] if entry and first else saying.text  # an entry of a form may be empty
+        # an entry of a form may be empty, and the name of the next one stand behind it
+        said = entry["value"].rpartition(":")[2] if entry and first else saying.text
         if not any(map(str.isalnum, said)) or _is_above(saying, passage):
             continue
         if of_item or labelled:  # of an item, and of no other one
@@ -223,15 +223,17 @@ def headed(asked: Asked, facts: Sequence[Quotable]) -> list[Quotable]:
     What a document has one of, its engine or its owner, is that of what the document is about.
     """
     names = [_name_of(fact) for fact in facts]
-    of = Counter((fact.passage.source, name) for fact, name in zip(facts, names, strict=True))
+    values: dict[tuple[str, str], set[str]] = {}
     heads: dict[str, dict[str, None]] = {}
     for fact, name in zip(facts, names, strict=True):
+        values.setdefault((fact.passage.source, name), set()).add(fact.text)
         if name and names_held(asked.names, fact.text):
             heads.setdefault(fact.passage.source, {})[fact.text] = None
     found = list(facts)
     for place, (fact, name) in enumerate(zip(facts, names, strict=True)):
         source = fact.passage.source
-        if name and of[source, name] == 1 and source in heads and not any(map(str.isdigit, name)):
+        once = name and len(values[source, name]) == 1 and not any(map(str.isdigit, name))
+        if once and source in heads:
             found[place] = replace(fact, head=" ".join(heads[source]))
     return found
 
