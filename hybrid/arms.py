@@ -18,9 +18,9 @@ from hybrid.config import WRITER_ROOM, GenerationSettings, Reader, Settings, loa
 from hybrid.errors import ConfigError, UsageError
 from hybrid.files import hash_file, hash_text, valid_utf8
 from hybrid.generation.answering import Answerer
-from hybrid.generation.asking import read_question
+from hybrid.generation.asking import parts_of, read_question, sides_of
 from hybrid.generation.prompts import load_prompts, load_writing_prompt
-from hybrid.generation.reckoning import asks_of_all
+from hybrid.generation.reckoning import asks_of_all, file_asked_of
 from hybrid.generation.versions import PromptVersions, version_of
 from hybrid.index import ExternalStore, Index, require_store
 from hybrid.index.generations import current, read_manifest
@@ -30,7 +30,7 @@ from hybrid.models.adapters import with_adapter
 from hybrid.models.device import versions
 from hybrid.models.loading import load_embedder, load_generator, load_reranker
 from hybrid.models.resolve import fetch, weights_digest
-from hybrid.retrieval import Retriever
+from hybrid.retrieval import Retriever, with_beside
 from hybrid.tracing import names
 from hybrid.tracing.spans import tell
 from hybrid.trust import Endpoint
@@ -209,15 +209,22 @@ class DomainArm:
     ) -> list[list[Hit]]:
         if self.retriever is None:
             return [[] for _ in questions]
+        # of two things that are compared, or asked at once, one may hide the other: each is looked for
+        apart = [[*sides_of(question.text), *parts_of(question.text)[1:]] for question in questions]
+        texts = [question.text for question in questions] + [text for own in apart for text in own]
         withheld = [question.withheld for question in questions]
-        found = self.retriever.search_all(
-            [question.text for question in questions], where=where, exclude=withheld, principals=principals
-        )
+        withheld += [question.withheld for question, own in zip(questions, apart, strict=True) for _ in own]
+        found = self.retriever.search_all(texts, where=where, exclude=withheld, principals=principals)
+        beside = iter(found[len(questions) :])
+        hits = [
+            with_beside(hits, [next(beside) for _ in own])
+            for hits, own in zip(found[: len(questions)], apart, strict=True)
+        ]
         if self.answerer.settings.reader is not Reader.EXTRACTIVE:
-            return found
+            return hits
         return [
-            hits if question.options else self._with_named(question, hits, where, principals)
-            for question, hits in zip(questions, found, strict=True)
+            own if question.options else self._with_named(question, own, where, principals)
+            for question, own in zip(questions, hits, strict=True)
         ]
 
     def _with_named(
@@ -239,8 +246,11 @@ class DomainArm:
     ) -> list[Hit]:
         """Return all records of the file that a question asks for the greatest of, or to count, if any."""
         reads = self.retriever is not None and self.answerer.settings.reader is Reader.EXTRACTIVE
-        record = next((hit.chunk.source for hit in hits if "#" in hit.chunk.source), "")
-        if self.retriever is None or not (reads and record and asks_of_all(question.text)):
+        if self.retriever is None or not (reads and asks_of_all(question.text)):
+            return []
+        firsts = self.retriever.first_records(where=where, principals=principals)
+        record = file_asked_of(question.text, firsts, hits)
+        if not record:
             return []
         return self.retriever.records(
             record, most=_RECORDS, where=where, exclude=question.withheld, principals=principals

@@ -45,7 +45,7 @@ from hybrid.evaluation.scoring import (
 from hybrid.files import write_atomic, write_json
 from hybrid.grounding.judge import Grounder
 from hybrid.models import Embedder
-from hybrid.questions.checking import without_source
+from hybrid.questions.checking import key_of, without_source
 from hybrid.report import ReportMaterial, report_html, report_json
 from hybrid.statistics import Array
 from hybrid.types import Question
@@ -108,7 +108,16 @@ class Comparison:
     @property
     def caution(self) -> str:
         """Return what could turn the verdict: answers to judge, questions of no document; or nothing."""
-        return " ".join(filter(None, (self._style(), self._alone())))
+        return " ".join(filter(None, (self._style(), self._alone(), self._repeated())))
+
+    def _repeated(self) -> str:
+        asked = {(key_of(one.text) or one.text, one.withheld) for one in self.questions}
+        if self.decision is None or len(asked) == len(self.questions):
+            return ""
+        return (
+            f"{len(self.questions) - len(asked)} of {len(self.questions)} questions ask what another asks, "
+            "and each counts as one more. `hybrid questions check` names them."
+        )
 
     def _alone(self) -> str:
         alone = without_source(self.questions)

@@ -25,7 +25,7 @@ from hybrid.tracing import names
 from hybrid.tracing.asking import found, tell_vectors
 from hybrid.tracing.names import SpanKind
 from hybrid.tracing.spans import Attributes, is_traced, only, span
-from hybrid.types import Hit, Where
+from hybrid.types import Chunk, Hit, Where
 
 # Cormack, Clarke & Buettcher 2009.
 _RANK_CONSTANT = 60
@@ -36,6 +36,8 @@ _DEEPER, _DEEPEST = 4, 10_000
 _MEANWHILE = 500_000
 # So many chunks are remembered by their words, some 20 MB: questions find the same ones again and again.
 _CHUNKS = 1 << 11
+# Of a part of a question so many hits are shown beside those of the whole; of so many files rows are counted.
+_BESIDE, _FILES = 3, 64
 # Where tables are among the first, the best line of so many counts for so much of the fused score. On TAT-QA
 # the gold is in the passages for .89 of the questions on tables (.86 without) and .94 on text (.93). It
 # takes longer than all else of such a search; where there is no table, nothing changes.
@@ -182,6 +184,13 @@ class Retriever:
         whole = len(found) == max(found, default=0)
         return [Hit(found[number], 0.0) for number in sorted(found)] if whole else []
 
+    def first_records(self, *, where: Where = None, principals: Sequence[str] | None = None) -> list[Chunk]:
+        """Return the first row of each file of rows that may be read; none where there are too many files."""
+        found = set(self.index.positions_where({"source": "*#1"}, principals=principals))
+        if where:
+            found &= set(self.index.positions_where(where, principals=principals))
+        return self.index.chunks(sorted(found)) if len(found) <= _FILES else []
+
     def explained(self, question: str, *, principals: Sequence[str] | None = None) -> list[Explained]:
         """Return the words of a question that are also searched by what they stand for, and by what."""
         return self.index.explained(question, principals=principals) if self.settings.glossary else []
@@ -319,6 +328,19 @@ class Retriever:
             chunks = self.index.chunks([scored.position for scored in block])
             for one, chunk in zip(block, chunks, strict=True):
                 yield Hit(chunk, one.score, cosines[one.position], bm25.get(one.position))
+
+
+def with_beside(hits: Sequence[Hit], others: Sequence[Sequence[Hit]]) -> list[Hit]:
+    """Return hits, and behind them the best of other searches that are not among them."""
+    found: dict[tuple[str, int], Hit] = {}
+    for own in others:
+        # of the rows of a file one is enough to tell that it is about this
+        files = {hit.chunk.source.partition("#")[0]: hit for hit in reversed(own) if "#" in hit.chunk.source}
+        kept = [hit for hit in own if "#" not in hit.chunk.source or hit in files.values()][:_BESIDE]
+        found |= {(hit.chunk.source, hit.chunk.start): hit for hit in kept}
+    for hit in hits:
+        found.pop((hit.chunk.source, hit.chunk.start), None)
+    return [*hits, *found.values()]
 
 
 def by_best_line(question: str, hits: Sequence[Hit]) -> list[Hit]:

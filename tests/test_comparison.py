@@ -111,6 +111,8 @@ def test_questions_of_no_known_document_are_told_beside_the_verdict(tmp_path):
     found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)], [*unknown[:8], *_QUESTIONS[8:]])
     assert found.caution.startswith("8 of 80 questions are of no known document")
     assert found.document()["caution"] == found.caution
+    twice = dataclasses.replace(found, questions=(*_QUESTIONS, _QUESTIONS[3]))
+    assert twice.caution.startswith("1 of 81 questions ask what another asks")
 
 
 def test_one_arm_is_measured_without_a_decision(tmp_path):

@@ -6,6 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -97,7 +98,10 @@ class Context:
             return wanted or there[0]
         if wanted:
             known = f"domains in {settings.indexes}: {', '.join(there) or 'none'}"
-            raise IndexMissing(f"there is no domain {wanted!r}; {known}", hint="hybrid index FOLDER")
+            alike = get_close_matches(wanted.casefold(), [name.casefold() for name in there], n=1)
+            meant = [name for name in there if alike == [name.casefold()]]
+            hint = f"did you mean {meant[0]!r}? Else: hybrid index FOLDER" if meant else "hybrid index FOLDER"
+            raise IndexMissing(f"there is no domain {wanted!r}; {known}", hint=hint)
         if there:
             raise UsageError(f"there are several domains: {', '.join(there)}", hint="name one with --domain")
         found = f"there is no index in the folder {settings.indexes!r}"

@@ -20,6 +20,16 @@ from hybrid.types import Rejected
 
 # What lies beside pages and holds none of their text; anything else without a reader is told.
 _WITHOUT_TEXT = frozenset((".css", ".js", ".mjs", ".map", ".ico", ".woff", ".woff2", ".ttf", ".otf", ".eot"))
+# What programs save other files as, so that there is a reader for them.
+_SAVED_AS = {
+    ".docx": ".doc .odt .rtf .pages .wpd",
+    ".xlsx": ".xls .xlsb .ods .numbers",
+    ".pptx": ".ppt .odp .key",
+    ".txt": ".log .eml .msg .yaml .yml .ini .conf .cfg .toml",
+    ".md": ".ipynb .org .wiki",
+    ".pdf": ".tex .ps .djvu .mobi",
+    ".jsonl": ".json",
+}
 # What this program writes, wherever it lies, by files that stand together in a folder: gold answers must not
 # get into an index that is asked for them.
 _OWN_FOLDERS = (
@@ -74,8 +84,14 @@ def scan(folder: Path, settings: DocumentSettings) -> Scan:
 
 
 def by_suffix(unread: Mapping[str, int]) -> str:
-    """Return on one line which files no reader exists for, such as "two of .ods" as ``2 x .ods``."""
-    return ", ".join(f"{count:,} x {suffix}" for suffix, count in unread.items())
+    """Return on one line which files no reader exists for, as ``2 x .ods (save as .xlsx)``."""
+    return ", ".join(f"{count:,} x {suffix}{_instead(suffix)}" for suffix, count in unread.items())
+
+
+def _instead(suffix: str) -> str:
+    """Return what a file that no reader exists for can be saved as, where programs do that."""
+    found = next((saved for saved, suffixes in _SAVED_AS.items() if suffix.lower() in suffixes.split()), "")
+    return f" (save as {found})" if found else ""
 
 
 def _single(path: Path, status: os.stat_result) -> Scan:
@@ -83,7 +99,7 @@ def _single(path: Path, status: os.stat_result) -> Scan:
     if not stat.S_ISREG(status.st_mode):
         return Scan((), (Rejected(source, "a device, pipe or socket; only files and folders are read"),), 0)
     if path.suffix.lower() not in supported_suffixes():
-        found = f"suffix `{path.suffix}`" if path.suffix else "name without a suffix"
+        found = f"suffix `{path.suffix}`{_instead(path.suffix)}" if path.suffix else "name without a suffix"
         reason = f"no reader for a {found}; there are readers for {' '.join(supported_suffixes())}"
         return Scan((), (Rejected(source, reason),), 0)
     return Scan((SourceFile(source, path, status.st_size, status.st_mtime_ns),), (), 0)

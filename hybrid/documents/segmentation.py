@@ -405,8 +405,10 @@ def _parts_prose(rows: list[Row], gutter: _Gutter) -> bool:
         sides[0].extend(left[-1:])
         sides[1].extend(right[:1])
     least = 1 if gutter.both else 3
-    # the rows of a table have cells on both sides
     count = gutter.last - gutter.first + 1
+    if gutter.both <= count / 4 and all(map(_is_headed, sides)):
+        return True  # short lines, as in the margin of a curriculum vitae
+    # the rows of a table have cells on both sides
     usual = _PROSE_WORDS if count < 6 or gutter.both > 0.4 * count else 0.75 * _PROSE_WORDS
     for side in sides:
         words = sum(usual if piece.table else words_in(piece.text) for piece in side)
@@ -414,6 +416,13 @@ def _parts_prose(rows: list[Row], gutter: _Gutter) -> bool:
         if len(side) < least or words < usual * len(side) or odd > 0.25 * len(side):
             return False
     return True
+
+
+def _is_headed(side: Row) -> bool:
+    """Return whether headings stand above some of the lines."""
+    sizes = sorted(piece.size for piece in side)
+    heads = sum(piece.size > 1.08 * sizes[len(sizes) // 2] for piece in side)
+    return len(side) > 3 and 0 < heads <= len(side) // 2
 
 
 def _zones(rows: list[Row], gutters: list[_Gutter]) -> Iterator[tuple[int, int]]:

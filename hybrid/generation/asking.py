@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
+from hybrid.generation.matching import everyday, patterns
 from hybrid.text.dates import MONTHS
 from hybrid.text.identifiers import QUARTER, identifiers
 from hybrid.text.numbers import SMALL_NUMBERS, Quantity, quantities
-from hybrid.text.words import content_words, is_english, language_of, stem, word_set
+from hybrid.text.words import content_words, is_english, language_of, properties, stem, word_set
 from hybrid.types import Span
 
 
@@ -24,161 +26,45 @@ class Form(StrEnum):
     COMPARISON = "comparison"
 
 
-_FORMS = (
-    (
-        Form.PROCEDURE,
-        r"\bhow (?:do|can|could|should|would|may|must) (?:i|we|you|one|customers|users|employees"
-        r"|somebody|staff)\b"
-        r"|\bhow (?:is|are) .{1,80} (?:done|made|carried out)\b|\bhow to\b"
-        r"|\b(?:what|which|give me the)(?: \w+ the| \w+)? steps\b"
-        r"|\bwhat (?:has|have|needs?|is) to be done\b"
-        r"|\bwhat (?:do|must|should) (?:i|we|you) (?:have to )?do\b"
-        r"|^(?:wie|auf welche weise) (?:kann|muss|soll|mache?|stelle?|richte?|beantrage)\b"
-        r"|\bprocedure (?:for|to)\b",
-    ),
-    (
-        Form.CAUSE,
-        r"^(?:and |but |so )?why\b|\b(?:what|which) (?:was |is |were )?(?:the )?(?:root )?(?:cause"
-        r"|reason)s?\b"
-        r"|\bwhat (?:caused|led to|went wrong)\b|^(?:warum|wieso|weshalb)\b|\bhow come\b",
-    ),
-    (
-        Form.COMPARISON,
-        r"\bdifferences? (?:in .{1,80} )?between\b|\bcompare\b|\b(?:versus|vs\.?)\b|\bunterschied\b"
-        r"|\b(?:which|who|what)\b.{1,80}?\b(?:\w{2,20}er|more|less|better|worse|most|least)\b.{1,80}\bor\b"
-        r"|\bor\b.{1,40}[,:–-] ?(?:which|who|what)\b.{1,40}\b(?:\w{2,20}er|more|less|better|worse)\b"
-        r"|^(?:is|are|was|were|do|does|did|has|have)\b.{1,60}\b(?:\w{2,20}er|more|less|better|worse)\b"
-        r".{0,40}\bthan (?!\d)",
-    ),
-    (
-        Form.POLAR,
-        r"^(?:and |but |so |hi,? |hello,? |(?!what|which|who|when|where|why|how).{1,60}[,:] )?"
-        r"(?:is|are|was|were|am|do|does|did|can|could|may|might|must"
-        r"|should|shall|will|would|has|have"
-        r"|had|isn't|aren't|don't|doesn't|can't|need i|ist|sind|war|darf|kann|muss|hat|haben|gibt)\b",
-    ),
-)
-_AMONG = re.compile("|".join(f"(?P<{form}>{pattern})" for form, pattern in _FORMS))
-
 # "more than one", "one of", "one can" count nothing
 _ONE = r"(?<!more than )(?<!no )one(?! (?:of|or|another|can|could|may|might|must|should|would|has|is)\b)"
 _SPOKEN = "|".join(
     (_ONE, *SMALL_NUMBERS[2:13], "twenty", "thirty", "forty", "fifty", "sixty", "ninety", "hundred")
 )
 COUNT = rf"(?:\d[\d.,]*|\b(?:{_SPOKEN})\b)"
-_TIME = (
-    rf"{COUNT}[\s-]*(?:\w+\s)?(?:seconds?|minutes?|min\b|hours?|h\b|days?|weeks?|months?|years?"
-    rf"|tage?n?|wochen?|monate?n?|jahre?n?|stunden?|minuten?)"
-)
-_MONEY = (
-    r"(?:[$€£¥]\s?\d|\d[\d.,]*\s*(?:[$€£¥]|eur\b|euros?\b|usd\b|dollars?\b|gbp\b|pounds?\b|chf\b"
-    r"|francs?\b|cents?\b))"
-)
-_DATE = (
-    rf"\b(?:{'|'.join(MONTHS)})\b|\b(?:19|20)\d\d\b|\b\d{{1,2}}[.:]\d\d\b|\b(?:mon|tues|wednes|thurs"
-    rf"|fri|satur|sun)days?\b"
-    rf"|\b(?:noon|midnight|daily|weekly|monthly|annually|yearly|today|tomorrow)\b|\b\d{{1,2}}(?:st|nd"
-    rf"|rd|th)\b|{_TIME}"
-)
-_NAME = rf"(?<!^)(?<![.!?:] )\b(?!(?:{'|'.join(MONTHS)})\b|\w+days?\b)(?-i:[A-Z][a-z]+)|\b(?-i:[A-Z]{{2,}})\b"
-_PERSON = (
-    rf"(?-i:\b[A-Z][\w'’-]+ (?:[A-Z]\. )?[A-Z][\w'’-]+)|\S@\S|\b(?:manager|head|lead(?:er)?|director"
-    rf"|department|office"
-    r"|officer|team|chair\w*|president|secretary|treasurer|board|support|desk|administrator|supervisor"
-    r"|committee"
-    rf"|coordinator|owner|author|nurse|doctor|librarian|staff)\b|{_NAME}"
-)
-# What is asked for, and what a sentence that has it looks like; the first that fits counts.
-_KINDS = (
-    (r"\b(?:which|what)(?: \w+)? ports?\b", r"\b\d{2,5}\b"),
-    (
-        r"\bdefaults?\b|\bout of the box\b|\bout-of-the-box\b",
-        r"(?s)\A(?=.*\bdefaults?\b)(?=.*(?:\d|\b(?:on|off|true|false|none|empty"
-        r"|disabled|enabled|zero|one|two)\b))",
-    ),
-    (
-        r"\bhow often\b|\bwie oft\b",
-        rf"\b(?:once|twice|daily|weekly|monthly|yearly|annually|every|each|per|interval\w*|always|never)\b"
-        rf"|\b(?:{_SPOKEN}|\d+) times\b",
-    ),
-    (
-        r"\bhow (?:many|much) (?:time)\b|\bhow (?:long|soon|quickly|old)\b|\b(?:period|duration"
-        r"|deadline|time limit|interval|longer|shorter)\b"
-        r"|\bwie (?:lange|alt)\b|frist\b",
-        _TIME + r"|\b(?:once|twice|daily|weekly|monthly|yearly|annually|every)\b",
-    ),
-    (
-        r"\bhow (?:heavy|much (?:does|do) .* weigh)\b|\bweighs?\b|\bweight\b|\bheav(?:y|ier|iest)\b",
-        rf"{COUNT}\s*(?:kg|g|mg|lbs?|pounds?|tonnes?|t|oz|grams?|kilograms?)\b",
-    ),
-    (
-        r"\bhow much\b.*\b(?:costs?|charged?|pay|paid|fee|price|fine|lose|lost|earn|refund\w*|rent)\b"
-        r"|\bhow much (?:is|are|was|were)\b"
-        r"|\b(?:price|cost|costs|fee|fees|fine|rent|revenue|salary|budget|charge)\b|\b(?:was"
-        r"|wie ?viel) kostet\b",
-        _MONEY + rf"|{COUNT}",
-    ),
-    (
-        r"\bhow (?:far|tall|high|wide|deep|thick|thin|long is the \w+ cable)\b"
-        r"|\b(?:distance|height|width|depth|length)\b",
-        rf"{COUNT}\s*(?:m|cm|mm|km|feet|ft|inch(?:es)?|miles?|met(?:re|er)s?)\b",
-    ),
-    (
-        r"\b(?:fast(?:er|est)?|quick(?:er|est)|speed)\b",
-        rf"{COUNT}\s*(?:knots|km/h|mph|m/s|[a-z]bit/s)|\bper (?:second|minute|hour)\b",
-    ),
-    (r"\b(?:capacity|volume)\b|\bhow (?:big|large)\b", rf"{COUNT}"),
-    (
-        r"\bwhen\b|\bwhat (?:date|day|time|year)\b|\bwhich (?:date|day|year|month)\b|\bsince when\b"
-        r"|\bwann\b|\bopening hours\b",
-        _DATE,
-    ),
-    (
-        r"\bhow (?:many|much)\b|\b(?:number|percentage|percent|share|rate|amount|maximum|minimum|limit"
-        r"|size|age|port|default value)\b"
-        r"|\bwie ?viele?\b",
-        COUNT + r"|\b(?:half|twice|once|double|none|no(?! one))\b",
-    ),
-    (
-        r"\b(?:which|what|latest|newest|current|recent)\b(?: \w+)?"
-        r" (?:version|firmware|release|update|revision)\b",
-        r"\d+\.\d+",
-    ),
-    (
-        r"\b(?:which|what|in which|under which) (?:section|clause|paragraph|chapter|article|rule|part)\b",
-        r"^(?:§|section|clause|paragraph|chapter|article|rule|part)?\s?(?:\d+(?:\.\d+)*"
-        r"|(?-i:[IVX]+))[.):]?\s",
-    ),
-    (r"\b(?:e-?mail|address)\b.*\?|\bwrite to\b", r"\S@\S|\b\d{4,5}\b|street|road|https?:"),
-    (r"\b(?:phone|telephone|extension|call)\b.*\?", r"\d{3,}"),
-    (r"\b(?:who|whom|whose)\b|\bwer\b|\bwen\b|\bwem\b", _PERSON),
-    (
-        r"\bwhere\b|\bwo\b|\bwhich (?:person|city|country|team|company|room)\b",
-        _NAME + r"|\bin(?:to)? (?:the )?\w+|/\w"
-        r"|\b(?:at|on|under|behind|beside|above|below|next to|outside|inside)\b",
-    ),
-    (
-        r"\b(?:which|what)\b.*\b(?:option|file|parameter|setting|keyword|command|directory|function"
-        r"|catalog|view|program|tool"
-        r"|variable|syntax|pattern|privilege|lock|class|method|flag)\b",
-        r"(?-i:\b\w+_\w+|\B--?\w|\w\.\w|/\w|[A-Z]{2,})",
-    ),
-)
-_ASKS = [(re.compile(asks), re.compile(found, re.IGNORECASE)) for asks, found in _KINDS]
-# What columns are called that hold it.
-_COLUMNS = (
-    (r"\bhow much\b|\bprice\b|\bcosts?\b|kostet\b", "price cost fee amount"),
-    (r"\bhow often\b|\bwie oft\b", "interval frequency cycle every"),
-    (r"\bhow (?:long|soon|quickly)\b|\blonger\b|\bshorter\b|\bwie lange\b", "duration time period"),
-    (r"\bhow heavy\b|\bweigh", "weight"),
-    (r"\bwhat time\b", "time hours from until"),
-    (r"\bwhen\b|\bwhat (?:day|date)\b|\bwann\b", "date when day time due"),
-    (r"\bwho\b|\bwhom\b|\bwer\b", "who name owner responsible contact person"),
-    (r"\bwhere\b|\bwo\b", "where place location room address"),
-)
+
+
+def _either(patterns: Sequence[str], parts: Mapping[str, str]) -> str:
+    """Return one expression of several, in which names in braces stand for parts."""
+    whole = "|".join(patterns)
+    for name, part in parts.items():
+        whole = whole.replace(f"{{{name}}}", part)
+    return whole
+
+
+@lru_cache(maxsize=1)
+def _asks() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], re.Pattern[str]]], list[tuple[str, str]]]:
+    """Return how forms of answers are asked for, what kinds of things are and look like, and columns."""
+    table = patterns()
+    parts = {"spoken": _SPOKEN, "count": COUNT, "months": "|".join(MONTHS)}
+    for name, own in table["parts"].items():
+        parts = {name: _either(own, parts), **parts}
+    forms = "|".join(f"(?P<{one['form']}>{_either(one['asks'], {})})" for one in table["forms"])
+    kinds = [
+        (re.compile(_either(one["asks"], {})), re.compile(_either(one["found"], parts), re.IGNORECASE))
+        for one in table["kinds"]
+    ]
+    return re.compile(forms), kinds, [(_either(one["asks"], {}), one["names"]) for one in table["columns"]]
+
+
 # "How many WEEKS": what is counted must be said, not only a number.
 _COUNTED = re.compile(r"\bhow many ((?!is|are|was|does|do|did|of|time|it|will|can|can|i\b)[^\W\d_]+)")
 
+# What a release or a new edition brought is a list.
+_CHANGED = r"(?:and |so )?what(?:['’]?s| is| was| has)? (?:new|changed|different|fixed|added)\b"
+_ASK = r"(?:what|when|where|how|who|whom|whose|which|is|are|was|were|do|does|did|can|may|must|should|will)"
+_BOTH = re.compile(rf"(?<=\?)\s+(?={_ASK}\b)|,?\s+and\s+(?={_ASK}\b)", re.IGNORECASE)
+_ASKING = re.compile(rf"(?:and\s+)?{_ASK}\b", re.IGNORECASE)
 _LATEST = re.compile(r"\b(?:latest|newest|most recent|(?:last|past|previous) year(?:'s)?|neuste[rns]?)\b")
 _THING = re.compile(r"\b(?:which|what) ([^\W\d_]{4,})\b")
 # A number behind one of these names a thing.
@@ -195,7 +81,8 @@ _CAPITAL = re.compile(r"(?<![.!?] )(?<!^)(?<![\w-])(?!I\b|I['’])[A-Z][\w'’-]
 
 # Words that every question has and no answer needs.
 _EMPTY = word_set(
-    "tell please know want like get give need find many much long often mean kind exactly happen must"
+    "tell please know want like get give need find many much long often mean kind exactly happen must",
+    "go went come came take took put got make made let say said",
 )
 _MODAL = "must|can|may|should|shall|could|would|will|do|does|did|has|have|need|needs|if|when"
 # Between a question and the follow-up to it; white space that nobody types.
@@ -266,7 +153,8 @@ class Asked:
         return bool(
             re.match(
                 r"(?:which|what|name|list|welche)\b (?!happens|means|needs)"
-                r"(?:\w+ ){0,2}?(?:\w{3,}[^s\W]s|\w+en)\b",
+                r"(?:\w+ ){0,2}?(?:\w{3,}[^s\W]s|\w+en)\b"
+                rf"|{_CHANGED}",
                 self.text.lower(),
             )
         )
@@ -284,10 +172,59 @@ class Asked:
         )
 
 
+def parts_of(question: str) -> list[str]:
+    """Return the questions that are asked at once, each by itself: "When is supper, and what is it?"."""
+    found = _BOTH.split(question.strip(), maxsplit=1)
+    if FOLLOWED in question or len(question) > _LONGEST_READ or len(found) < 2:
+        return [question]
+    one, other = found
+    own = set(content_words(other)) - _EMPTY
+    if not all(_ASKING.match(part) for part in found) or not content_words(one) or not own:
+        return [question]
+    leans = len(own) < 2 or re.search(r"\b(?:it|its|they|them|this)\b", other)
+    return [one, f"{one}{FOLLOWED}{other}" if leans else other]
+
+
+def sides_of(question: str) -> list[str]:
+    """Return what to look for besides where a question compares two things: each by itself; else nothing."""
+    sides = read_question(question).sides
+    if any(len(content_words(side)) > 3 for side in sides):
+        return []
+    if told := properties(question):
+        return [f"{side} {told}" for side in sides]
+    return [re.sub(re.escape(other), " ", question, flags=re.IGNORECASE) for other in reversed(sides)]
+
+
 def shortened(question: str) -> str:
     """Return the beginning and the end of a question of more than 2,000 characters, any other as it is."""
     half = _LONGEST_READ // 2
     return question if len(question) <= _LONGEST_READ else question[:half] + question[-half:]
+
+
+@lru_cache(maxsize=1)
+def _phrases() -> tuple[re.Pattern[str], dict[str, str]]:
+    lines = (line.partition(": ") for line in everyday()["phrases"].strip().split("\n"))
+    table = {stem(said.split()[0]) + said[len(said.split()[0]) :]: word for said, _, word in lines}
+    verbs = "|".join(rf"{re.escape(said.split()[0])}\w{{0,4}} {' '.join(said.split()[1:])}" for said in table)
+    return re.compile(rf"\b(?:{verbs})\b", re.IGNORECASE), table
+
+
+def _plain(question: str) -> str:
+    """Return a question with one word for what is said in two: reject for "turned down"."""
+    pattern, table = _phrases()
+
+    def told(found: re.Match[str]) -> str:
+        verb, _, rest = found.group().lower().partition(" ")
+        return next(
+            (
+                word
+                for said, word in table.items()
+                if f"{verb} {rest}".startswith(said.split()[0]) and said.endswith(f" {rest}")
+            ),
+            found.group(),
+        )
+
+    return pattern.sub(told, question)
 
 
 def read_question(question: str) -> Asked:
@@ -295,10 +232,11 @@ def read_question(question: str) -> Asked:
     question = shortened(question)
     # a follow-up stands behind the question that it follows: the last one is what is asked
     last = [part for part in re.split(rf"{FOLLOWED}|(?<=\?)\s+", question.strip()) if part][-1:] or [question]
-    lowered = " ".join(last[0].lower().replace("’", "'").split())
-    found = _AMONG.search(lowered)
+    lowered = " ".join(_plain(last[0]).lower().replace("’", "'").split())
+    forms, kinds, columns = _asks()
+    found = forms.search(lowered)
     form = Form(next(name for name, text in found.groupdict().items() if text)) if found else Form.FACT
-    wanted = next((kind for asks, kind in _ASKS if asks.search(lowered)), None)
+    wanted = next((kind for asks, kind in kinds if asks.search(lowered)), None)
     counted = _COUNTED.search(lowered)
     named_in = _UNIT.sub(" ", question)
     codes = [
@@ -317,7 +255,7 @@ def read_question(question: str) -> Asked:
         for one in quantities(question)
         if (one.units or not one.weak) and not any(_holds(code, one.span, question) for code in codes)
     ]
-    words, own = _words(question, codes), frozenset(content_words(last[0])) - _EMPTY - _AGAIN
+    words, own = _words(_plain(question), codes), frozenset(content_words(last[0])) - _EMPTY - _AGAIN
     if FOLLOWED in question and not own:
         words = tuple(word for word in words if word not in _AGAIN)
     return Asked(
@@ -329,7 +267,7 @@ def read_question(question: str) -> Asked:
         frozenset(codes),
         tuple(told),
         words,
-        next((names for asks, names in _COLUMNS if re.search(asks, lowered)), ""),
+        next((names for asks, names in columns if re.search(asks, lowered)), ""),
         stem(thing[1]) if (thing := _THING.search(lowered)) else "",
         _sides(lowered) if form is Form.COMPARISON else (),
         last[0],
@@ -339,29 +277,11 @@ def read_question(question: str) -> Asked:
 
 def _sides(lowered: str) -> tuple[str, ...]:
     """Return the two things that a question compares, without articles."""
-    for pattern in _SIDES:
-        if found := pattern.search(lowered):
+    table = patterns()["sides"]
+    for way in table["ways"]:
+        if found := re.search(way.replace("{article}", table["article"]), lowered):
             return found["one"].strip(), found["other"].strip()
     return ()
-
-
-_ARTICLE = r"(?:the |an? |der |die |das |ein(?:e|er|em|en)? )?"
-_SIDES = (
-    re.compile(
-        rf"^(?:is|are|was|were|do|does|did|has|have) {_ARTICLE}(?P<one>.+?)(?: \w+)?"
-        rf" (?:\w{{2,20}}er|more|less|better|worse)\b"
-        rf".{{0,40}}?\bthan {_ARTICLE}(?P<other>[^,:]+?)\W*$"
-    ),
-    re.compile(rf"^{_ARTICLE}(?P<one>[^,:]+?) or {_ARTICLE}(?P<other>[^,:]+?)[,:–-] ?(?:which|who|what)\b"),
-    re.compile(rf"\b(?:between|zwischen) {_ARTICLE}(?P<one>.+?) (?:and|und) {_ARTICLE}(?P<other>.+?)\W*$"),
-    re.compile(
-        rf"(?:[,:–-]|\bcompare|\bthan) {_ARTICLE}(?P<one>[^,:]+?) (?:or|and|with|to|versus|vs\.?"
-        rf"|oder) {_ARTICLE}(?P<other>[^,:]+?)\W*$"
-    ),
-    re.compile(
-        rf"(?P<one>[\w-]+(?: [\w-]+)?) (?:or|versus|vs\.?|oder) {_ARTICLE}(?P<other>[\w-]+(?: [\w-]+)?)\W*$"
-    ),
-)
 
 
 def _words(question: str, codes: Sequence[str]) -> tuple[str, ...]:

@@ -6,14 +6,14 @@ import re
 from collections.abc import Sequence
 
 from hybrid.generation.asking import Asked
-from hybrid.generation.facts import Quotable, headings_of, title_of
-from hybrid.generation.matching import names_held
+from hybrid.generation.facts import Quotable, headings_of, section_of, title_of
+from hybrid.generation.matching import Matcher, names_held
 from hybrid.generation.prompts import Passage
 from hybrid.text.dates import MONTHS, dates
 from hybrid.text.words import content_words
 
 # Two facts are about one thing from so great a share of their words; smaller in versions of a document.
-_ALIKE_WORDS = (0.6, 0.4)
+_ALIKE_WORDS = (0.65, 0.4)
 _YEAR_MONTH = re.compile(r"(?<!\d)((?:19|20)\d\d)(?:[-_.](0[1-9]|1[0-2]))?(?!\d)")
 _VALID = re.compile(
     r"\b(?:valid|effective|in force|as of|from|since|updated|revised|gültig"
@@ -22,13 +22,15 @@ _VALID = re.compile(
 )
 _EXTENSION = re.compile(r"\.\w{1,5}$")
 _NUMBERS = re.compile(r"\d+(?:[.,:]\d+)*")
+_REPLACES = re.compile(r"\b(?:replaces|supersedes|takes the place of|ersetzt)\b", re.IGNORECASE)
 _INSTEAD = re.compile(r"\b(?:instead of|rather than|no longer) ((?:\w+ )?[\w.,:]*\w)")
 
 
-def outdated(asked: Asked, facts: Sequence[Quotable]) -> list[bool]:
-    """Tell for each fact whether a newer version of its document says something of the same thing.
+def outdated(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list[float]:
+    """Return for each fact 1 if a newer version of its document says something of the same thing, else 0.
 
-    What the question names, such as an edition, is not outdated.
+    It is 2 where the newer document says that it replaces another one, and has as much of the question, or
+    where the latest is asked for. What the question names, such as an edition, is not outdated.
     """
     last = {fact.passage.source: fact.passage for fact in facts}
     ages = {source: dated(passage) for source, passage in last.items()}
@@ -45,14 +47,48 @@ def outdated(asked: Asked, facts: Sequence[Quotable]) -> list[bool]:
         ]
         for old in ages
     }
+    replacing = {fact.passage.source for fact in facts if _REPLACES.search(fact.text)}
+    held = [len(words.held(fact.wider)) for fact in facts]
+    sections = (
+        _earlier_sections(facts, asked.lists) if asked.latest and not asked.codes else [False] * len(facts)
+    )
+    found: list[float] = []
+    for fact, size, earlier in zip(facts, held, sections, strict=True):
+        than = newer[fact.passage.source]
+        others = [
+            (own, other)
+            for own, other in zip(held, facts, strict=True)
+            if other.passage.source in than and not other.heading
+        ]
+        replaced = any(3 * own >= size and other.passage.source in replacing for own, other in others)
+        if earlier or (size and replaced):
+            found.append(2.0)
+        else:
+            found.append(float(any(_is_alike(fact, other) for _, other in others)))
+    return found
+
+
+def _earlier_sections(facts: Sequence[Quotable], changes: bool) -> list[bool]:
+    """Tell for each fact whether its document has a section with a later version or date in its heading.
+
+    Of ``changes`` nothing tells that stands in no such section, where there are some.
+    """
+    ages = [age_of(fact.passage) for fact in facts]
+    last: dict[str, tuple[int, ...]] = {}
+    for fact, age in zip(facts, ages, strict=True):
+        last[fact.passage.source] = max(age, last.get(fact.passage.source, ()))
+    only = changes and any(ages)
     return [
-        any(
-            _is_alike(fact, other)
-            for other in facts
-            if other.passage.source in newer[fact.passage.source] and not other.heading
-        )
-        for fact in facts
+        only if not age else age < last[fact.passage.source] for fact, age in zip(facts, ages, strict=True)
     ]
+
+
+def age_of(passage: Passage) -> tuple[int, ...]:
+    """Return the version, or else the date, in the heading right above a passage; empty if there is none."""
+    heading = section_of(passage)
+    if version := re.search(r"\d+(?:\.\d+)+", heading):
+        return tuple(map(int, version.group().split(".")))
+    return max(((one.year, one.month or 0, one.day or 0) for one in dates(heading) if one.year), default=())
 
 
 def contradicts(one: Quotable, other: Quotable) -> bool:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hybrid.generation.asking import Asked, Form, read_question, shortened
+from hybrid.generation.asking import Asked, Form, parts_of, read_question, shortened
 from hybrid.generation.citations import Cited, Support
-from hybrid.generation.editions import contradicts, dated, sisters
+from hybrid.generation.editions import age_of, contradicts, dated, sisters
 from hybrid.generation.facts import (
     FIELD,
     ITEM,
@@ -31,7 +31,7 @@ from hybrid.generation.facts import (
     telling_heading,
     title_of,
 )
-from hybrid.generation.matching import Matcher, matcher, names_held, respelled
+from hybrid.generation.matching import Matcher, expressions, matcher, names_held, respelled
 from hybrid.generation.prompts import Passage
 from hybrid.generation.ranking import ranks
 from hybrid.generation.reckoning import Reckoned, conditioned, reckoned
@@ -55,7 +55,7 @@ from hybrid.text.numbers import Quantity, quantities
 from hybrid.text.polarity import denials
 from hybrid.text.rows import NO, YES, TableRow, closed
 from hybrid.text.sentences import unwrapped
-from hybrid.text.words import POINTING, content_words, language_of
+from hybrid.text.words import content_words, language_of
 from hybrid.types import CELLS, Hit, Span
 
 # A further sentence must be nearly as good as the best one, and add to it.
@@ -72,6 +72,9 @@ _LOOKED_AT = 24
 _SAME = (0.8, 0.65)
 # What has the kind of thing asked for, or the codes and months named, is so much more surely about it.
 _TYPED, _NAMED, _RECKONED = 0.03, 0.05, 0.1
+# A question of two is answered from so much on.
+_PART = 0.35
+_OF_LATEST = 0.15
 _REPEATED = 0.4
 _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED = 0.3, 0.15, 0.1
 # So much of the question must stand there for no, and for yes, which is sooner wrong.
@@ -80,41 +83,11 @@ _LONGEST_LIST, _LONGEST_PART = 120, 60
 # The heading of a section says what its steps are for.
 _HEADED, _ABOUT, _STEPWISE = 0.8, 0.3, 0.3
 _PAIR = re.compile(r"\b(?:the two|both)\b")
-# "Above that the foreman signs" leans on the sentence before it as "It is open" does.
-_POINTS = re.compile(
-    rf"(?:(?:above|after|before|below|beyond|for|of|with|without) (?:that|those|them)"
-    rf"|{'|'.join(sorted(POINTING))})\b",
-    re.IGNORECASE,
-)
-_LIMIT = re.compile(
-    r"\b(?:at most|maximum(?: of)?|max\.?|up to|no more than|not more than|no longer than|only"
-    r"|höchstens|bis zu)\s",
-    re.I,
-)
-# What leaves it open whether a sentence decides a question, and whether its denial is of what is asked.
-_OPEN = re.compile(r"\b(?:only|may)\b", re.IGNORECASE)
-_BUT = re.compile(
-    r"\b(?:unless|except\w*|if|but|however|although|though|provided|depend\w*|sometimes|without|instead"
-    r"|some|(?<!at )most|until|usually|normally|generally"
-    r"|not (?:un|im)\w+)\b|[;?]",
-    re.IGNORECASE,
-)
+# What each is for stands beside it.
+(_POINTS, _LIMIT, _OPEN, _BUT, _PAST, _TURNED, _THAN, _AGAINST, _HAS, _ALLOWS) = expressions("extracting")
 _JOINED = re.compile(r",\s|\b(?:and|or|und|oder)\s")
 _DENIED = re.compile(r"\b(?:not|no|never|cannot|neither)\b|n't\b", re.IGNORECASE)
-_PAST = re.compile(r"\b(?:was|were|had|did|used to)\b", re.IGNORECASE)
-# Questions that deny, choose, or ask for the opposite of what a cell would say.
-_TURNED = re.compile(r"\b(?:not|no|never|without|or|nicht|ohne|oder|kein\w*)\b|n't\b", re.IGNORECASE)
-# of two, one sentence says no more than one
-_THAN = re.compile(r"\b(?:\w{2,}er|more|less|worse) than\b|\b\w{2,}er als\b", re.IGNORECASE)
-# Under these nothing is yes, though no word of it is "not"; and a cell decides no question that has them.
-_AGAINST = re.compile(
-    r"\b(?:forbid\w*|prohibit\w*|bans?|banned|exclud\w*|closed|exempt\w*|refus\w*|reject\w*|disallow\w*|free"
-    r"|sold out|verboten|ausgeschlossen|geschlossen|untersagt)\b",
-    re.IGNORECASE,
-)
 _BARE_ENTRY = 3
-_HAS = re.compile(r"\b(?:available|in stock|left|there|have|has|still|verfügbar|vorrätig|gibt)\b", re.I)
-_ALLOWS = re.compile(r"^(?:can|could|may|darf|kann)\b|\b(?:allowed|permitted|erlaubt)\b", re.I)
 _YES_NO = {"de": ("Ja", "Nein")}
 
 
@@ -145,12 +118,32 @@ def extract(
         sentences: how many at the most; the items of a list count as one.
         rows: all records of a file, where the question asks for the greatest or the least of them.
     """
+    parts = parts_of(question)
+    most = sentences if len(parts) == 1 else 1
+    found = [_extract(one, hits, passages, embedder, sentences=most, rows=rows) for one in parts]
+    # of two questions at once each is answered where it can be
+    sure = [one for one in found if one.relevance >= _PART] or found[:1]
+    cited = {one.sentence: one for own in sure for one in own.cited}
+    return Extract(tuple(cited.values()), max(one.relevance for one in found))
+
+
+def _extract(
+    question: str,
+    hits: Sequence[Hit],
+    passages: Sequence[Passage],
+    embedder: Embedder,
+    *,
+    sentences: int,
+    rows: Sequence[Passage],
+) -> Extract:
     texts = [f"{headings_of(own)} {own.text}" for own in passages]
     asked = read_question(respelled(shortened(question), texts))
     sources: dict[str, str] = {}
     for passage in passages:
+        # of the fields of a record "kg_2024" names the year
+        text = passage.text.replace("_", " ") if "#" in passage.source else passage.text
         sources[passage.source] = (
-            f"{sources.get(passage.source, passage.source)} {headings_of(passage)} {passage.text}"
+            f"{sources.get(passage.source, passage.source)} {headings_of(passage)} {text}"
         )
     facts = [
         fact
@@ -162,10 +155,11 @@ def extract(
     facts = [fact for fact in facts if not repeats(asked, fact)] or facts
     if not facts:
         return Extract((), 0.0)
-    words = matcher(asked.words, [fact.wider for fact in facts], asked.earlier)
+    records = list(records_of(rows))
+    words = matcher(asked.words, [fact.wider for fact in (*facts, *records[:1])], asked.earlier)
     facts = [fact for fact in facts if not _is_in_one(asked, fact, facts, words)]
     found = len(facts)
-    facts = aligned(distinct_facts([*facts, *records_of(rows)]))
+    facts = aligned(distinct_facts([*facts, *records]))
     facts = conditioned(asked, facts, words)
     scores, relevances = weigh(asked, facts[:found], words, sources, embedder)
     # so long a list is no answer, but the steps of a procedure, though it tells what the page is about
@@ -183,6 +177,8 @@ def extract(
         scores = reread(asked, facts, scores, embedder)
     order = [int(place) for place in np.argsort(-scores, kind="stable")]
     both = [] if table else _compared(asked, facts, order, words)
+    if asked.sides and asked.wanted and not any(fact.row or fits_kind(asked, fact) for fact in both):
+        both = []  # neither is compared by what was found
     if table:
         chosen = _cells(table)
         order.insert(0, facts.index(table.facts[0]))
@@ -201,6 +197,7 @@ def extract(
         uncounted += _UNCOUNTED * is_of_another(best, words, asked)
     uncounted -= _TYPED * (asked.form is Form.FACT and fits_kind(asked, best) == 1.0)
     uncounted -= _NAMED * _is_named(asked, best)
+    uncounted -= _OF_LATEST * (asked.latest and bool(age_of(best.passage)))
     if both and _of_kind(asked, both):
         together = words.share(" ".join(fact.wider for fact in both))
         relevances[order[0]] = max(float(relevances[order[0]]), (1 + together) / 2)
@@ -216,14 +213,15 @@ def _is_named(asked: Asked, fact: Quotable) -> bool:
 
 def _is_in_one(asked: Asked, whole: Quotable, facts: Sequence[Quotable], words: Matcher) -> bool:
     """Tell whether a list has an item that says by itself what is asked for, so that no other one is."""
-    if not whole.whole or asked.lists or asked.several or asked.form is Form.PROCEDURE:
+    if not whole.whole or asked.several or asked.form is Form.PROCEDURE:
         return False
     held = words.held(f"{whole.above} {whole.text}")
     items = [fact for fact in facts if not fact.whole and _covers(whole, fact)]
     saying = [
         one
         for one in items
-        if _is_named(asked, one) or (asked.wanted and held and words.held(one.text) >= held)
+        if _is_named(asked, one)
+        or (not asked.lists and asked.wanted and held and words.held(one.text) >= held)
     ]
     return 0 < len(saying) < len(items)
 
@@ -303,7 +301,10 @@ def _sentences(
     settled = fits_kind(asked, best) == 1.0 and not asked.several
     if asked.form is Form.POLAR or settled or best.row:
         return [best]
-    if asked.wanted and not fits_kind(asked, best) and (found := _with_kind(asked, ranked, scores)):
+    # that something was not decided is the answer, whatever numbers stand beside it
+    denied = denials(best.text) and words.share(best.text) >= _AFFIRMS
+    lacking = asked.wanted and not denied and not fits_kind(asked, best)
+    if lacking and (found := _with_kind(asked, ranked, scores)):
         return found
     chosen = [best]
     covered = words.held(f"{best.text} {best.around}")
@@ -460,7 +461,10 @@ def _whole(asked: Asked, facts: Sequence[Quotable], best: Quotable, words: Match
     if not lists or len(lists[0].text.split()) > _LONGEST_PART:
         return None
     one = lists[0]
-    if not best.whole and not (asked.lists and words.share(f"{one.term} {one.above}") >= _ABOUT):
+    about = (
+        words.share(f"{one.term} {one.above}") >= _ABOUT or asked.latest or names_held(asked.codes, one.term)
+    )
+    if not best.whole and not (asked.lists and about):
         return None
     if ITEM.match(one.text) and ITEM.match(one.text)["mark"][-1] in ".)":  # type: ignore[index]
         said = one.text

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hybrid.generation.asking import Asked, Form
-from hybrid.generation.matching import names_held
+from hybrid.generation.matching import names_held, patterns
 from hybrid.generation.prompts import Passage
 from hybrid.text.identifiers import identifiers
 from hybrid.text.numbers import quantities
@@ -42,38 +42,10 @@ _CODE = re.compile(r"\n[ \t]*[^\W\d_A-Z]|^#", re.ASCII)
 _ENDS = re.compile(r"[.:;,!?]\s*$")
 # "20 m³": what is counted in a unit that is not known is no amount of a known one.
 _OWN_UNIT = re.compile(r"\d\s?(?!or\b|and\b|to\b|und\b)[^\W\d]+[²³]?$")
-_RANGES = (
-    (
-        re.compile(
-            r"^\D{0,12}?(?P<low>\d[\d,.]*)\s*(?:\w+\s)?(?:–|—|-|to|until|bis"
-            r"|and)\s*(?P<high>\d[\d,.]*)(?:\D|$)",
-            re.I,
-        ),
-        (True, True),
-    ),
-    (
-        re.compile(
-            r"^(?:up to|at most|until|max\.?|≤|<=|bis(?: zu)?|no more than)\s*(?P<high>\d[\d,.]*)", re.I
-        ),
-        (True, True),
-    ),
-    (
-        re.compile(r"^(?:under|below|less than|fewer than|<|unter|weniger als)\s*(?P<high>\d[\d,.]*)", re.I),
-        (True, False),
-    ),
-    (
-        re.compile(r"^(?:more than|over|above|>|über|mehr als|longer than)\s*(?P<low>\d[\d,.]*)", re.I),
-        (False, True),
-    ),
-    (
-        re.compile(
-            r"^(?:at least|from|≥|>=|ab|min\.?)\s*(?P<low>\d[\d,.]*)"
-            r"|^(?P<least>\d[\d,.]*)\s*(?:\w+\s)?(?:or more|and more|\+|and above|or over|und mehr)",
-            re.I,
-        ),
-        (True, True),
-    ),
-)
+_RANGES = [
+    (re.compile(one["found"], re.IGNORECASE), (one["ends"][0], one["ends"][1]))
+    for one in patterns()["ranges"]
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +82,7 @@ class Quotable:
     @property
     def wider(self) -> str:
         """Return it with the title above it, and with what it hangs on; of a row all cells."""
-        text = self.row.sentence() if self.row else self.text
+        text = f"{self.row.columns[0]} {self.row.sentence()}" if self.row else self.text
         return f"{self.passage.title}: {self.head} {self.term} {self.above} {text}"
 
     @property

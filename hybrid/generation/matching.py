@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import resources
+from typing import Any
 
 from hybrid.text.dates import MONTHS, dates
 from hybrid.text.folding import fold
@@ -15,62 +18,32 @@ from hybrid.text.identifiers import as_written
 from hybrid.text.numbers import SMALL_NUMBERS
 from hybrid.text.words import content_words, stem
 
-# What one asks with, and what documents say: words of one line stand for each other (everyday English).
-_ALIKE = """
-heavy heavier heaviest weigh weight
-expensive cheap cheaper price cost fee charge rate fare
-long longer length duration
-old older age
-tall high higher height elevation altitude
-wide width
-big bigger large larger size capacity volume
-fast faster quick speed
-money reimburse reimbursement refund repay expense
-back return refund reimburse
-salary pay wage earn
-vacation holiday leave
-sick ill illness sickness
-boss manager supervisor lead leader
-allow permit permission may consent approval
-forbid prohibit ban
-require mandatory must obligatory compulsory need necessary
-fix repair solve resolve correct
-break broken defective faulty fail failure damage
-begin start commence
-end finish stop terminate expire
-buy purchase order acquire
-deliver delivery ship shipping
-phone telephone call
-mail email
-quit resign resignation terminate
-delete remove erase
-late delay overdue
-steal stolen theft thief
-rent lease sublet hire
-guarantee warranty
-fine penalty
-lose loss lost
-rule regulation policy
-car vehicle
-kid child children
-doctor physician
-happen occur
-change amend modify
-open opening
-close closing closed
-job work position
-wash clean cleaning
-member membership
-join register registration enrol sign
-meet meeting
-"""
 _SIMILAR, _SLIP = 0.8, 0.8
 _EARLIER = 0.2
 
 
+@lru_cache(maxsize=1)
+def everyday() -> dict[str, str]:
+    """Return lists of everyday English by name: words that are alike, phrases and what they stand for."""
+    data = (resources.files("hybrid.generation") / "words.toml").read_text(encoding="utf-8")
+    return {name: str(text) for name, text in tomllib.loads(data).items()}
+
+
+@lru_cache(maxsize=1)
+def patterns() -> dict[str, Any]:
+    """Return the expressions that questions and facts are told by, as they stand in their file."""
+    return tomllib.loads((resources.files("hybrid.generation") / "patterns.toml").read_text(encoding="utf-8"))
+
+
+def expressions(module: str) -> list[re.Pattern[str]]:
+    """Return the expressions of a module in the order of their file; each matches in any case."""
+    return [re.compile("|".join(own), re.IGNORECASE) for own in patterns()[module].values()]
+
+
 def _alike() -> dict[str, frozenset[str]]:
+    """Return which stems stand for each other: what one asks with, and what documents say."""
     table: dict[str, set[str]] = {}
-    for line in _ALIKE.strip().split("\n"):
+    for line in everyday()["alike"].strip().split("\n"):
         words = {stem(word) for word in line.split()}
         for word in words:
             table.setdefault(word, set()).update(words - {word})
@@ -110,6 +83,8 @@ def _is_held(name: str, folded: str) -> bool:
 def _name_pattern(name: str) -> re.Pattern[str]:
     """Return what finds a name as a word: of plain letters with any ending, else as it is."""
     folded = fold(name).removesuffix("'s")
+    if _YEAR.fullmatch(folded):  # also of 2017-05-08
+        return re.compile(rf"(?<![\w.]){folded}(?!\w|\.\d\d?(?![\d.])|-[a-z])")
     if folded.isalpha() and len(folded) >= _INFLECTED:
         return re.compile(rf"(?<![\w.]){re.escape(folded.removesuffix('s'))}[a-z]{{0,3}}(?!\w)")
     return re.compile(rf"(?<![\w.]){as_written(folded)}(?:'?s)?(?!\w|\.\d|-[a-z0-9]{{1,3}}(?!\w))")
@@ -125,6 +100,7 @@ def _long_form(short: str) -> re.Pattern[str]:
 
 
 _INFLECTED = 5
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _SHORT = re.compile(r"[A-Z0-9]{2,5}")
 # Countries are named by the regions that a rule is about.
 _EU = (
@@ -132,23 +108,21 @@ _EU = (
     " hungary ireland italy"
     " latvia lithuania luxembourg malta netherlands poland portugal romania slovakia slovenia spain sweden"
 )
+_OTHERS = "switzerland norway uk usa us canada japan china india brazil australia turkey"
 _COUNTRIES = dict.fromkeys(_EU.split(), ("eu", "european union", "europe", "abroad")) | dict.fromkeys(
-    (
-        "switzerland",
-        "norway",
-        "uk",
-        "usa",
-        "us",
-        "canada",
-        "japan",
-        "china",
-        "india",
-        "brazil",
-        "australia",
-        "turkey",
-    ),
+    _OTHERS.split(),
     ("abroad", "outside eu", "outside the eu", "overseas"),
 )
+_STATES = ("USA", "US", "United States", "America")
+_KINGDOM = ("UK", "United Kingdom", "Great Britain", "Britain", "England")
+_NAMED_ALSO = {fold(name): names for names in (_STATES, _KINGDOM) for name in names}
+
+
+def regions(names: Iterable[str], text: str) -> str:
+    """Return what a text may call the countries among some names that it does not name."""
+    there = fold(text)
+    named = (fold(name) for name in names)
+    return " ".join(also for name in named if name not in there for also in _COUNTRIES.get(name, ()))
 
 
 def respelled(question: str, texts: Sequence[str]) -> str:
@@ -169,17 +143,33 @@ def respelled(question: str, texts: Sequence[str]) -> str:
         ):
             return word  # a part of a code
         if _SHORT.fullmatch(word) and not word.isdigit() and not _name_pattern(word).search(joined):
-            long = _long_form(word).search(joined)
-            return f"{word} ({long.group()})" if long else word
+            return _explained(word, joined)
         if len(own) != 1 or own[0] in there:
             return word
         if _begun(own[0]) in begun and any(inflected(own[0], other) for other in there):
             return word
         if word[:1].isupper() and match.start():
             return word
-        return next((there[one] for one in there if one[0] == own[0][0] and slipped(own[0], one)), word)
+        alike = (there[one] for one in there if one[0] == own[0][0] and slipped(own[0], one))
+        return _blended(fold(word), joined) or next(alike, word)
 
     return _SPELLED.sub(mended, question)
+
+
+def _explained(short: str, folded: str) -> str:
+    """Return an abbreviation with its long form, or another name of the country, as a text has it."""
+    others = [one for one in _NAMED_ALSO.get(fold(short), ()) if _name_pattern(one).search(folded)]
+    long = _long_form(short).search(folded)
+    return others[0] if others else f"{short} ({long.group()})" if long else short
+
+
+def _blended(word: str, folded: str) -> str:
+    """Return two neighbouring words whose beginnings make up a word, as those of "amex" do."""
+    if not (4 <= len(word) <= 8 and word.isalpha()):
+        return ""
+    ways = "|".join(rf"\b{word[:at]}[a-z]{{2,}} {word[at:]}[a-z]{{2,}}" for at in range(2, len(word) - 1))
+    found = re.search(ways, folded)
+    return found.group().title() if found else ""
 
 
 _SPELLED = re.compile(r"[^\W_]+")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from hybrid.generation.asking import Asked, Form
-from hybrid.generation.facts import Quotable, falls, range_of
-from hybrid.generation.matching import Matcher, also, names_held
+from hybrid.generation.facts import FIELD, Quotable, falls, range_of
+from hybrid.generation.matching import Matcher, also, expressions, names_held, regions
 from hybrid.text.dates import dates
 from hybrid.text.identifiers import identifiers, identifiers_held
 from hybrid.text.numbers import figure, quantities
@@ -24,6 +24,7 @@ from hybrid.text.words import (
     property_of,
     stem,
 )
+from hybrid.types import Chunk, Hit
 
 # A row that meets a condition gains as much as one loses that does not; more than so many count no further.
 _MOST_CONDITIONS = 2.0
@@ -33,28 +34,14 @@ _TEXT = 0.5
 _NEAR = 0.6
 _LONGEST = 3
 _YEAR = re.compile(r"(?:19|20)\d\d")
-_SUPERLATIVE = re.compile(
-    r"\b(?P<word>[a-z]{2,}?)(?P<end>i?est)\b|\b(?P<most>most|least|fewest|last|first)\b"
+# What each is for stands beside it.
+(_SUPERLATIVE, _NO_EXTREME, _CHANGE, _SUM, _LEAST, _MOST, _TOTAL, _OTHERS, _IN_STOCK, _STOCK, _PEOPLE) = (
+    expressions("reckoning")
 )
-_NO_EXTREME = re.compile(
-    r"\bat (?:the )?(?:most|least|latest|earliest)\b|\b(?:for|at) (?:the )?(?:first|last)\b|\bmost of\b"
-    r"|\b(?:last|first) (?:year|month|week|time|name)\b|\b(?:first|last) quarter\b"
-)
-_CHANGE = re.compile(
-    r"\bdifference\b|\bhow (?:much|many) (?:more|less|fewer|higher|lower|cheaper|\w{2,}er)\b"
-    r"|\bhow much\b.*\b(?:grow|grew|grown|rise|rose|risen|increased?|fall|fell|fallen|drop(?:ped)?|decreased?"
-    r"|declined?|shrunk|shrank|changed?)\b|\bby what amount\b|\bunterschied\b"
-)
-_SUM = re.compile(r"\b(?:together|altogether|in total|combined|sum of|in all|zusammen|insgesamt)\b")
+_THAN = re.compile(r"\bthan (?!\d)")
 _ALL_OF = re.compile(r"\b(?:how many|which) [a-z]+\b")
 # So many rows are told one by one.
 _LISTED = 16
-_LEAST = re.compile(r"\b(?:at least|no less than|more than|over|above|mindestens)\s+(?=\d)")
-_MOST = re.compile(r"\b(?:at most|no more than|up to|under|below|less than|höchstens)\s+(?=\d)")
-_TOTAL = re.compile(r"\W*(?:(?:sub|grand )?totals?|sum|overall|summe|gesamt|insgesamt)\b", re.IGNORECASE)
-_PEOPLE = re.compile(
-    r"\b\d+\s+(?:people|persons?|guests?|participants?|of us|seats?|places|attendees|personen)\b"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +57,22 @@ def asks_of_all(question: str) -> bool:
     """Tell whether a question asks for the greatest of several, all of a kind or how many there are."""
     lowered = question.lower()
     return bool(_ALL_OF.search(lowered) or _SUPERLATIVE.search(_NO_EXTREME.sub(" ", lowered)))
+
+
+def file_asked_of(question: str, firsts: Sequence[Chunk], hits: Sequence[Hit]) -> str:
+    """Return the source of a row of the file that a question asks for all of; empty if there is none.
+
+    It is the file whose name and columns have most words of the question, of several the one that was found.
+    """
+    words = set(content_words(question))
+    found = [hit.chunk for hit in hits if "#" in hit.chunk.source]
+    best, most = found[0].source if found else "", 0
+    for chunk in (*found, *firsts):
+        named = " ".join((chunk.source, *(name for name, _ in FIELD.findall(chunk.text))))
+        held = len(words & set(content_words(re.sub(r"[/._#-]", " ", named))))
+        if held > most:
+            best, most = chunk.source, held
+    return best
 
 
 def conditioned(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list[Quotable]:
@@ -88,13 +91,18 @@ def conditioned(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list
         ranged = [_in_ranges(asked, row) for row in rows]
         several = sum(fit is not None for fit in ranged) > 1
         used: list[int] = []
-        for column in range(len(rows[0].columns)):
-            says, size = _says(asked, rows, column, words)
+        told = [_says(asked, rows, column, words) for column in range(len(rows[0].columns))]
+        meant = _named_rows(asked, rows)
+        for column, (says, size) in enumerate(told):
+            # what the question names is the row, whatever words other cells share with it
+            if size == _TEXT and meant and max(says[place] for place in meant) <= 0:
+                continue
             if any(one > 0 for one in says) and any(one <= 0 for one in says):
                 used.append(column)
                 unmet = [was + size * min(one, 0.0) for was, one in zip(unmet, says, strict=True)]
         for place, row, short, fit in zip(places, rows, unmet, ranged, strict=True):
-            text = closed(row.asked(asked.with_columns, without=_answers(asked, row, used), named=used))
+            question = f"{asked.with_columns} {regions(asked.names, ' '.join(row.columns))}"
+            text = closed(row.asked(question, without=_answers(asked, row, used), named=used))
             gain = float(bool(fit) and several and _shares(asked, facts[place], words))
             worth = max(gain + short, -_MOST_CONDITIONS)
             found[place] = replace(facts[place], in_range=worth, text=text, met=tuple(used))
@@ -147,6 +155,15 @@ def _tables(facts: Sequence[Quotable]) -> list[list[int]]:
     return list(found.values())
 
 
+def _named_rows(asked: Asked, rows: Sequence[TableRow]) -> list[int]:
+    """Return the places of the rows with a cell that most names of a question stand in, not all of them."""
+    counts = [max(len(names_held(asked.names, cell)) for cell in row.cells) for row in rows]
+    most = max(counts)
+    return (
+        [place for place, count in enumerate(counts) if count == most] if most and min(counts) < most else []
+    )
+
+
 def _shares(asked: Asked, fact: Quotable, words: Matcher) -> bool:
     """Tell whether a row, or what stands above it, has a word of the question that is no number or unit."""
     held = words.held(f"{fact.wider} {fact.around} {fact.passage.source}")
@@ -174,7 +191,7 @@ def _says(asked: Asked, rows: Sequence[TableRow], column: int, words: Matcher) -
                 1.0 if fit else -1.0 if found else 0.0 for fit, found in zip(fits, ranges, strict=True)
             ], 1.0
     name = rows[0].columns[column].lower()
-    if (told := _denied(asked, name, cells)) is not None:
+    if (told := _stocked(asked, name, cells) or _denied(asked, name, cells)) is not None:
         return told, 1.0
     if all(figure(cell) for cell in cells if cell):
         return _equal(asked, rows[0].columns[column], cells), 1.0
@@ -189,12 +206,21 @@ def _says(asked: Asked, rows: Sequence[TableRow], column: int, words: Matcher) -
     return [1.0 if count == max(counts) else -1.0 for count in counts], _TEXT
 
 
+def _stocked(asked: Asked, name: str, cells: Sequence[str]) -> list[float] | None:
+    """Return for each cell of a stock whether a question for several things wants it: none, or some."""
+    found = _IN_STOCK.search(asked.text)
+    told = [figure(cell) for cell in cells]
+    if not found or not (asked.counted or asked.lists) or not _STOCK.search(name) or not any(told):
+        return None
+    return [1.0 if one and (one.value == 0) == bool(found["none"]) else -1.0 for one in told]
+
+
 def _denied(asked: Asked, name: str, cells: Sequence[str]) -> list[float] | None:
     """Return for each cell whether it is as a question wants what its column is called: "with no lift"."""
     if not name or not re.search(rf"\b{_singular(name)}", asked.text.lower()):
         return None
     none = [cell.lower() in NO for cell in cells]
-    if re.search(rf"\b(?:no|without|kein\w*|ohne) (?:\w+ )?{re.escape(name)}", asked.text.lower()):
+    if _is_denied(asked, name):
         return [1.0 if one else -1.0 for one in none] if any(none) else None
     if (
         not (asked.counted or asked.lists)
@@ -203,6 +229,12 @@ def _denied(asked: Asked, name: str, cells: Sequence[str]) -> list[float] | None
     ):
         return None
     return [-1.0 if one else 1.0 for one in none]
+
+
+def _is_denied(asked: Asked, name: str) -> bool:
+    """Tell whether a question has it without what a column is called: "no lift", "who is not a member"."""
+    denied = r"\b(?:no|not|non|without|(?:is|are)n['’]t|kein\w*|ohne)[ -](?:being )?(?:an? |\w+ )?"
+    return bool(name) and re.search(denied + _singular(name), asked.text.lower()) is not None
 
 
 def _equal(asked: Asked, name: str, cells: Sequence[str]) -> list[float]:
@@ -229,6 +261,11 @@ def _answers(asked: Asked, row: TableRow, used: Sequence[int]) -> tuple[int, ...
     rest = [place for place in range(1, len(row.cells)) if place not in used and row.cells[place]]
     if not rest:
         return ()
+    if any(_is_denied(asked, row.columns[place].lower()) for place in rest):
+        others = [place for place in rest if _OTHERS.search(row.columns[place])]
+        return (
+            tuple(place for place in range(len(row.cells)) if place not in others) if others else tuple(used)
+        )
     years = [place for place in rest if _YEAR.fullmatch(row.columns[place].strip())]
     if asked.latest and len(years) > 1 and not any(_YEAR.fullmatch(name) for name in asked.names):
         last = max(years, key=lambda place: row.columns[place])
@@ -247,7 +284,9 @@ def _extreme(
     match = _SUPERLATIVE.search(_NO_EXTREME.sub(" ", lowered))
     if match is None:
         return None
-    base = stem(match["most"] or (match["word"] + ("y" if match["end"] == "iest" else "")))
+    word = match["word"] or ""
+    word = word[:-1] if word[-2:-1] == word[-1:] and word not in ("small", "full", "tall") else word
+    base = stem(match["most"] or (word + ("y" if match["end"] == "iest" else "")))
     told = {*also(base), *content_words(properties(match[0]))}
     if not told and base not in OF_ANY_COLUMN | OF_LESS | IN_TIME.keys():
         return None  # "interest"
@@ -299,7 +338,7 @@ def _all_that(
     alike = not asked.names and all((things | above) & own.keys() for own in words.forms)
     kept = [fact for fact in table if alike] or [fact for fact in _kept(table) if fact.in_range >= 0]
     kept = sorted(kept, key=lambda fact: (len(fact.passage.source), fact.passage.source, fact.span.start))
-    if not kept or len(kept) > _LISTED or (not asked.counted and not kept[0].met):
+    if not kept or (not asked.counted and (len(kept) > _LISTED or not kept[0].met)):
         return None
     met = () if alike else kept[0].met
     told = " ".join(cell for fact in kept if fact.row for place in met for cell in [fact.row.cells[place]])
@@ -311,6 +350,8 @@ def _all_that(
         return None
     places = tuple(sorted({*met, *([of] if of else [])})) or (1,)
     ours = f"Our count: {len(kept)}" if asked.counted else ""
+    if len(kept) > _LISTED:
+        ours, kept = f"{ours}, the first of which are shown", kept[:_LONGEST]
     return Reckoned(tuple(kept), tuple(places for _ in kept), ours)
 
 
@@ -449,13 +490,12 @@ def _arithmetic(
     if row is None:
         return None
     places = _named_columns(asked, row, best.met, words)
+    # of two things one column is meant, the one named shortest
+    if _THAN.search(lowered) and len(places) > 1 and not any(_YEAR.search(row.columns[p]) for p in places):
+        places = [min(places, key=lambda place: len(row.columns[place].split()))]
     facts = [best]
     if len(places) < 2:
-        kept = [
-            fact
-            for fact in _kept(table)
-            if fact.row and (words.held(fact.row.label) or names_held(asked.names, fact.row.label))
-        ]
+        kept = [fact for fact in _kept(table) if fact.row and _is_told(asked, fact.row, words)]
         if len(kept) != 2 or not places:
             return None
         facts, cells = kept, [(fact, places[0]) for fact in kept]
@@ -487,6 +527,12 @@ def _arithmetic(
     return Reckoned(
         tuple(facts), tuple(chosen for _ in facts), f"Our arithmetic: {sign.join(written)} = {shown}"
     )
+
+
+def _is_told(asked: Asked, row: TableRow, words: Matcher) -> bool:
+    """Tell whether the question has something of the cells without figures that say which row it is."""
+    said = " ".join(cell for place, cell in enumerate(row.cells) if not place or not figure(cell))
+    return bool(words.held(said) or names_held(asked.names, said))
 
 
 def _named_columns(asked: Asked, row: TableRow, used: Sequence[int], words: Matcher) -> list[int]:

@@ -8,7 +8,7 @@ from itertools import product
 
 from hybrid.generation.asking import Asked, Form
 from hybrid.generation.facts import LONGEST
-from hybrid.generation.matching import Matcher, names_held
+from hybrid.generation.matching import Matcher, expressions, names_held
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import POINTING
 from hybrid.types import CELLS, Span
@@ -18,78 +18,11 @@ _SHORTEST = 6
 # Where no stretch is so short, one is quoted that is no more than this share of the sentence.
 _SHARE = 0.6
 _CUT = "…"
-# What turns a sentence around, or says when and for whom it holds, is never left out.
-_KEPT = re.compile(
-    r"\b(?:not|no|never|none|nor|neither|cannot|hardly|unless|except\w*|exclud\w+|if|only|provided|until"
-    r"|without|but|however|although|though|otherwise|instead|rather|subject to|respectively|alleged\w*"
-    r"|reported(?:ly)?|nicht|kein\w*|nie|wenn|falls|außer|nur|ohne|aber|sofern|jedoch)\b|n['’]t\b"
-    r"|\bin (?:thousands|millions|billions)\b",
-    re.IGNORECASE,
-)
-# What a condition governs is not cut: "unless A or …".
-_GOVERNS = re.compile(
-    r"\b(?:unless|except\w*|exclud\w+|if|only|provided|until|without|but not|nor|neither|either|both"
-    r"|between|wenn|falls|außer|nur|sofern|entweder)\b",
-    re.IGNORECASE,
-)
-# Nothing is cut where reasons or all of several things are asked for; nor an aside where another name is.
-_WHOLE = re.compile(
-    r"\b(?:why|due to|reasons?|causes?|caused|factors?|impacts?|effects?|list|warum|wieso|weshalb"
-    r"|how (?!much|many|long|often|old|far|tall|high|large|big|soon|heavy)\w+)\b"
-    r"|\b(?:what|which) (?:are|were)\b",
-    re.IGNORECASE,
-)
-_NAMED = re.compile(
-    r"\b(?:(?:an)?other|alternative) (?:term|name|word)|\bstands? for|\b(?:call(?:ed)?|known as|acronym"
-    r"|abbreviat\w+|terms?|names?|mean(?:s|ing)?|defin\w+)\b",
-    re.IGNORECASE,
-)
-_AUX = (
-    r"(?:is|are|was|were|has|have|had|can|could|may|might|must|will|would|shall|should|does|do|did|became"
-    r"|began)"
-)
-_DOES = rf"(?:{_AUX}|\w{{2,}}ed|\w{{3,}}[^\Ws]s)"
-# A stretch does not end with these.
-_HANGS = re.compile(
-    r"(?:\b(?:of|to|in|on|at|by|for|from|with|as|and|or|the|an?|than|that|which|into|upon|over"
-    r"|under|such|through"
-    r"|about|within|against|during|among|after|before"
-    r"|e\.g\.|i\.e\.|for (?:example|instance)|primarily|mainly|partly|largely|is|are|was|were)|follow\w*"
-    r"|below)[\s,:]*$",
-    re.IGNORECASE,
-)
-_ANNOUNCED = re.compile(r"\b(?:follow\w*|below|table|folgend\w*)\b", re.IGNORECASE)
-# What begins a sentence with these says nothing before its comma.
-_BEFORE = re.compile(
-    r"(?:while|although|though|since|as|when|whenever|where|after|before|through|by|because|with|given|if"
-    r"|in addition|despite|during|based on|da|weil|obwohl|als|nachdem)\b",
-    re.IGNORECASE,
-)
-# Where a sentence may end before its end.
-_BORDER = re.compile(
-    r";\s|\s[–—-]\s|(?<=[^\W\d])—(?=[^\W\d])|:\s"
-    r"|,\s(?=(?:and|or|so|while|whereas|which|who|whom|whose|where|when|as|because|since|with|including"
-    r"|such|due|compared|primarily|mainly|partly|especially|particularly|like|even|based|thus|then|from|in"
-    r"|on|at|by|for|after|before|during|to|under|among|along|together|resulting|making|e\.g|i\.e|und|oder"
-    r"|wobei|die|der|das|da|weil|\w{3,}ing|\w{3,}ed|an?|the)\b)"
-    r"|\s(?=(?:because|which|whereas|while|so that|in order to|such as|including|due to|thanks to"
-    r"|as well as|(?:primarily|mainly|largely|partly) due|and then|and (?:therefore|thus|also)"
-    rf"|and (?:{_AUX}|\w{{2,}}ed))\b)",
-    re.IGNORECASE,
+# What each is for stands beside it.
+(_KEPT, _GOVERNS, _WHOLE, _NAMED, _HANGS, _ANNOUNCED, _BEFORE, _BORDER, _BESIDE, _HEAD, _SUBJECT) = (
+    expressions("shortening")
 )
 _ASIDE = re.compile(r"\s?\([^()]*\)|\s?\[[^\[\]]*\]|\s[–—]\s[^–—;]{3,}?\s[–—](?=\s)")
-_BESIDE = re.compile(
-    r",\s(?:which|who|whose|where|including|such as|along with|together with|as well as|an?|the|known|named"
-    rf"|called|based|located|founded|born)\b[^,;:]{{3,}},(?=\s{_DOES}\b)",
-    re.IGNORECASE,
-)
-# Where one may begin, if what follows has a subject of its own.
-_HEAD = re.compile(r";\s|,\s(?:and|while|whereas|und)\s")
-_SUBJECT = re.compile(
-    r"(?:the|an?|each|every|all|most|some|any|(?-i:[A-Z])[\w'’-]+|\d[\d,.]*)\b"
-    rf"(?:\s[\w'’%$-]+){{0,7}}?\s(?:{_AUX}|\w{{2,}}ed)\b",
-    re.IGNORECASE,
-)
 
 
 def quoted(asked: Asked, text: str, around: str, words: Matcher, *, room: int = LONGEST) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hybrid.generation.asking import COUNT, Asked, Form
 from hybrid.generation.editions import outdated
 from hybrid.generation.facts import Quotable, section_of, telling_heading
-from hybrid.generation.matching import Matcher, names_held
+from hybrid.generation.matching import Matcher, expressions, names_held
 from hybrid.models import Embedder
 from hybrid.models.choosing import Offered, load_chooser
 from hybrid.text.dates import dates
@@ -31,7 +31,7 @@ _COMPARED, _COMPARED_FIRST = 24, 16
 # So many are read, and what that counts for. Causes, yes and no, and steps have rules of their own.
 _REREAD, _READ = 6, 0.3
 # In scores of the rules, from about 0 to 4: what is further behind the best is not read again.
-_IN_DOUBT = 0.5
+_IN_DOUBT = 0.35
 _BY_RULE = (Form.CAUSE, Form.POLAR, Form.PROCEDURE)
 # What the heading has, a fact below it has less surely.
 BELOW_HEADING = 0.9
@@ -44,21 +44,10 @@ _NUMBER = re.compile(rf"\b{COUNT}", re.IGNORECASE)
 _WHOLE, _LISTED = 0.3, 0.2
 _CAUSE, UNDER_CAUSE = 0.8, 1.3
 _ENDED = re.compile(r"[.!?:;,)\]”\"]$")
-# What only says that a table or a list comes.
-_ANNOUNCES = re.compile(
-    r"\b(?:the (?:following|below) (?:table|chart|graph|figure)s?|(?:table|chart|graph|figure)s? below"
-    r"|as follows|(?:set (?:forth|out)|shown|presented|summari[sz]ed|listed) below)\b",
-    re.IGNORECASE,
-)
-_ANNOUNCED = re.compile(r"\b(?:tables?|charts?|graphs?|figures?|lists?|tabelle)\b", re.IGNORECASE)
+# What each is for stands beside it.
+(_ANNOUNCES, _ANNOUNCED, _TO_MACHINES, _VERSION, _OF_VERSION, BECAUSE) = expressions("weighing")
 _ROW_NEXT = re.compile(rf"\n+[^\n]*{re.escape(CELLS)}")
 _ENTRY = re.compile(r"(?P<label>[^\W\d][\w /-]{1,30}): (?P<value>.{1,60})")
-BECAUSE = re.compile(
-    r"\b(?:because|due to|caused by|owing to|as a result|since(?! then\b|,| \d)|therefore|so that|reason"
-    r"|root cause|cause[ds]?|led to"
-    r"|weil|wegen|aufgrund|grund)\b",
-    re.IGNORECASE,
-)
 
 
 def weigh(
@@ -102,7 +91,7 @@ def reread(asked: Asked, facts: Sequence[Quotable], scores: Scores, embedder: Em
         return scores
     best = np.argsort(-scores, kind="stable")[:_REREAD]
     best = best[scores[best] > scores[best[0]] - _IN_DOUBT]
-    if facts[best[0]].row or len(best) < 2:
+    if facts[best[0]].row or len(best) < 2 or (asked.latest and facts[best[0]].heading):
         return scores
     found = _READ * chooser.score(
         asked.last if asked.earlier else asked.text,
@@ -144,10 +133,10 @@ def _features(
                 -float(is_of_another(fact, words, asked)),
                 gives_cause(fact) if causes else 0.0,
                 -_unasked(asked, fact),
-                -float(old),
+                -old,
             )
             for fact, lacking, old in zip(
-                facts, _named(asked, facts, sources, held), outdated(asked, facts), strict=True
+                facts, _named(asked, facts, sources, held), outdated(asked, facts, words), strict=True
             )
         ]
     )
@@ -212,7 +201,12 @@ def _named(
     short = np.array(lacking) / total
     whole = [asked.codes <= own for own in held]
     if any(whole) and asked.codes:
-        short = np.where(whole, short, np.maximum(short, 1.0))
+        # a row that is called so tells of it, others only name it
+        called = any(
+            own and fact.row and names_held(asked.codes, fact.row.label)
+            for own, fact in zip(whole, facts, strict=True)
+        )
+        short = np.where(whole, short, np.maximum(short, 1.0 + called))
     return -short
 
 
@@ -239,6 +233,10 @@ def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
     text, passage = fact.text.strip(), fact.passage
     if _ANNOUNCES.search(text) and not _ANNOUNCED.search(asked.text):
         return not (asked.wanted and _tells(asked, text))
+    if _TO_MACHINES.search(text):
+        return True
+    if _VERSION.fullmatch(text) and not _OF_VERSION.search(asked.text):
+        return True
     behind = passage.text[fact.span.end - passage.span.start :]
     ended = _ENDED.search(text)
     if not ended and _ROW_NEXT.match(behind) and asked.form is not Form.POLAR:
@@ -247,6 +245,8 @@ def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
         return True
     entry = _ENTRY.fullmatch(text)
     if entry is None or (asked.wanted and asked.wanted.search(fact.text)):
+        return False
+    if asked.form is Form.CAUSE and BECAUSE.search(text):
         return False
     return not words.held(f"{entry['label'] if asked.form is Form.CAUSE else text} {asked.columns}")
 

@@ -343,9 +343,13 @@ _GOLD = (
 )
 # What people keep rows in that is not read, and what makes JSON lines of it.
 _PANDAS = 'python -c \'import pandas; pandas.{0}.to_json("data.jsonl", orient="records", lines=True)\''
+_CSV = (
+    "python -c 'import csv, json; [print(json.dumps(row)) for row in "
+    'csv.DictReader(open("{0}", encoding="utf-8-sig"))]\' > data.jsonl'
+)
 _OTHER_FILES = {
-    ".csv": _PANDAS.format('read_csv("{0}")'),
-    ".tsv": _PANDAS.format('read_table("{0}")'),
+    ".csv": _CSV,
+    ".tsv": _CSV.replace('utf-8-sig")', 'utf-8-sig"), delimiter="\\t"'),
     **dict.fromkeys((".xlsx", ".xls", ".ods"), _PANDAS.format('read_excel("{0}")')),
     **dict.fromkeys((".arrow", ".feather"), _PANDAS.format('read_feather("{0}")')),
     ".parquet": _PANDAS.format('read_parquet("{0}")'),

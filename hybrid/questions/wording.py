@@ -3,80 +3,19 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from importlib import resources
 from pathlib import PurePosixPath
 
 from hybrid.text.words import STOP_WORDS, word_set
 from hybrid.types import Document
 
-# English only: a corpus in another language gives fewer questions or none, and a set by people or by a
-# generator is the better choice there.
-
-# What a description begins with that says what something does.
-BASE_VERBS = word_set(
-    """
-    accept add adjust allow analyze append apply assign attempt avoid block build calculate call change check
-    choose clean clear close collect combine compare compress compute configure connect contain control
-    convert copy count create declare decode define delete deny describe determine disable discard display
-    drop dump echo edit embed enable encode ensure evaluate exclude execute exit expand export extract fetch
-    filter find fix force format generate get give group handle hide hold identify ignore include indicate
-    initialize insert inspect install join keep let limit list load locate log look maintain make manage map
-    mark match measure merge modify monitor move name offer omit open output override parse pass perform pick
-    pin prefix prepare prevent print process produce prompt provide prune pull push put query rank read
-    rebuild receive record recover recreate refer reindex reject reload remove rename render replace report
-    represent request require reset resolve restart restore restrict retrieve return revert rewrite route run
-    save scan search select send separate serve set share shorten show sign skip sort specify split start stop
-    store stream suppress switch take tell terminate test trace track transform translate truncate turn undo
-    unset update upgrade upload validate verify view wait walk warn watch wrap write
-    """
-)
-
-_VERBS = BASE_VERBS | word_set(
-    """
-    abort aid climb do approve approximate ask attach back begin book bring buy carry cause charge commit
-    confirm consider contact cost cover customize deliver deploy detach detect develop discover download earn
-    enter establish examine exchange fail file fill finish follow forward freeze fund grant guarantee help
-    implement improve increase infer inform integrate introduce invoke issue lead learn leave link lock lower
-    meet migrate obtain occupy order occur oversee own pay permit place plan preserve protect publish purchase
-    quit raise reach reclaim redirect reduce refuse register reimburse repeat reply reserve resume review
-    rotate solve speed submit subscribe support tune understand unlock use visit work administer fall become
-    die exceed arrive travel miss lose need want end expire live differ claim cancel extend
-    """
-)
-
-# What is no name of anything, or only together with the sentence before.
-VAGUE = word_set(
-    """
-    action advantage aim alternative answer approach argument article attribute behavior behaviour benefit
-    block case category chapter choice class clause code column command comment component condition
-    consequence content context data default definition description detail difference directory disadvantage
-    document downside drawback effect element entry error event exception expression feature field figure file
-    flag form format function goal group idea information input instruction intent intention issue it item key
-    kind lines line list location main message method mode model name node note nothing number object one
-    operation operator option order output page paragraph parameter part path pattern period pipeline point
-    policy position problem procedure process program property purpose query reason report request requirement
-    response restriction result row rule same script section sequence service set setting size solution source
-    specification state statement step string structure subject syntax system table target task team term text
-    that thing time tool topic type unit use user value variable version view way what word year
-    """
-)
-
-# What is in no name.
-NOT_IN_A_TERM = word_set(
-    """
-    about after all and any as at because before but by can could do does each every following for from had
-    has have how if in into it its may more most must no not of on only or other our out over same shall
-    should so some such than that the their them then there these they this those through to under until up
-    was were what when where which while who whom why will with within without would you your
-    """
-)
-
-# What stands behind "the default is" and is no value.
-NO_VALUE = word_set(
-    """
-    a also always an determined empty no none not platform same specified system taken that the to used
-    usually
-    """
-)
+_WORDS = tomllib.loads((resources.files("hybrid.questions") / "words.toml").read_text(encoding="utf-8"))
+_LISTS = {name: word_set(text) for name, text in _WORDS.items()}
+BASE_VERBS = _LISTS["base_verbs"]
+_VERBS = BASE_VERBS | _LISTS["further_verbs"]
+VAGUE, NOT_IN_A_TERM = _LISTS["vague"], _LISTS["not_in_a_term"]
+NO_VALUE = _LISTS["no_value"]
 
 _NUMBERING = re.compile(r"^(?:(?:Chapter|Appendix|Section|Part)\s+)?(?:[A-Z]\.)?(?:\d+\.)*\d*\.?\s+(?=\S)")
 _SUFFIX = re.compile(r"\s+[—–|]\s+.*$")

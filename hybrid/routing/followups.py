@@ -71,7 +71,7 @@ _IT = re.compile(
 )
 # "of the K300 matte black?": the words behind a name belong to it where nothing else follows.
 _WHOLE_NAME = r"((?:(?<=of )[Tt]he {0}(?: \w+){{0,2}}(?=[?.]))|(?:\b[Tt]he )?{0})"
-_UNITS = word_set("eur usd gbp chf ghz mhz khz hz kwh kw mw gb mb kb tb ml kg km cm mm")
+_UNITS = word_set("m2 m3 km2 co2 eur usd gbp chf ghz mhz khz hz kwh kw mw gb mb kb tb ml kg km cm mm")
 # What a generator may make of a follow-up: so many tokens and characters, and so much of it from the turns.
 _REWRITTEN_TOKENS, _REWRITTEN, _KNOWN = 96, 400, 0.7
 

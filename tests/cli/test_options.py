@@ -42,6 +42,13 @@ def test_another_command_lists_those_that_mean_something_to_it(command, capsys):
     ]
 
 
+def test_a_domain_that_is_mistyped_is_named(tmp_path, capsys):
+    (tmp_path / "Manuals").mkdir()
+    (tmp_path / "Manuals" / "CURRENT").write_text("000001")
+    assert run(["search", "x", "-d", "manual", "--indexes", str(tmp_path)]) == 4
+    assert "did you mean 'Manuals'?" in capsys.readouterr().err
+
+
 def test_they_stand_before_or_after_what_the_command_takes(capsys):
     for arguments in (["x", "--domain", "nobody"], ["-d", "nobody", "x"], ["--domain=nobody", "x", "--json"]):
         assert run(["search", *arguments]) == 4

@@ -631,7 +631,7 @@ def test_pages_without_text_and_files_without_a_reader_are_told(command, tmp_pat
         "index", write_files(tmp_path / "others", dict.fromkeys(others, "some text")), "-d", "s"
     )
     assert code == 6
-    assert "1 x .eml, 1 x .json, 1 x .log, 1 x .rtf, 1 x .yaml" in told
+    assert "1 x .eml (save as .txt), 1 x .json (save as .jsonl), 1 x .log" in told
 
 
 @pytest.mark.slow

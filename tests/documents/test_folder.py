@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hybrid.config import DocumentSettings
-from hybrid.documents import read, scan, supported_suffixes
+from hybrid.documents import by_suffix, read, scan, supported_suffixes
 from hybrid.errors import UsageError
 from hybrid.types import Document
 
@@ -70,7 +70,17 @@ def test_a_single_file(tmp_path):
     touch(tmp_path, "a.txt", "b.exe")
     assert sources(scan(tmp_path / "a.txt", SETTINGS)) == ["a.txt"]
     (rejected,) = scan(tmp_path / "b.exe", SETTINGS).rejected
-    assert "no reader for a suffix `.exe`" in rejected.reason
+    assert "no reader for a suffix `.exe`; there are" in rejected.reason
+
+
+def test_what_a_file_without_a_reader_can_be_saved_as_is_said(tmp_path):
+    touch(tmp_path, "a.DOC", "b.ods", "c.zip")
+    assert (
+        by_suffix(scan(tmp_path, SETTINGS).unread)
+        == "1 x .doc (save as .docx), 1 x .ods (save as .xlsx), 1 x .zip"
+    )
+    (rejected,) = scan(tmp_path / "a.DOC", SETTINGS).rejected
+    assert "`.DOC` (save as .docx); there are" in rejected.reason
 
 
 def test_links(tmp_path):

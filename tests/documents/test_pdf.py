@@ -141,6 +141,16 @@ def test_a_heading_beside_a_line_of_another_column_is_no_part_of_it(read_one, ma
     assert " ".join(lines) in text.replace("\n", " ") and "\n\nReferences\n\n" in text
 
 
+def test_a_margin_with_headings_of_its_own_is_read_apart(read_one, make_pdf):
+    def column(x, y, *texts):
+        return [(x, y - 17 * at, 12 if text.isupper() else 10, "F1", text) for at, text in enumerate(texts)]
+
+    margin = column(40, 700, "CONTACT", "Jane Doe", "Rome", "SKILLS", "Python")
+    main = column(200, 692, "WORK", "2019 to 2024: ACME", "2015 to 2019: Globex", "SCHOOL", "Rome, 2015")
+    text = read_one("a.pdf", make_pdf([margin + main])).text.replace("\n", " ")
+    assert text.index("Python") < text.index("WORK")
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hybrid.generation.asking import Form, read_question, shortened
+from hybrid.generation.asking import Form, parts_of, read_question, shortened, sides_of
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,24 @@ def test_only_things_that_are_counted_must_be_named_with_their_number(question, 
 def test_one_is_a_count_only_where_it_counts(text, counts):
     wanted = read_question("What is the maximum number of fields?").wanted
     assert bool(wanted.search(text)) is counts
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        ("When is supper and how long is the hall open?", ["When is supper", "how long is the hall open?"]),
+        ("What is E4 and what should I do?", ["What is E4 and what should I do?"]),
+        ("Where is salt and pepper?", ["Where is salt and pepper?"]),
+    ],
+)
+def test_two_questions_at_once_are_taken_apart(question, parts):
+    assert parts_of(question) == parts
+
+
+def test_each_of_two_things_is_looked_for_by_the_property_that_is_compared():
+    assert sides_of("Which is heavier, the A10 or the B20?") == ["a10 weight", "b20 weight"]
+    assert sides_of("Is the A10 or the B20 louder?") == [
+        "Is the A10 or the   louder?",
+        "Is the   or the B20 louder?",
+    ]
+    assert sides_of("How heavy is the A10?") == []

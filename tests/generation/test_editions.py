@@ -7,6 +7,7 @@ import pytest
 from hybrid.generation.asking import read_question
 from hybrid.generation.editions import contradicts, outdated, sisters
 from hybrid.generation.facts import facts_of
+from hybrid.generation.matching import matcher
 from hybrid.generation.prompts import passage_of
 from hybrid.types import Chunk, Hit
 
@@ -18,20 +19,21 @@ def facts(question, *documents):
     asked = read_question(question)
     chunks = [Chunk(source, 0, 0, len(text), text, (title,)) for source, title, text in documents]
     found = [facts_of(asked, passage_of(n, Hit(chunk, 1.0)), 1.0) for n, chunk in enumerate(chunks, 1)]
-    return asked, [fact for own in found for fact in own if not fact.heading]
+    told = [fact for own in found for fact in own if not fact.heading]
+    return asked, told, matcher(asked.words, [fact.wider for fact in told])
 
 
 def test_what_a_newer_edition_says_of_the_same_outdates_the_older_one():
-    assert outdated(*facts("How long may I keep a book?", OLD, NEW)) == [True, False]
+    assert outdated(*facts("How long may I keep a book?", OLD, NEW)) == [1, 0]
 
 
 def test_an_edition_that_is_named_is_not_outdated():
-    assert outdated(*facts("How long could one keep a book in 2021?", OLD, NEW)) == [False, False]
+    assert outdated(*facts("How long could one keep a book in 2021?", OLD, NEW)) == [0, 0]
 
 
 def test_what_the_newer_edition_does_not_speak_of_stays():
     other = (*NEW[:2], "Dogs stay outside.")
-    assert outdated(*facts("How long may I keep a book?", OLD, other)) == [False, False]
+    assert outdated(*facts("How long may I keep a book?", OLD, other)) == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -43,12 +45,12 @@ def test_what_the_newer_edition_does_not_speak_of_stays():
     ],
 )
 def test_versions_share_most_of_their_names(one, other, same):
-    _, (first, second) = facts("What?", ("a.md", one, "It is so."), ("b.md", other, "It is so."))
+    _, (first, second), _ = facts("What?", ("a.md", one, "It is so."), ("b.md", other, "It is so."))
     assert sisters(first.passage, second.passage) is same
 
 
 def test_times_that_differ_contradict_although_they_share_figures():
     early = (*OLD[:2], "The desk is open from 9:00 to 17:00.")
     late = (*NEW[:2], "The desk is open from 10:00 to 18:00.")
-    _, (one, other) = facts("When is the desk open?", early, late)
+    _, (one, other), _ = facts("When is the desk open?", early, late)
     assert contradicts(one, other)

@@ -7,7 +7,7 @@ import pytest
 from hybrid.generation.citations import join_cited, only_quoted
 from hybrid.generation.extracting import extract
 from hybrid.generation.prompts import passage_of
-from hybrid.generation.reckoning import asks_of_all
+from hybrid.generation.reckoning import asks_of_all, file_asked_of
 from hybrid.testing import HashEmbedder
 from hybrid.types import Answer, Arm, Chunk, Hit
 
@@ -239,3 +239,60 @@ def test_of_a_cell_that_says_otherwise_in_another_row_there_is_no_yes_or_no():
     assert records("Is there a lift in Elm Street 2?", *FLATS).startswith("No: ")
     mixed = FLATS[1].replace("lift: no", "lift: yes")
     assert not records("Is there a lift in Elm Street 2?", FLATS[0], mixed).startswith(("Yes", "No"))
+
+
+def file_of(name, *rows):
+    hits = []
+    for number, row in enumerate(rows, start=1):
+        text = "\n".join(f"{field}: {value}" for field, value in row.items())
+        hits.append(Hit(Chunk(f"{name}#{number}", 0, 0, len(text), text, (f"row {number}",)), 0.1))
+    return hits
+
+
+def counted(question, found, rows):
+    own = [passage_of(n, hit) for n, hit in enumerate([*found, *rows], start=1)]
+    passages, beside = own[: len(found)], own[len(found) :]
+    chosen = extract(question, found, passages, HashEmbedder(dimension=256), sentences=2, rows=beside)
+    return join_cited(chosen.cited).text
+
+
+STOCK = file_of("lamps.csv", *({"lamp": f"Brio {n}", "in_stock": n % 3, "state": "ok"} for n in range(1, 7)))
+MACHINES = file_of(
+    "machines.csv", *({"machine": f"M{n}", "state": "broken" if n > 2 else "ok"} for n in range(1, 23))
+)
+
+
+def test_what_is_sold_out_is_counted_though_no_row_was_found():
+    note = Hit(Chunk("a.md", 0, 0, 23, "Lamps hang in the hall.", ("Notes",)), 1.0)
+    assert counted("How many lamps are sold out?", [note], STOCK).endswith("(Our count: 2.)")
+    assert counted("Which lamps are in stock?", [note], STOCK).count("Brio") == 4
+
+
+def test_of_many_rows_the_number_is_told_and_the_first_are_shown():
+    told = counted("How many machines are broken?", MACHINES[:3], MACHINES)
+    assert told.endswith("(Our count: 20, the first of which are shown.)")
+    assert told.count("broken") == 3
+
+
+def test_columns_of_one_row_are_not_taken_from_each_other_where_two_things_are_compared():
+    table = (("Lamp", "price", "trade price"), "Brio tall | 40 EUR | 30 EUR\nLumo | 25 EUR | 19 EUR")
+    assert "10" not in said("How much more does the tall Brio cost than the plain one?", table)[0].text
+
+
+@pytest.mark.parametrize(
+    ("question", "file"),
+    [
+        ("Which boat is the longest?", "fleet/boats.csv#1"),
+        ("How many seats in all?", "rooms.csv#7"),
+        ("Who?", ""),
+    ],
+)
+def test_the_file_that_is_counted_is_told_by_its_name_and_columns(question, file):
+    chunks = [
+        Chunk(source, 0, 0, len(text), text)
+        for source, text in (
+            ("fleet/boats.csv#1", "name: Otter\nlength: 10"),
+            ("rooms.csv#7", "room: Loft\nseats: 14"),
+        )
+    ]
+    assert file_asked_of(question, chunks, []) == file

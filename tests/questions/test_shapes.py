@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -138,6 +140,17 @@ def test_a_table_says_how_it_becomes_lines(tmp_path, name):
     with pytest.raises(UsageError, match="is not JSON lines") as caught:
         load_questions(tmp_path / name)
     assert caught.value.hint.startswith("convert it: ")
+
+
+@pytest.mark.parametrize(("name", "comma"), [("q.csv", ","), ("q.tsv", "\t")])
+def test_the_line_that_is_said_makes_a_question_set_of_a_table(tmp_path, name, comma):
+    (tmp_path / name).write_text(f"\ufeffquestion{comma}answer\nWhich port?{comma}5432\n")
+    with pytest.raises(UsageError) as caught:
+        load_questions(tmp_path / name)
+    said = caught.value.hint.removeprefix("convert it: ").replace("python", sys.executable, 1)
+    subprocess.run(said, shell=True, cwd=tmp_path, check=True)
+    (question,) = load_questions(tmp_path / "data.jsonl")
+    assert (question.text, question.answers) == ("Which port?", ("5432",))
 
 
 @pytest.mark.parametrize(("encoding", "named"), [("utf-16", "UTF-16"), ("utf-16-le", "UTF-16LE")])
