@@ -3,7 +3,6 @@
 import dataclasses
 import gc
 import json
-import os
 import weakref
 from pathlib import Path
 
@@ -212,7 +211,7 @@ def _open_files():
     links = Path("/proc/self/fd")
     if not links.is_dir():
         pytest.skip("this system does not tell which files are open")
-    return {os.readlink(link) for link in list(links.iterdir()) if link.is_symlink()}
+    return {str(link.readlink()) for link in list(links.iterdir()) if link.is_symlink()}
 
 
 def test_a_generation_that_was_replaced_is_let_go_though_somebody_may_still_read_it(domain):
