@@ -87,6 +87,9 @@ def _name_pattern(name: str) -> re.Pattern[str]:
         return re.compile(rf"(?<![\w.]){folded}(?!\w|\.\d\d?(?![\d.])|-[a-z])")
     if folded.isalpha() and len(folded) >= _INFLECTED:
         return re.compile(rf"(?<![\w.]){re.escape(folded.removesuffix('s'))}[a-z]{{0,3}}(?!\w)")
+    thing, _, number = folded.rpartition(" ")
+    if thing and number.isdigit():  # "room 202" is "room: 202" in a record
+        return re.compile(rf"(?<![\w.]){re.escape(thing)}\W{{1,3}}{number}(?!\w|\.\d)")
     return re.compile(rf"(?<![\w.]){as_written(folded)}(?:'?s)?(?!\w|\.\d|-[a-z0-9]{{1,3}}(?!\w))")
 
 
