@@ -35,6 +35,14 @@ def patterns() -> dict[str, Any]:
     return tomllib.loads((resources.files("hybrid.generation") / "patterns.toml").read_text(encoding="utf-8"))
 
 
+def either(patterns: Sequence[str], parts: Mapping[str, str]) -> str:
+    """Return one expression of several, in which names in braces stand for parts."""
+    whole = "|".join(patterns)
+    for name, part in parts.items():
+        whole = whole.replace(f"{{{name}}}", part)
+    return whole
+
+
 def expressions(module: str) -> list[re.Pattern[str]]:
     """Return the expressions of a module in the order of their file; each matches in any case."""
     return [re.compile("|".join(own), re.IGNORECASE) for own in patterns()[module].values()]

@@ -150,7 +150,7 @@ def reckoned(
 
 
 def _is_named(asked: Asked, fact: Quotable, counts: Mapping[str, int] | None) -> bool:
-    """Tell whether a row is of a file all of which is there, and whose columns are called by what is asked."""
+    """Tell whether a row is of a file all of which is there, with a column called by what is asked."""
     file = fact.passage.source.partition("#")[0]
     return bool(counts and file in counts and fact.row and asked.thing) and any(
         asked.thing in content_words(name) for name in (fact.row.columns if fact.row else ())
@@ -496,6 +496,8 @@ def _with_asked(asked: Asked, row: TableRow, place: int) -> tuple[int, ...]:
     others = [
         p for p, name in enumerate(row.columns) if p and p != place and words & set(content_words(name))
     ]
+    if _YEAR.search(row.columns[place]):  # one year is asked for
+        others = []
     return tuple(sorted({place, *others[:1]}))
 
 
