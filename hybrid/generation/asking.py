@@ -127,6 +127,14 @@ class Asked:
     earlier: frozenset[str] = frozenset()
 
     @property
+    def unnamed(self) -> list[str]:
+        """Return the question without the names that tell which document is meant, if more is asked."""
+        if self.earlier or not self.names:
+            return []
+        bare = re.sub(rf"\b(?:{'|'.join(map(re.escape, self.names))})\b", " ", self.text)
+        return [" ".join(bare.split())] if len(content_words(bare)) > 1 else []
+
+    @property
     def with_columns(self) -> str:
         """Return the question and what columns are called that hold what it asks for."""
         return f"{self.text} {self.columns}"

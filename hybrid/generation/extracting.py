@@ -21,6 +21,7 @@ from hybrid.generation.facts import (
     asks,
     distinct_facts,
     facts_of,
+    headed,
     headings_of,
     is_bare,
     lists_in,
@@ -154,7 +155,8 @@ def _extract(
         for fact in facts_of(asked, passage, rank)
     ]
     facts = [fact for fact in facts if not _only_asks(asked, fact)] or facts
-    facts = distinct_facts([fact for fact in facts if not repeats(asked, fact)] or facts)
+    facts = headed(asked, distinct_facts(facts))
+    facts = [fact for fact in facts if not repeats(asked, fact)] or facts
     if not facts:
         return Extract((), 0.0)
     records = list(records_of(rows))

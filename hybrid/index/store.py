@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+import weakref
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from itertools import groupby, islice
@@ -143,6 +144,8 @@ class Store:
         self._read_only = read_only
         added = (_PRINCIPALS, _CONTEXTS_AND_LEFT_OUT, _GLOSSARY)
         self._db = connect(path, _SCHEMA, read_only=read_only, added=added)
+        # a connection and its cache of statements hold each other, and with them the pages that it read
+        weakref.finalize(self, self._db.close)
 
     def close(self) -> None:
         """Close the file."""
