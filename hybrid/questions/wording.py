@@ -11,11 +11,11 @@ from hybrid.text.words import STOP_WORDS, word_set
 from hybrid.types import Document
 
 _WORDS = tomllib.loads((resources.files("hybrid.questions") / "words.toml").read_text(encoding="utf-8"))
-_LISTS = {name: word_set(text) for name, text in _WORDS.items()}
-BASE_VERBS = _LISTS["base_verbs"]
-_VERBS = BASE_VERBS | _LISTS["further_verbs"]
-VAGUE, NOT_IN_A_TERM = _LISTS["vague"], _LISTS["not_in_a_term"]
-NO_VALUE = _LISTS["no_value"]
+LISTS = {name: word_set(text) for name, text in _WORDS.items()}
+BASE_VERBS = LISTS["base_verbs"]
+_VERBS = BASE_VERBS | LISTS["further_verbs"]
+VAGUE, NOT_IN_A_TERM = LISTS["vague"], LISTS["not_in_a_term"]
+NO_VALUE = LISTS["no_value"]
 
 _NUMBERING = re.compile(r"^(?:(?:Chapter|Appendix|Section|Part)\s+)?(?:[A-Z]\.)?(?:\d+\.)*\d*\.?\s+(?=\S)")
 _SUFFIX = re.compile(r"\s+[—–|]\s+.*$")

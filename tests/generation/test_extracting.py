@@ -686,3 +686,17 @@ def test_what_is_replaced_gives_way_although_it_has_more_of_the_question():
         score=0.6,
     )
     assert "two people" in said("May I use a ladder alone?", old, new).split("[1]")[0]
+
+
+def test_what_goes_on_behind_a_limit_is_told_with_it():
+    text = "A course may be left free of charge up to 14 days before. After that half of it is charged."
+    found = said("What do I pay if I leave a course three days before?", hit(text, "Courses"))
+    assert found == f"{text} [1]"
+
+
+def test_a_decision_is_told_with_what_it_is_about():
+    text = (
+        "1. Hall. The roof leaks.\n\n2. Fence. Ole wants a green fence. No decision; members are asked first."
+    )
+    found = said("What was decided about the green fence?", hit(text, source="minutes.txt"))
+    assert "No decision; members are asked first." in found
