@@ -18,7 +18,7 @@ from hybrid.config import WRITER_ROOM, GenerationSettings, Reader, Settings, loa
 from hybrid.errors import ConfigError, UsageError
 from hybrid.files import hash_file, hash_text, valid_utf8
 from hybrid.generation.answering import Answerer
-from hybrid.generation.asking import parts_of, sides_of
+from hybrid.generation.asking import parts_of, read_question, sides_of
 from hybrid.generation.prompts import load_prompts, load_writing_prompt
 from hybrid.generation.reckoning import asks_of_all, file_asked_of
 from hybrid.generation.versions import PromptVersions, version_of
@@ -44,6 +44,8 @@ _NO_FILE = Path(os.devnull)
 _KEPT = 4
 # The greatest of the rows of a file is looked for among so many at the most.
 _RECORDS = 500
+# So many passages of a document that is named are read beside the hits, for so much of their score.
+_NAMED, _BESIDE = 4, 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +216,30 @@ class DomainArm:
         withheld += [question.withheld for question, own in zip(questions, apart, strict=True) for _ in own]
         found = self.retriever.search_all(texts, where=where, exclude=withheld, principals=principals)
         beside = iter(found[len(questions) :])
-        return [
+        hits = [
             with_beside(hits, [next(beside) for _ in own])
             for hits, own in zip(found[: len(questions)], apart, strict=True)
         ]
+        if self.answerer.settings.reader is not Reader.EXTRACTIVE:
+            return hits
+        return [
+            own if question.options else self._with_named(question, own, where, principals)
+            for question, own in zip(questions, hits, strict=True)
+        ]
+
+    def _with_named(
+        self, question: Question, hits: list[Hit], where: Where, principals: Sequence[str] | None
+    ) -> list[Hit]:
+        """Return hits, and the best that are missing of the one document that a question names."""
+        asked = read_question(valid_utf8(question.text))
+        if self.retriever is None or not asked.unnamed:
+            return hits
+        inside = self.retriever.within_named(
+            asked.unnamed[0], asked.names, where=where, exclude=question.withheld, principals=principals
+        )
+        known = {(hit.chunk.source, hit.chunk.start) for hit in hits}
+        further = [hit for hit in inside if (hit.chunk.source, hit.chunk.start) not in known][:_NAMED]
+        return [*hits, *(replace(hit, score=_BESIDE * hit.score) for hit in further)]
 
     def _rows(
         self, question: Question, hits: Sequence[Hit], where: Where, principals: Sequence[str] | None

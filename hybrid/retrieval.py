@@ -124,6 +124,38 @@ class Retriever:
                 stage.set_each(found(questions, hits))
             return hits
 
+    def within_named(
+        self,
+        question: str,
+        named: Sequence[str],
+        *,
+        where: Where = None,
+        exclude: Sequence[str] = (),
+        principals: Sequence[str] | None = None,
+    ) -> list[Hit]:
+        """Return where the one document that has all these names has them, and its best hits.
+
+        None where no document has them, or several have. ``question`` is asked without them: of a report
+        that names the accident on its first page, the page with the figure need not name it again.
+        """
+        filtered = where or principals is not None
+        among = self.index.positions_where(where or {}, principals=principals) if filtered else None
+        withheld = self._positions(exclude)
+        scored = self.index.search_lexical(" ".join(named), 2 * _FIRST, among=among)
+        found = [one.position for one in scored if one.position not in withheld]
+        texts: dict[str, str] = {}
+        chunks = self.index.chunks(found)
+        for chunk in chunks:
+            texts[chunk.source] = f"{texts.get(chunk.source, chunk.source)} {chunk.embedded_text}"
+        wanted = {name.casefold() for name in named}
+        whole = [source for source, text in texts.items() if wanted <= set(_WORD.findall(text.casefold()))]
+        if len(whole) != 1 or "#" in whole[0]:
+            return []
+        meant = {**(where or {}), "source": whole[0]}
+        inside = self.search_all([question], where=meant, exclude=[exclude], principals=principals)[0]
+        head = next(chunk for chunk in chunks if chunk.source == whole[0])
+        return [Hit(head, 1.0), *(hit for hit in inside if hit.chunk.ordinal != head.ordinal)]
+
     def records(
         self,
         source: str,

@@ -67,6 +67,26 @@ def rows(tmp_path_factory, embedder):
     return Retriever(Index.open(folder / "domain"), embedder, RetrievalSettings())
 
 
+@pytest.mark.slow
+def test_what_a_question_names_is_found_in_the_document_that_has_all_of_it(tmp_path, embedder):
+    report = "# Accident at {0}\n\nA Brisa 7 was lost near {0}.\n\n# Weather\n\nGusts reached {1} knots.\n"
+    (tmp_path / "docs").mkdir()
+    for name, gusts in {"Tallow": 11, "Marl": 23}.items():
+        (tmp_path / "docs" / f"{gusts}.md").write_text(report.format(name, gusts))
+    settings = ChunkSettings(max_tokens=24, overlap_tokens=0)
+    Ingestor(tmp_path / "domain", embedder, DocumentSettings(workers=1), settings).ingest(tmp_path / "docs")
+    retriever = Retriever(Index.open(tmp_path / "domain"), embedder, RetrievalSettings())
+
+    asked = "How strong were the gusts?"
+    found = retriever.within_named(asked, ["Brisa", "Marl"])
+    assert {hit.chunk.source for hit in found} == {"23.md"}
+    assert "Marl" in found[0].chunk.text and "23 knots" in found[1].chunk.text
+    assert retriever.within_named(asked, ["Brisa"]) == []  # both have it
+    assert retriever.within_named(asked, ["Tallow", "Marl"]) == []  # none has both
+    assert retriever.within_named(asked, ["Marl"], exclude=["23.md"]) == []
+    assert retriever.within_named(asked, ["Marl"], where={"source": "11.md"}) == []
+
+
 def test_all_rows_of_a_file_are_those_of_this_file_in_their_order(rows):
     found = rows.records("prices.csv#3", most=6)
     assert [hit.chunk.source for hit in found] == [f"prices.csv#{n}" for n in range(1, 7)]

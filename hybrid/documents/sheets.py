@@ -171,29 +171,31 @@ class _Workbook:
         """Append the tables of a sheet, which empty rows part, with the lines above that name them."""
         places = sorted(sheet.rows)
         begins = [n for n, at in enumerate(places) if not n or at > places[n - 1] + 1]
-        table: list[_Row] = []
-        pending: list[str] = []
-        heads, caption = 0, ""
+        table, above, pending = list[_Row](), list[_Row](), list[str]()
+        heads, caption, columns = 0, "", set[int]()
         for begin, stop in pairwise([*begins, len(places)]):
             part = places[begin:stop]
-            first = next((n for n, at in enumerate(part) if _filled(sheet.rows[at]) > 1), -1)
-            if first < 0:
-                self._put(table, heads, caption)
-                table, pending = [], [text for at in part for text in sheet.rows[at].values() if text]
-                self._builder.add(BlockKind.PARAGRAPH, "\n".join(pending))
-                continue
+            first = next((n for n, at in enumerate(part) if _filled(sheet.rows[at]) > 1), len(part))
             names = [text for at in part[:first] for text in sheet.rows[at].values() if text]
             part = part[first:]
             rows = [sheet.rows[at] for at in part]
+            if not rows:
+                self._put(table, heads, caption)
+                table, pending = [], names if len(names) < 3 else []
+                self._builder.add(BlockKind.PARAGRAPH, "\n".join(names))
+                continue
             bold = next((n for n, at in enumerate(part) if at not in sheet.bold), 0)
             marked = min(bold, _MOST_HEADS) if part[-1] not in sheet.bold else 0
             found = max(count_heads(_grid(rows[:40])), marked, part[0] in sheet.heads)
-            if table and heads and not found and not names and set().union(*rows) <= set().union(*table):
-                table += rows  # the same columns go on below an empty row
+            # the same columns go on below an empty row, or below the name of a group
+            goes_on = heads and not found and set().union(*rows) <= columns
+            if table and goes_on and not names:
+                table += rows
                 continue
             self._put(table, heads, caption)
-            table, heads, caption = rows, found, " ".join((names or pending[:_MOST_HEADS])[-2:])
-            pending = []
+            table, heads = ([*above, *rows], heads) if goes_on else (rows, found)
+            above, columns = table[:heads], set().union(*table)
+            caption, pending = " ".join((names or pending)[-2:]), []
             for name in names:
                 self._builder.add(BlockKind.PARAGRAPH, name)
         self._put(table, heads, caption)
@@ -213,6 +215,8 @@ def _below(root: Element | None, name: str) -> list[Element]:
 
 def _text(element: Element) -> str:
     """Return the text of a cell without the reading aids above its characters."""
+    if len(element) == 1 and local(element[0]) == "t":  # most of them
+        return one_line(raw_text(element[0]))
     line = RunText()
     for one in element.iter("{*}t"):
         run = one.getparent()

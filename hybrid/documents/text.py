@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain, product
+from itertools import chain, pairwise, product
 
 from lxml import etree
 
@@ -26,7 +26,7 @@ _BARS = re.compile(r"={2,}(?: +={2,})+")
 _DASHES = re.compile(r" *-{2,}(?: +-{2,})+")
 _DRAWN = str.maketrans("│┃║─━═┌┬┐├┼┤└┴┘┏┳┓┣╋┫┗┻┛╔╦╗╠╬╣╚╩╝╒╤╕╞╪╡╘╧╛", "|||---" + "+" * 36)
 # how a cell of AsciiDoc begins: how many columns or rows it spans, how it is set, the bar
-_CELL = re.compile(r"(?<!\\)(?:(?<!\S)(?:(\d*)(?:\.\d+)?([+*]))?[<^>]?(?:\.[<^>])?[adehlmsv]?)?\|")
+_CELL = re.compile(r"(?<!\\)(?:(?<!\S)(?:(\d{0,3})(?:\.\d{1,3})?([+*]))?[<^>]?(?:\.[<^>])?[adehlmsv]?)?\|")
 _ATTRIBUTES = re.compile(r"\[.*\]")
 # colours and links of a terminal, and letters that a printer was to strike twice
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-B])")
@@ -79,35 +79,32 @@ def _paged(text: str) -> tuple[list[str], dict[int, str]]:
     for part in text.split("\f"):
         added = clean(part).split("\n")
         # a form feed stands on a line of its own, or at the end of one
-        lines = lines[:-1] if lines and not lines[-1] else lines
+        if lines and not lines[-1]:
+            lines.pop()
+            pages[-1] = pages[-1][:-1]
         pages.append(range(len(lines), len(lines) + len(added)))
         lines += added
     heads: dict[int, str] = {}
     for turn, step in product(range(_HEADS_A_PAGE), (1, -1)):
-        edges = [
-            next((at for at in page[::step] if lines[at].strip() and at not in heads), -1) for page in pages
-        ]
-        shown = [
-            {line, _counted_from(number, line)}
-            for number, line in enumerate(" ".join(lines[at].split()) if at >= 0 else "" for at in edges)
-        ]
-        counts = Counter(chain.from_iterable(shown))
-        least = max(2, sum(at >= 0 for at in edges) // 2)
-        heads |= {
-            at: lines[at]
-            for at, forms in zip(edges, shown, strict=True)
-            if at >= 0 and any(counts[form] > least - (turn == 0) for form in forms)
-        }
-    for page in pages[1:]:
-        above = next((at for at in range(page[0] - 1, -1, -1) if lines[at].strip() and at not in heads), -1)
-        below = next((at for at in page if lines[at].strip() and at not in heads), -1)
-        if (
-            min(above, below) >= 0
-            and lines[below].strip()[0].islower()
-            and lines[above].rstrip()[-1] not in ".:;!?"
-        ):
+        forms: dict[int, set[str]] = {}
+        for number, page in enumerate(pages):
+            if (at := _edge(lines, page[::step], heads)) >= 0:
+                line = " ".join(lines[at].split())
+                forms[at] = {line, _counted_from(number, line)} if len(line) < _TITLE_LENGTH else set()
+        counts = Counter(chain.from_iterable(forms.values()))
+        least = max(2, len(forms) // 2) - (turn == 0)
+        heads |= {at: lines[at] for at in forms if any(counts[form] > least for form in forms[at])}
+    for page, following in pairwise(pages):
+        above, below = _edge(lines, page[::-1], heads), _edge(lines, following, heads)
+        ends = min(above, below) < 0 or lines[above].rstrip()[-1] in ".:;!?"
+        if not ends and lines[below].strip()[0].islower():
             heads |= {at: heads.get(at, "") for at in range(above + 1, below)}
     return lines, heads
+
+
+def _edge(lines: list[str], page: range, heads: dict[int, str]) -> int:
+    """Return the first line of a page that says something, -1 where none does."""
+    return next((at for at in page if lines[at].strip() and at not in heads), -1)
 
 
 def _counted_from(page: int, line: str) -> str:
@@ -200,13 +197,15 @@ class _Splitter:
         first = next((at for at in range(index + 1, end) if self._lines[at]), end)
         marks = list(_CELL.finditer(body := "\n".join(self._lines[first:end])))
         cells: list[str | None] = []
-        for mark, stop in zip(marks, [*(mark.start() for mark in marks[1:]), len(body)], strict=True):
+        before = body[: marks[0].start()] if marks else body
+        self._builder.add(BlockKind.PARAGRAPH, before, line=index + 2)
+        for mark, stop in zip(marks, [*(mark.start() for mark in marks[1:]), len(body)], strict=False):
             cells.append(body[mark.end() : stop].replace("\\|", "|"))
             times = min(int(mark[1] or 1), _MOST_SPANNED) - 1 if mark[2] else 0
             cells += [None if mark[2] == "+" else cells[-1]] * times
         said = re.search(r"cols=(?:\"([^\"]*)\"|([^,\]]*))", " ".join(above))
         counts = [part.partition("*") for part in re.split("[,;]", (said[1] or said[2]))] if said else []
-        width = sum(int(count) if sign and count.isdecimal() else 1 for count, sign, _ in counts)
+        width = sum(int(count[:3]) if sign and count.isdecimal() else 1 for count, sign, _ in counts)
         width = min(width, _MOST_SPANNED) or max(1, len(_CELL.findall(self._lines[first])))
         has_head = "header" in " ".join(above) or (first + 1 < end and not self._lines[first + 1])
         rows = [cells[at : at + width] for at in range(0, len(cells), width)]
@@ -243,8 +242,8 @@ class _Splitter:
             elif parts[-1]:
                 heads = len(parts) if 0 < number < len(lines) - 1 and "=" in line else heads
                 parts.append([])
-        if is_grid and len(parts) == 3 and _are_rows(parts[1], surely=bool(heads)):
-            # as databases draw it: no rule between the rows
+        # as databases draw it, without rules between the rows, unless a cell may go on in the next line
+        if is_grid and len(parts) == 3 and all(all(row) if heads else row[0] for row in parts[1]):
             is_grid, heads = False, len(parts[0])
         rows: list[list[str | None]] = []
         for part in filter(None, parts):
@@ -255,11 +254,6 @@ class _Splitter:
                 both = zip(rows[-1], cells, strict=True)
                 rows[-1] = [f"{above or ''} {cell or ''}".strip() for above, cell in both]
         self._builder.add_table(rows, heads=heads, line=self._stretch_line)
-
-
-def _are_rows(lines: list[list[str | None]], *, surely: bool) -> bool:
-    """Return whether lines between two rules are rows and not the lines of the cells of one."""
-    return len(lines) > 1 and all(all(cells) if surely else cells[0] for cells in lines)
 
 
 def _cut(line: str, runs: list[tuple[int, int]], *, is_grid: bool) -> list[str | None]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from hybrid.generation.matching import everyday, patterns
+from hybrid.generation.matching import either, everyday, patterns
 from hybrid.text.dates import MONTHS
 from hybrid.text.identifiers import QUARTER, identifiers
 from hybrid.text.numbers import SMALL_NUMBERS, Quantity, quantities
@@ -34,27 +34,19 @@ _SPOKEN = "|".join(
 COUNT = rf"(?:\d[\d.,]*|\b(?:{_SPOKEN})\b)"
 
 
-def _either(patterns: Sequence[str], parts: Mapping[str, str]) -> str:
-    """Return one expression of several, in which names in braces stand for parts."""
-    whole = "|".join(patterns)
-    for name, part in parts.items():
-        whole = whole.replace(f"{{{name}}}", part)
-    return whole
-
-
 @lru_cache(maxsize=1)
 def _asks() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], re.Pattern[str]]], list[tuple[str, str]]]:
     """Return how forms of answers are asked for, what kinds of things are and look like, and columns."""
     table = patterns()
     parts = {"spoken": _SPOKEN, "count": COUNT, "months": "|".join(MONTHS)}
     for name, own in table["parts"].items():
-        parts = {name: _either(own, parts), **parts}
-    forms = "|".join(f"(?P<{one['form']}>{_either(one['asks'], {})})" for one in table["forms"])
+        parts = {name: either(own, parts), **parts}
+    forms = "|".join(f"(?P<{one['form']}>{either(one['asks'], {})})" for one in table["forms"])
     kinds = [
-        (re.compile(_either(one["asks"], {})), re.compile(_either(one["found"], parts), re.IGNORECASE))
+        (re.compile(either(one["asks"], {})), re.compile(either(one["found"], parts), re.IGNORECASE))
         for one in table["kinds"]
     ]
-    return re.compile(forms), kinds, [(_either(one["asks"], {}), one["names"]) for one in table["columns"]]
+    return re.compile(forms), kinds, [(either(one["asks"], {}), one["names"]) for one in table["columns"]]
 
 
 # "How many WEEKS": what is counted must be said, not only a number.
@@ -133,6 +125,14 @@ class Asked:
     sides: tuple[str, ...] = ()
     last: str = ""
     earlier: frozenset[str] = frozenset()
+
+    @property
+    def unnamed(self) -> list[str]:
+        """Return the question without the names that tell which document is meant, if more is asked."""
+        if self.earlier or not self.names:
+            return []
+        bare = re.sub(rf"\b(?:{'|'.join(map(re.escape, self.names))})\b", " ", self.text)
+        return [" ".join(bare.split())] if len(content_words(bare)) > 1 else []
 
     @property
     def with_columns(self) -> str:

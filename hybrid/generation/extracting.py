@@ -21,6 +21,7 @@ from hybrid.generation.facts import (
     asks,
     distinct_facts,
     facts_of,
+    headed,
     headings_of,
     is_bare,
     lists_in,
@@ -61,6 +62,8 @@ from hybrid.types import CELLS, Hit, Span
 _NEAR_BEST = 0.9
 # Of two questions at once the one may be answered by a weaker sentence than the other.
 _OF_SEVERAL = 0.75
+# What goes on in the entry of a diary or of minutes may be as much weaker.
+_OF_ENTRY = 0.7
 # What has the kind of thing asked for, which the best sentence beside it lacks, may be so much weaker.
 _HAS_KIND = 0.75
 # In one paragraph it is of the same thing.
@@ -83,7 +86,9 @@ _LONGEST_LIST, _LONGEST_PART = 120, 60
 _HEADED, _ABOUT, _STEPWISE = 0.8, 0.3, 0.3
 _PAIR = re.compile(r"\b(?:the two|both)\b")
 # What each is for stands beside it.
-(_POINTS, _LIMIT, _OPEN, _BUT, _PAST, _TURNED, _THAN, _AGAINST, _HAS, _ALLOWS) = expressions("extracting")
+(_CONTINUES, _POINTS, _LIMIT, _OPEN, _BUT, _PAST, _TURNED, _THAN, _AGAINST, _HAS, _ALLOWS) = expressions(
+    "extracting"
+)
 _JOINED = re.compile(r",\s|\b(?:and|or|und|oder)\s")
 _DENIED = re.compile(r"\b(?:not|no|never|cannot|neither)\b|n't\b", re.IGNORECASE)
 _BARE_ENTRY = 3
@@ -150,7 +155,8 @@ def _extract(
         for fact in facts_of(asked, passage, rank)
     ]
     facts = [fact for fact in facts if not _only_asks(asked, fact)] or facts
-    facts = distinct_facts([fact for fact in facts if not repeats(asked, fact)] or facts)
+    facts = headed(asked, distinct_facts(facts))
+    facts = [fact for fact in facts if not repeats(asked, fact)] or facts
     if not facts:
         return Extract((), 0.0)
     records = list(records_of(rows))
@@ -307,8 +313,12 @@ def _sentences(
     chosen = [best]
     covered = words.held(f"{best.text} {best.around}")
     for fact, score in zip(ranked[1:], scores[1:], strict=True):
-        if len(chosen) == most or score < (_OF_SEVERAL if asked.several else _NEAR_BEST) * scores[0]:
+        of_entry = fact.term and fact.term == best.term and fact.above == best.text
+        least = _OF_ENTRY if of_entry else _OF_SEVERAL if asked.several else _NEAR_BEST
+        if len(chosen) == most or score < _OF_ENTRY * scores[0]:
             break
+        if score < least * scores[0]:
+            continue
         adds = words.held(f"{fact.text} {fact.around}") - covered
         if adds and fact.row is None:
             chosen.append(fact)
@@ -382,6 +392,9 @@ def _cite(asked: Asked, fact: Quotable, words: Matcher, verdict: str = "") -> Ci
     if text.rstrip().endswith(":") and (behind := _behind(passage, span)):
         span = Span(span.start, behind.end)
         text = passage.text[span.start - passage.span.start : span.end - passage.span.start]
+    if asked.amounts and not verdict and (goes_on := _goes_on(passage, span)):
+        span = Span(span.start, goes_on.end)
+        text = passage.text[span.start - passage.span.start : span.end - passage.span.start]
     text = unwrapped(text)
     lead = _lead(asked, fact, text)
     text = quoted(asked, text, f"{headings_of(passage)} {lead}", words, room=LONGEST - len(lead.split()))
@@ -408,6 +421,13 @@ def _lead(asked: Asked, fact: Quotable, text: str) -> str:
             if names_held([name], heading):
                 return heading
     return ""
+
+
+def _goes_on(passage: Passage, span: Span) -> Span | None:
+    """Return the sentence behind that says what holds from the limit of this one on, if there is one."""
+    rest = passage.text[span.end - passage.span.start :]
+    found = _CONTINUES.match(rest)
+    return Span(span.end, span.end + found.end()) if found else None
 
 
 def _behind(passage: Passage, span: Span) -> Span | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hybrid.generation.asking import Asked, Form
-from hybrid.generation.matching import patterns
+from hybrid.generation.matching import names_held, patterns
 from hybrid.generation.prompts import Passage
 from hybrid.text.identifiers import identifiers
 from hybrid.text.numbers import quantities
@@ -20,6 +20,8 @@ from hybrid.types import CELLS, Span
 
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
 _LABEL_WORDS, _PAIR_WORDS = 4, 8
+# A value of more words that ends as one is a sentence.
+_SENTENCE = 5
 # What is longer is quoted by its sentences.
 LONGEST = 30
 _MARK = re.compile(r"\(?\d{1,2}[.)]")
@@ -34,6 +36,7 @@ _NUMBERING = re.compile(
 # A question of the document itself, and an answer that says nothing alone.
 _ASKS = re.compile(r"\?[\"”’')\]]*\s*\Z")
 _BARE = re.compile(r"(?:(?:answer|antwort):\s*)?(?:yes|no|ja|nein)\W*", re.IGNORECASE)
+_NOT = re.compile(r"\b(?:not|never|nicht)\b|n['’]t\b", re.IGNORECASE)
 _CHOOSES = re.compile(r"\b(?:or|oder)\b", re.IGNORECASE)
 _CODED = re.compile(r"(?P<code>[A-Z][\w-]*\d[\w-]*)\b(?!\.\d)")
 _CODE = re.compile(r"\n[ \t]*[^\W\d_A-Z]|^#", re.ASCII)
@@ -48,7 +51,10 @@ _RANGES = [
 
 @dataclass(frozen=True, slots=True)
 class Quotable:
-    """What one can quote: a sentence, an item, a row, or the heading of what follows it."""
+    """What one can quote: a sentence, an item, a row, or the heading of what follows it.
+
+    ``head`` are the entries of its document that have names of the question, where it is of a form as well.
+    """
 
     passage: Passage
     span: Span
@@ -60,12 +66,13 @@ class Quotable:
     heading: bool = False
     term: str = ""
     whole: bool = False
+    head: str = ""
     met: tuple[int, ...] = ()
 
     @property
     def around(self) -> str:
         """Return the headings above it, and the sentence or caption that it hangs on."""
-        return f"{headings_of(self.passage)} {self.term} {self.above}"
+        return f"{headings_of(self.passage)} {self.head} {self.term} {self.above}"
 
     @property
     def of_kind(self) -> str:
@@ -77,7 +84,7 @@ class Quotable:
     def wider(self) -> str:
         """Return it with the title above it, and with what it hangs on; of a row all cells."""
         text = f"{self.row.columns[0]} {self.row.sentence()}" if self.row else self.text
-        return f"{self.passage.title}: {self.term} {self.above} {text}"
+        return f"{self.passage.title}: {self.head} {self.term} {self.above} {text}"
 
     @property
     def alone(self) -> str:
@@ -96,7 +103,8 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
     before, term, first, ended, labelled, coded, marked, lead = "", "", "", 0, "", "", False, ""
     for saying, of_item in _split(told):
         entry = None if saying.row else FIELD.fullmatch(saying.text)
-        said = entry["value"] if entry and first else saying.text  # an entry of a form may be empty
+        # an entry of a form may be empty, and the name of the next one stand behind it
+        said = entry["value"].rpartition(":")[2] if entry and first else saying.text
         if not any(map(str.isalnum, said)) or _is_above(saying, passage):
             continue
         if of_item or labelled:  # of an item, and of no other one
@@ -180,6 +188,36 @@ def aligned(facts: Sequence[Quotable]) -> list[Quotable]:
             )
             found[place] = replace(fact, row=row)
     return found
+
+
+def headed(asked: Asked, facts: Sequence[Quotable]) -> list[Quotable]:
+    """Return facts in which entries know the head of their form.
+
+    What a document has one of, its engine or its owner, is that of what the document is about.
+    """
+    names = [_name_of(fact) for fact in facts]
+    values: dict[tuple[str, str], set[str]] = {}
+    heads: dict[str, dict[str, None]] = {}
+    for fact, name in zip(facts, names, strict=True):
+        values.setdefault((fact.passage.source, name), set()).add(fact.text)
+        if name and names_held(asked.names, fact.text):
+            heads.setdefault(fact.passage.source, {})[fact.text] = None
+    found = list(facts)
+    for place, (fact, name) in enumerate(zip(facts, names, strict=True)):
+        source = fact.passage.source
+        once = name and len(values[source, name]) == 1 and not any(map(str.isdigit, name))
+        if once and source in heads:
+            found[place] = replace(fact, head=" ".join(heads[source]))
+    return found
+
+
+def _name_of(fact: Quotable) -> str:
+    """Return the name of an entry of a form."""
+    entry = None if fact.row else FIELD.fullmatch(fact.text)
+    value = entry["value"] if entry else ""
+    if entry is None or (value.endswith((".", "!", "?")) and len(value.split()) > _SENTENCE):
+        return ""
+    return entry["name"].strip().lower()
 
 
 def _lead_in(text: str) -> str:
@@ -400,8 +438,13 @@ def _tells(asked: Asked, heading: str) -> bool:
 def repeats(asked: Asked, fact: Quotable) -> bool:
     """Tell whether a heading, or a fact with a name of the question, only says again what is asked."""
     text = fact.row.sentence() if fact.row else fact.text
-    if not fact.row and asked.form is not Form.POLAR and (entry := FIELD.fullmatch(text)):
-        text = entry["value"] or text  # the name of an entry is no answer
+    if _NOT.search(text) and not _NOT.search(asked.text):  # "Not decided: the price" says more than is asked
+        return False
+    there = set(content_words(asked.text))
+    entry = None if fact.row or asked.form is Form.POLAR else FIELD.fullmatch(text)
+    if entry and names_held(asked.names, entry["value"]) and there.issuperset(content_words(entry["value"])):
+        # of "Aircraft: Cessna 172" a question on the Cessna says all but what it is called
+        return not (asked.wanted and asked.wanted.search(entry["name"]))
     bare = _without_codes(asked, text)
     named = asked.wanted is not None and bare != text
     chosen = asked.form is Form.POLAR or _CHOOSES.search(asked.text)
@@ -409,7 +452,7 @@ def repeats(asked: Asked, fact: Quotable) -> bool:
         return False
     if not named and (chosen or fact.whole or _ENDS.search(text)):
         return False
-    return set(content_words(asked.text)).issuperset(content_words(f"{fact.term} {text}"))
+    return there.issuperset(content_words(f"{fact.term} {text}"))
 
 
 def asks(text: str) -> bool:

@@ -35,6 +35,14 @@ def patterns() -> dict[str, Any]:
     return tomllib.loads((resources.files("hybrid.generation") / "patterns.toml").read_text(encoding="utf-8"))
 
 
+def either(patterns: Sequence[str], parts: Mapping[str, str]) -> str:
+    """Return one expression of several, in which names in braces stand for parts."""
+    whole = "|".join(patterns)
+    for name, part in parts.items():
+        whole = whole.replace(f"{{{name}}}", part)
+    return whole
+
+
 def expressions(module: str) -> list[re.Pattern[str]]:
     """Return the expressions of a module in the order of their file; each matches in any case."""
     return [re.compile("|".join(own), re.IGNORECASE) for own in patterns()[module].values()]
@@ -87,6 +95,9 @@ def _name_pattern(name: str) -> re.Pattern[str]:
         return re.compile(rf"(?<![\w.]){folded}(?!\w|\.\d\d?(?![\d.])|-[a-z])")
     if folded.isalpha() and len(folded) >= _INFLECTED:
         return re.compile(rf"(?<![\w.]){re.escape(folded.removesuffix('s'))}[a-z]{{0,3}}(?!\w)")
+    thing, _, number = folded.rpartition(" ")
+    if thing and number.isdigit():  # "room 202" is "room: 202" in a record
+        return re.compile(rf"(?<![\w.]){re.escape(thing)}\W{{1,3}}{number}(?!\w|\.\d)")
     return re.compile(rf"(?<![\w.]){as_written(folded)}(?:'?s)?(?!\w|\.\d|-[a-z0-9]{{1,3}}(?!\w))")
 
 
@@ -132,7 +143,8 @@ def respelled(question: str, texts: Sequence[str]) -> str:
         for own in content_words(word):
             there.setdefault(own, word)
     begun = {_begun(own) for own in there}
-    joined = fold(" ".join(texts))
+    written = " ".join(texts)
+    joined = fold(written)
 
     def mended(match: re.Match[str]) -> str:
         word = match.group()
@@ -142,8 +154,11 @@ def respelled(question: str, texts: Sequence[str]) -> str:
             and question[match.end() + 1 : match.end() + 2].isalnum()
         ):
             return word  # a part of a code
-        if _SHORT.fullmatch(word) and not word.isdigit() and not _name_pattern(word).search(joined):
-            return _explained(word, joined)
+        if _SHORT.fullmatch(word) and not word.isdigit():
+            # "us" is no country
+            known = re.search(rf"\b{word}\b", written) if fold(word) in _NAMED_ALSO else None
+            if not known and (fold(word) in _NAMED_ALSO or not _name_pattern(word).search(joined)):
+                return _explained(word, joined)
         if len(own) != 1 or own[0] in there:
             return word
         if _begun(own[0]) in begun and any(inflected(own[0], other) for other in there):

@@ -16,6 +16,7 @@ from typing import Any
 
 from hybrid.errors import ConfigError
 from hybrid.files import hash_text
+from hybrid.generation.matching import either, patterns
 from hybrid.text.rows import Saying, heads, markdown, sayings
 from hybrid.text.sentences import pieces
 from hybrid.types import Chunk, Hit, Message, MessageRole, Span
@@ -338,40 +339,10 @@ def _with_a_part(passages: list[Passage], hit: Hit, measure: Measure, budget: in
 # Where a small model begins to talk to itself.
 STOP = ("\nQuestion:", "\nAnswer:", "\nPassage", "<passage", "</passage", "\n\n\n")
 _DECLINED = ("i don't know", "i do not know", "das weiß ich nicht", "ich weiß es nicht", "ich weiß nicht")
-_SOURCE = (
-    r"(?:(?:any of )?(?:the|these|your) )?(?:(?:given|provided|supplied|retrieved|above|following|numbered"
-    r"|indexed) )?(?:passages?|documents?|contexts?|sources?|texts?|excerpts?|search results|information"
-    r"|materials?)(?: (?:provided|given|above|\d{1,2}))*"
-)
-_GERMAN_SOURCE = r"(?:passagen?|textstellen?|texte?n?|dokumenten?|quellen?|unterlagen|angaben|informationen)"
-_SAY = r"(?:say|state|mention|specify|answer|address|indicate|tell|explain|discuss|cover|reveal)"
-_SAID = (
-    r"(?:stated|mentioned|specified|given|provided|covered|discussed|answered|addressed|available|found"
-    r"|listed|included)"
-)
-# What else somebody says who does not know, about the passages or about what can be answered; not "the
-# warranty does not cover leaks", which is an answer.
+# What else somebody says who does not know, about the passages or about what can be answered.
+_TOLD = patterns()["declining"]
 _DECLINES = re.compile(
-    rf"(?:(?:(?:however|unfortunately|sorry|i(?:'m| am) (?:very )?(?:sorry|afraid)|i apologi[sz]e|leider"
-    rf"|(?:based on|according to) {_SOURCE})[,.:;]? )(?:but )?(?:that )?)*"
-    rf"(?:{_SOURCE} (?:(?:do|does|did) ?(?:not|n't)|never) (?:\w+ )?(?:{_SAY}\b"
-    r"|(?:contain|provide|include|give|have) (?:\w+ ){0,3}(?:information|details?|answers?|mention)\b)"
-    rf"|(?:none of|nothing in|no) {_SOURCE} (?:\w+ )?{_SAY}s?\b"
-    rf"|there (?:is|was) (?:no (?:mention|information) (?:of|on|about|regarding|in)\b"
-    rf"|(?:no|not enough|insufficient) (?:\w+ )?(?:information|answer)\b.*{_SOURCE})"
-    rf"|no (?:\w+ )?(?:information|answer|details?|mention)\b.*(?:{_SOURCE}|(?:is|was|are|were) {_SAID}\b)"
-    rf"|.{{1,80}}? (?:is|are|was|were) not (?:\w+ )?{_SAID}\b.*{_SOURCE}"
-    rf"|not (?:{_SAID}|enough information)\b"
-    r"|i (?:do not|don't) have (?:\w+ ){0,2}(?:information|details?|answers?)\b"
-    r"|i (?:cannot|can't|could not|couldn't|(?:am|was|are|were) (?:unable|not able) to) (?:\w+ )?"
-    r"(?:answer|find|determine|tell|say|provide|confirm|verify|help)\b"
-    r"|(?:(?:beantworten|enthalten|sagen|nennen|erwähnen) )?(?:diese |die |in den |aus den )?"
-    rf"{_GERMAN_SOURCE} .*\b(?:nicht|nichts|keinen?)\b"
-    r"|(?:das|es|dies|.{1,60}?) (?:wird|steht|ist|geht) .*\bnicht .*"
-    rf"(?:genannt|angegeben|erwähnt|beantwortet|{_GERMAN_SOURCE}|hervor)"
-    r"|(?:dazu |darüber |hierzu )?(?:gibt es|finden? (?:sich|ich)|liegen|steht) (?:dazu |hier )?"
-    r"(?:keine|nichts)\b|keine (?:angaben?|informationen?|antwort)\b|nicht (?:angegeben|genannt|erwähnt))",
-    re.IGNORECASE,
+    either([f"{_TOLD['before']}(?:{'|'.join(_TOLD['says'])})"], _TOLD["parts"]), re.IGNORECASE
 )
 _SORRY = re.compile(r"(?:i'm |i am )?(?:very )?sorry[.!]?|unfortunately[.!]?|leider[.!]?", re.IGNORECASE)
 _TURNS = re.compile(r"\b(?:but|however|although|though|aber|jedoch|allerdings)\b", re.IGNORECASE)

@@ -127,7 +127,11 @@ def reckoned(
     arithmetic = bool(_CHANGE.search(lowered) or _SUM.search(lowered))
     best = max(rows, key=lambda place: scores[place])
     near = sorted(
-        (own for own in _tables(facts) if max(scores[p] for p in own) >= _NEAR * max(scores)),
+        (
+            own
+            for own in _tables(facts)
+            if max(scores[p] for p in own) >= _NEAR * max(scores) or _is_named(asked, facts[own[0]], counts)
+        ),
         key=lambda own: -max(scores[place] for place in own),
     )
     # what is counted is told by all words of the question, wherever its table was found
@@ -143,6 +147,14 @@ def reckoned(
         table = next([facts[p] for p in own] for own in near if best in own)
         return _arithmetic(asked, lowered, facts[best], table, words)
     return _of_last(asked, facts[best]) if scores[best] == max(scores) else None
+
+
+def _is_named(asked: Asked, fact: Quotable, counts: Mapping[str, int] | None) -> bool:
+    """Tell whether a row is of a file all of which is there, with a column called by what is asked."""
+    file = fact.passage.source.partition("#")[0]
+    return bool(counts and file in counts and fact.row and asked.thing) and any(
+        asked.thing in content_words(name) for name in (fact.row.columns if fact.row else ())
+    )
 
 
 def _tables(facts: Sequence[Quotable]) -> list[list[int]]:
@@ -332,10 +344,14 @@ def _all_that(
     things = {thing, f"{thing}e"}  # the stem of codes is cod
     of = next((p for p, name in enumerate(rows[0].columns) if things & set(content_words(name))), None)
     above = set(content_words(f"{table[0].passage.source} {table[0].around}"))
-    if (of is None and not things & above) or (of and any(figure(row.cells[of]) for row in rows)):
+    # "which suites" may be told by a cell: type: suite
+    plural = best and asked.lists and re.match(r"(?:which|what) \w+s\b", asked.last.lower())
+    told_in = {word for row in rows for cell in row.cells for word in content_words(cell) if plural}
+    if (of is None and not things & (above | told_in)) or (of and any(figure(row.cells[of]) for row in rows)):
         return None
     # what stands above all rows tells none from another
-    alike = not asked.names and all((things | above) & own.keys() for own in words.forms)
+    named = of is not None or bool(things & above)
+    alike = named and not asked.names and all((things | above) & own.keys() for own in words.forms)
     kept = [fact for fact in table if alike] or [fact for fact in _kept(table) if fact.in_range >= 0]
     kept = sorted(kept, key=lambda fact: (len(fact.passage.source), fact.passage.source, fact.span.start))
     if not kept or (not asked.counted and (len(kept) > _LISTED or not kept[0].met)):
@@ -426,7 +442,8 @@ def _measured(asked: Asked, rows: Sequence[TableRow], meant: set[str], base: str
         kinds = {kind for row in rows for kind in _kinds(f"{row.cells[place]} {rows[0].columns[place]}")}
         told = own.union(*(content_words(property_of(kind)) for kind in kinds))
         said = bool(told & meant)
-        worth[place] = said + 0.5 * len(own & asked_words) - 0.01 * place
+        named = 2.0 * bool(asked.codes & own)
+        worth[place] = said + named + 0.5 * len(own & asked_words) - 0.01 * place
     best = max(worth, key=lambda place: worth[place], default=None)
     if best is None:
         return None
@@ -479,6 +496,8 @@ def _with_asked(asked: Asked, row: TableRow, place: int) -> tuple[int, ...]:
     others = [
         p for p, name in enumerate(row.columns) if p and p != place and words & set(content_words(name))
     ]
+    if _YEAR.search(row.columns[place]):  # one year is asked for
+        others = []
     return tuple(sorted({place, *others[:1]}))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from hybrid.generation.asking import COUNT, Asked, Form
 from hybrid.generation.editions import outdated
-from hybrid.generation.facts import FIELD, Quotable, section_of, telling_heading
+from hybrid.generation.facts import Quotable, section_of, telling_heading
 from hybrid.generation.matching import Matcher, expressions, names_held
 from hybrid.models import Embedder
 from hybrid.models.choosing import Offered, load_chooser
@@ -39,8 +38,6 @@ BELOW_HEADING = 0.9
 # A name that stands in the document but not with the fact counts for so much.
 _ELSEWHERE = 0.7
 _CODED = 1.5
-# A value of more words that ends as one is a sentence.
-_SENTENCE = 5
 _NUMBER = re.compile(rf"\b{COUNT}", re.IGNORECASE)
 # Where one thing is asked for a whole list is rarely it, where things are listed it is.
 
@@ -65,7 +62,7 @@ def weigh(
     compared = embedder.embed_documents([facts[place].alone for place in best])
     # a follow-up is asked in its own words, and is about what the question before it was
     told = [asked.text, *([asked.last] if asked.earlier else [])]
-    alike = compared @ embedder.embed_queries([*told, *_bare(asked)]).T
+    alike = compared @ embedder.embed_queries([*told, *asked.unnamed]).T
     cosines = _spread(alike[:, : len(told)].mean(1), best, len(facts))
     # what is asked of a document whose names all are there can be told without them
     near = {source: len(names_held(asked.names, text)) for source, text in sources.items()}
@@ -82,14 +79,6 @@ def _spread(found: Scores, places: NDArray[np.intp], size: int) -> Scores:
     values = np.full(size, float(found.min()))
     values[places] = found
     return values
-
-
-def _bare(asked: Asked) -> list[str]:
-    """Return the question without its names, where it then still asks for something."""
-    if asked.earlier or not asked.names:
-        return []
-    bare = re.sub(rf"\b(?:{'|'.join(map(re.escape, asked.names))})\b", " ", asked.text)
-    return [" ".join(bare.split())] if len(content_words(bare)) > 1 else []
 
 
 def reread(asked: Asked, facts: Sequence[Quotable], scores: Scores, embedder: Embedder) -> Scores:
@@ -201,14 +190,14 @@ def _named(
     elsewhere = {name: 0.0 if name in asked.codes or dates(name) else _ELSEWHERE / 2 for name in weight}
     if asked.form is Form.CAUSE:
         elsewhere = dict.fromkeys(weight, _ELSEWHERE)
-    # of what a document has one of, its only engine or owner, it tells by its title and its head
-    entries = [(fact.passage.source, _name_of(fact)) for fact in facts]
-    once = {entry for entry, count in Counter(entries).items() if count == 1 and entry[1]}
-    lacking = []
-    for fact, own, entry in zip(facts, held, entries, strict=True):
-        told = {name: elsewhere[name] * (name in near[fact.passage.source]) for name in weight}
-        told = {name: bool(share) if entry in once else share for name, share in told.items()}
-        lacking.append(sum(size * (1 - told[name]) for name, size in weight.items() if name not in own))
+    lacking = [
+        sum(
+            size * (1 - elsewhere[name] * (name in near[fact.passage.source]))
+            for name, size in weight.items()
+            if name not in own
+        )
+        for fact, own in zip(facts, held, strict=True)
+    ]
     short = np.array(lacking) / total
     whole = [asked.codes <= own for own in held]
     if any(whole) and asked.codes:
@@ -219,17 +208,6 @@ def _named(
         )
         short = np.where(whole, short, np.maximum(short, 1.0 + called))
     return -short
-
-
-def _name_of(fact: Quotable) -> str:
-    """Return the name of an entry of a form, but for the first one, which tells what the form is about."""
-    in_form = not fact.row and FIELD.fullmatch(fact.above)
-    entry = FIELD.fullmatch(fact.text) if in_form else None
-    if entry is None or (
-        entry["value"].endswith((".", "!", "?")) and len(entry["value"].split()) > _SENTENCE
-    ):
-        return ""
-    return entry["name"].strip().lower()
 
 
 def gives_cause(fact: Quotable) -> float:

@@ -16,17 +16,8 @@ from hybrid.types import Evidence, Question, Span
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 # The fields of training data that hold text.
 _TRAINED = (
-    *(
-        "prompt",
-        "completion",
-        "question",
-        "answers",
-        "text",
-        "messages",
-        "conversations",
-        "instruction",
-        "input",
-    ),
+    *("prompt", "completion", "question", "answers", "text", "messages", "conversations"),
+    *("instruction", "input"),
     *("context", "output", "response", "chosen", "rejected", "query", "passage"),
 )
 

@@ -10,6 +10,7 @@ from hybrid.questions.statements import UNITS
 from hybrid.questions.values import Candidate, Section, TextBlock, TextBlockKind
 from hybrid.questions.wording import (
     FINITE,
+    LISTS,
     NO_VALUE,
     base_of,
     first_clause,
@@ -186,16 +187,7 @@ _HEADER_WORDS = 3
 _LETTER = re.compile(r"[^\W\d_]")
 _YEAR = re.compile(r"(?:FY ?|Q[1-4] )?(?:19|20)\d\d")
 # What the head of a header or of a row's label is that asks for a value: "daily allowance", "weight".
-_ATTRIBUTES = word_set(
-    """
-    address age allowance amount area balance bonus budget capacity category charge class colour color cost
-    count country currency deadline default deposit depth discount distance duration email expense expenses
-    fee fees format frequency grade height income length level licence license limit location manager maximum
-    minimum name number office origin owner package percentage period phone population position premium price
-    profit quota range rank rate ratio revenue role salary sales score share size speed status temperature
-    term threshold time total type unit value variable variables version voltage volume wage weight width
-    """
-)
+_ATTRIBUTES = LISTS["attributes"]
 # "The daily allowance for Germany", but "the weight of a goat".
 _GRANTED = word_set("allowance budget cost deadline deposit discount fee fees limit premium price quota rate")
 _SAYS_NOTHING = word_set("name type value number default variable variables")

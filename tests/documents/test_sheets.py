@@ -162,6 +162,14 @@ def test_two_bold_rows_are_heads_and_a_line_of_its_own_names_the_next_table(read
     ]
 
 
+@pytest.mark.parametrize("group", [[["Europe"]], [["Europe"], []]])
+def test_a_group_below_an_empty_row_keeps_the_columns(read_book, group):
+    lines = [[None, "2023", "2024"], ["Ohio", 1, 2], [], *group, ["Spain", 3, 4]]
+    document = read_book({"Sheet1": "".join(row(line, at) for at, line in enumerate(lines, 1) if line)})
+    assert [block.columns for block in document.blocks if block.columns] == [("", "2023", "2024")] * 2
+    assert (document.blocks[-1].caption, document.text.split("\n")[-1]) == ("Europe", "Spain | 3 | 4")
+
+
 def test_labels_and_values_are_no_columns(read_book):
     form = [["Name:", "Jane", "Dept:", "QA"], ["Born:", 1987, "Room:", 12]]
     assert read_book({"Sheet1": form}).blocks[0].columns == ()

@@ -70,12 +70,19 @@ def test_rows_of_drawn_tables_stay_rows(read_one, drawn, text):
     assert tables == [text]
 
 
+def test_what_stands_before_the_cells_of_a_table_stays(read_one):
+    assert read_one("a.adoc", "[format=csv]\n|===\na,b\n1,2\n|===\n").text.endswith("a,b\n1,2")
+
+
 def test_an_attribute_of_a_block_is_no_heading(read_one, blocks_of):
     document = read_one("a.adoc", "= T\n\n[NOTE]\n====\nMind it.\n====\n")
     assert [level for kind, level, _ in blocks_of(document) if kind == "heading"] == [1]
 
 
-def test_a_text_in_pages_without_running_heads_and_with_the_sections_it_is_set_in_from(read_one, blocks_of):
+@pytest.mark.parametrize("feed", ["\f", "\f\n"])
+def test_a_text_in_pages_without_running_heads_and_with_the_sections_it_is_set_in_from(
+    read_one, blocks_of, feed
+):
     """As RFCs and manual pages are printed: what stands further left is the name of a section."""
     body = [
         "1.  Ports\n\n   It goes on\n   and on over",
@@ -83,10 +90,10 @@ def test_a_text_in_pages_without_running_heads_and_with_the_sections_it_is_set_i
         "   c\n   d",
     ]
     pages = [
-        f"\nFoo 2          Draft          May 2024\n\n{text}\n\nDoe         [Page {at}]\n"
+        f"Foo 2          Draft          May 2024\n\n{text}\n\nDoe         [Page {at}]\n"
         for at, text in enumerate(body, 7)
     ]
-    document = read_one("a.txt", f"{20 * ' '}The Foo Protocol{chr(12).join(pages)[39:]}")
+    document = read_one("a.txt", f"{20 * ' '}The Foo Protocol{feed.join(pages)[38:]}")
     found = blocks_of(document)
     assert found[1:3] == [
         ("heading", 1, "1.  Ports"),

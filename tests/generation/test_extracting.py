@@ -646,7 +646,11 @@ def test_names_codes_regions_and_what_is_denied_choose_row_and_column(question, 
     [
         ("Why was the proposal turned down?", "It snows. It was rejected because it cost much.", "rejected"),
         ("When can I bring back the tent?", "Tents are lent. Return is on Monday.", "Return"),
-        ("Do you ship to the US?", "We ship to Norway. We do not ship to the USA.", "No: “We do not"),
+        (
+            "Do you ship to the US?",
+            "Visit us. We ship to Norway. We do not ship to the USA.",
+            "No: “We do not",
+        ),
         ("Is amex taken?", "Cash is taken. American Express is not taken.", "No: “American Express"),
         ("What was decided on the roof?", "Fence: 400 EUR. Not decided: the price of the roof.", "Not"),
         ("What does a lift by the crane cost?", "The crane lifts 900 kg. A lift is 25 EUR.", "A lift is 25"),
@@ -686,3 +690,17 @@ def test_what_is_replaced_gives_way_although_it_has_more_of_the_question():
         score=0.6,
     )
     assert "two people" in said("May I use a ladder alone?", old, new).split("[1]")[0]
+
+
+def test_what_goes_on_behind_a_limit_is_told_with_it():
+    text = "A course may be left free of charge up to 14 days before. After that half of it is charged."
+    found = said("What do I pay if I leave a course three days before?", hit(text, "Courses"))
+    assert found == f"{text} [1]"
+
+
+def test_a_decision_is_told_with_what_it_is_about():
+    text = (
+        "1. Hall. The roof leaks.\n\n2. Fence. Ole wants a green fence. No decision; members are asked first."
+    )
+    found = said("What was decided about the green fence?", hit(text, source="minutes.txt"))
+    assert "No decision; members are asked first." in found

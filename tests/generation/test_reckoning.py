@@ -296,3 +296,45 @@ def test_the_file_that_is_counted_is_told_by_its_name_and_columns(question, file
         )
     ]
     assert file_asked_of(question, chunks, []) == file
+
+
+ROOMS_OF_FILE = file_of(
+    "rooms.csv",
+    {
+        "room": "101",
+        "type": "single",
+        "floor": "1",
+        "area_m2": "14",
+        "price_2024_eur": "60",
+        "price_2025_eur": "66",
+    },
+    {
+        "room": "102",
+        "type": "suite",
+        "floor": "1",
+        "area_m2": "41",
+        "price_2024_eur": "99",
+        "price_2025_eur": "98",
+    },
+    {
+        "room": "201",
+        "type": "suite",
+        "floor": "2",
+        "area_m2": "38",
+        "price_2024_eur": "90",
+        "price_2025_eur": "120",
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Which room is the biggest?", "102, area m2: 41. [1]"),
+        ("Which suites do we have?", "102, type: suite. [1] 201, type: suite. [2]"),
+        ("Which room has the biggest price in 2025?", "201, price 2025 eur: 120. [1]"),
+        ("Of what type is room 201?", "201, type: suite. [1]"),
+    ],
+)
+def test_rows_are_told_by_numbers_kinds_and_what_they_have_most_of(question, answer):
+    assert counted(question, ROOMS_OF_FILE, ROOMS_OF_FILE) == answer
