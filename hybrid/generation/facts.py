@@ -36,6 +36,7 @@ _NUMBERING = re.compile(
 # A question of the document itself, and an answer that says nothing alone.
 _ASKS = re.compile(r"\?[\"”’')\]]*\s*\Z")
 _BARE = re.compile(r"(?:(?:answer|antwort):\s*)?(?:yes|no|ja|nein)\W*", re.IGNORECASE)
+_NOT = re.compile(r"\b(?:not|never|nicht)\b|n['’]t\b", re.IGNORECASE)
 _CHOOSES = re.compile(r"\b(?:or|oder)\b", re.IGNORECASE)
 _CODED = re.compile(r"(?P<code>[A-Z][\w-]*\d[\w-]*)\b(?!\.\d)")
 _CODE = re.compile(r"\n[ \t]*[^\W\d_A-Z]|^#", re.ASCII)
@@ -437,6 +438,8 @@ def _tells(asked: Asked, heading: str) -> bool:
 def repeats(asked: Asked, fact: Quotable) -> bool:
     """Tell whether a heading, or a fact with a name of the question, only says again what is asked."""
     text = fact.row.sentence() if fact.row else fact.text
+    if _NOT.search(text) and not _NOT.search(asked.text):  # "Not decided: the price" says more than is asked
+        return False
     there = set(content_words(asked.text))
     entry = None if fact.row or asked.form is Form.POLAR else FIELD.fullmatch(text)
     if entry and names_held(asked.names, entry["value"]) and there.issuperset(content_words(entry["value"])):

@@ -143,7 +143,8 @@ def respelled(question: str, texts: Sequence[str]) -> str:
         for own in content_words(word):
             there.setdefault(own, word)
     begun = {_begun(own) for own in there}
-    joined = fold(" ".join(texts))
+    written = " ".join(texts)
+    joined = fold(written)
 
     def mended(match: re.Match[str]) -> str:
         word = match.group()
@@ -153,8 +154,11 @@ def respelled(question: str, texts: Sequence[str]) -> str:
             and question[match.end() + 1 : match.end() + 2].isalnum()
         ):
             return word  # a part of a code
-        if _SHORT.fullmatch(word) and not word.isdigit() and not _name_pattern(word).search(joined):
-            return _explained(word, joined)
+        if _SHORT.fullmatch(word) and not word.isdigit():
+            # "us" is no country
+            known = re.search(rf"\b{word}\b", written) if fold(word) in _NAMED_ALSO else None
+            if not known and (fold(word) in _NAMED_ALSO or not _name_pattern(word).search(joined)):
+                return _explained(word, joined)
         if len(own) != 1 or own[0] in there:
             return word
         if _begun(own[0]) in begun and any(inflected(own[0], other) for other in there):

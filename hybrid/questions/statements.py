@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
+from hybrid.generation.matching import expressions
 from hybrid.questions.values import Candidate, Section, TextBlockKind
 from hybrid.questions.wording import (
     FINITE,
@@ -32,11 +33,9 @@ _SEE = re.compile(
     r"\s*(?:\((?:see |cf\. )?(?:Section|Chapter|Table|Figure|Appendix)\b[^)]*\)|"
     r",? as (?:described|discussed|shown|explained)\b.*)$"
 )
-_NO_ANSWER = re.compile(
-    r"(?:(?:in|on|at) (?:the )?(?:Section|Chapter|Appendix|Table|Figure|page)|follow|see|refer|visit|check|"
-    r"read|consult|learn|remember|keep in mind|wait|it means|understand|note|consider|be|the same)\b|"
-    r".*(?:\bthat \w+$|\bdocumentation\b| \.$|\. [A-Z])",
-    re.IGNORECASE,
+# What each is for stands beside it.
+(_NO_ANSWER, _CALLED, _ROLE, _PRAISE, _IS, _HAS, _OTHERS, _CLAUSE, _PEOPLE, _IF, _HAPPENS) = expressions(
+    "statements"
 )
 _NAME_LINE = re.compile(r"`?(?P<name>[\w.+-]{2,40}(?: [\w.+-]{1,20})?)`? [—–-]+ (?P<does>[^\n.]{12,140})\.?")
 
@@ -107,24 +106,8 @@ _IS_A = re.compile(
     rf"(?P<article>(?:An?|The) )?{_TERM}(?: \([A-Z]\w+\))? (?P<verb>is|are) "
     r"(?P<rest>(?:an?|the|one of the) \S+ \S+ \S+.*)"
 )
-_CALLED = re.compile(
-    r"(?P<subject>(?:[A-Z]\w* )[^,;:()]{8,140}?) (?:is|are) (?:also |usually |often |commonly )?"
-    r"(?:called|known as|termed|referred to as) (?P<article>an? |the )?"
-    r"[`“\"]?(?P<term>\w[\w-]*(?:[ ]\w[\w-]*){0,2})[`”\"]?(?=[.,;(]|$)"
-)
 _SHORT_FOR = re.compile(r"(?P<long>(?:[A-Za-z][\w’'-]*[ ]){2,8}?)\((?P<short>[A-Z][A-Za-z]*[A-Z])\)")
 _SHORT_FIRST = re.compile(r"\b(?P<short>[A-Z]{2,7}) \((?P<long>[A-Z][\w’'-]*(?:[ -][A-Za-z][\w’'-]*){1,7})\)")
-_ROLE = re.compile(
-    rf"(?P<article>(?:An?|The) )?{_TERM} (?P<verb>specifies|determines|controls|sets|indicates|represents|"
-    r"disables|limits|prevents|guarantees|returns?|accepts?|requires?|stores?|(?:consist|depend)s? (?:of|on)|"
-    r"(?:is|are) used (?=to |for )) ?(?P<rest>.{12,})"
-)
-# "a good fit" praises, it does not define.
-_PRAISE = re.compile(
-    r"(?:an?|the|one of the) (?:very |quite |really )?(?:good|great|bad|important|fundamental|common|useful|"
-    r"nice|similar|different|separate|major|minor|key|must|lot|bit|few|little|special(?:ized)?|result|most|"
-    r"maximum|minimum|default|total|possible|preferred|regular|\w+est)\b"
-)
 _MARKED = re.compile(r"[A-Z_.\d]")
 _CODE = re.compile(r"\w_\w|[a-z][A-Z]")
 _LONGEST_TERM = 4
@@ -199,18 +182,6 @@ _NUMBER = (
     rf"(?:[$€£]\s?)?-?\d+(?:[.,]\d+)*(?:\s(?:thousand|million|billion))?(?:\s?{UNITS})?(?: per \w+)?"
     r"(?![\w/:=^-]|[.,]\d)"
 )
-_IS = re.compile(
-    rf"(?P<subject>(?:The|A|An) [^,;:()]{{6,110}}?) (?P<verb>is|are|was|were) "
-    rf"(?:set to |limited to |exactly |about |approximately )?(?P<number>{_NUMBER}|(?:{_SMALL}) {UNITS})"
-    r"(?=[.;]|$|, (?:but|which|and)| \(| by default)"
-)
-_HAS = re.compile(
-    r"(?P<subject>[^,;:()]{3,90}?) (?P<verb>has|have|takes?|contains?|uses?|requires?|supports?|allows?|"
-    r"holds?|needs?|provides?|occupies|occupy|defines?|returns?|offers?|"
-    r"(?P<aux>can|may|must|should) \w+(?: over| up)?(?= at most| up to| no more than| at least| exactly))"
-    r"(?: at most| up to| no more than| at least| exactly)? "
-    rf"(?P<number>\d[\d,]*|{_SMALL}) (?P<rest>[a-z][^,;:()]{{2,90}}?)(?= \(|[,;:]|$)"
-)
 _WITHIN = re.compile(
     rf"(?P<clause>[^,;:()]{{10,110}}) within (?P<number>\d+|{_SMALL}) (?P<unit>[a-z]+s)(?P<rest>\b[^,;:()]*)$"
 )
@@ -250,12 +221,6 @@ _TO = re.compile(
     r"(?:(?:also|either|simply) )?|simply |just |please )?(?P<act>.{8,})"
 )
 _USE = re.compile(r"(?P<act>[A-Z][a-z]+ [^,;:]{2,80}?) to (?P<do>[a-z]+ [^,;:]{8,110})$")
-# Whose object does what follows, "allow users to", or which leave open what is to be done: "use it".
-_OTHERS = re.compile(
-    r"(?:allow|enable|force|cause|tell|ask|let|permit|get|want|need|try|help|require|make sure|do|ensure)\b|"
-    r"\w+ (?:it|them)\b",
-    re.IGNORECASE,
-)
 # "How do I use X?" is what all of its page says.
 _BROAD = re.compile(r"use(?: \S+){1,3}")
 
@@ -286,17 +251,6 @@ _PASSIVES = {
     "who": rf"(?P<done>(?:{_ALLOWED}) by) (?P<answer>(?!\w+ing )[^;,]{{4,80}})$",
 }
 _PASSIVE = {word: re.compile(_BY_SOMETHING + rest) for word, rest in _PASSIVES.items()}
-# The verb is that of a clause in the subject, or there is no subject.
-_CLAUSE = re.compile(
-    r"\b(?:that|which|who|whose|where|how|taken|done|\w+ed to)\b|"
-    r"^(?:if|when|while|in|on|at|for|by|more|details|information|as|a detailed)\b",
-    re.IGNORECASE,
-)
-_PEOPLE = re.compile(
-    r"(?:[\w-]+ ){0,3}?(?:employee|manager|officer|supervisor|director|head|administrator|member|"
-    r"(?:super)?user|owner|staff|people|department|office|committee|council|team|customer|agent|board)s?\b",
-    re.IGNORECASE,
-)
 _CHARGED = re.compile(r"(?P<who>[^,;:()]{3,60}?) (?P<aux>is|are) responsible for (?P<what>[^;,:()]{6,90})")
 _ONLY = re.compile(r"Only (?P<who>[^,;:()]{4,90}?) (?P<aux>can|may|must|should) (?P<do>[^;:()]{8,110})$")
 
@@ -324,20 +278,9 @@ _HEDGED = re.compile(r"\b(?:not|only|just|partly|part|possibly|simply|mainly|per
 _CLEAR = 3
 # What was once the case is a story of one case.
 _PAST = re.compile(r"(?:was|were|did|had|has|have) ")
-_IF = re.compile(
-    r"(?P<word>If|When)(?:ever)? (?P<condition>[^,;:()]{14,110}), (?:then )?"
-    r"(?:(?P<told>you (?:(?P<can>can|may)|must|should|need to|have to) (?:(?:also|either|simply) )?)|"
-    r"simply |just |please )?(?P<main>.{12,})"
-)
 # "If set", "When entering values": the subject is the one of another clause.
 _NO_SUBJECT = re.compile(
     r"(?:\w+(?:ing|ed)|set|given|possible|necessary|true|false|not|omitted|left|no longer|in|on) "
-)
-_HAPPENS = re.compile(
-    r"(?!that |as |otherwise|only |even |.*, then |it (?:is|may|might|can|would|will) |there (?:is|are)|"
-    r"(?:may|might)\b|.{0,30}\bthe default\b)"
-    r"(?:.{3,60}? (?:will|would|cannot|can|must|may|might)\b|"
-    r".{3,80}? (?:is|are) (?:not |automatically |then )*\w+(?:ed|en|t|n)\b|.{3,80}? fails?\b)"
 )
 
 

@@ -7,6 +7,7 @@ import tomllib
 from importlib import resources
 from pathlib import PurePosixPath
 
+from hybrid.generation.matching import expressions
 from hybrid.text.words import STOP_WORDS, word_set
 from hybrid.types import Document
 
@@ -33,15 +34,8 @@ _JOINT = re.compile(
 FINITE = re.compile(r"\b(?:is|are|was|were|may|must|can|will|has|have|does|do|means|contains?|includes?)\b")
 _YOU = {"you are": "I am", "yourself": "myself", "yours": "mine", "your": "my", "you": "I"}
 _PERSON = re.compile(r"\b(?:you are|yourself|yours|your|you)\b", re.IGNORECASE)
-# What speaks of something that was said before, or of the place where it stands.
-_POINTING = re.compile(
-    r"^\w+ \w+ (?:its|their)\b|\b(?:it|they|them|this|these|those|he|she|his|her|here|above|below|following|"
-    r"previous(?:ly)?|earlier|former|latter|same|such|another|others?|ones?|both|either|we|our|us|examples?|"
-    r"respectively|i\.e|e\.g|etc|shown|described|mentioned|specified|given|corresponding|resulting|"
-    r"first|second|third|last|then|next|new|old|current|entire|whole|actual|desired|required|also|"
-    r"however|therefore|thus|instead|likewise|similarly|in particular|in addition|as well)\b",
-    re.IGNORECASE,
-)
+# What each is for stands beside it.
+(_POINTING,) = expressions("wording")
 # The names of an example, "table t1"; two sentences run together.
 _INVENTED = re.compile(
     r" (?:The|A|An|In|If|This) [a-z]|\b(?:[a-z]|col)\d\b|\b(?:foo|bar|my_?\w*table|mytab\w*)\b"

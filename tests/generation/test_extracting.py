@@ -646,7 +646,11 @@ def test_names_codes_regions_and_what_is_denied_choose_row_and_column(question, 
     [
         ("Why was the proposal turned down?", "It snows. It was rejected because it cost much.", "rejected"),
         ("When can I bring back the tent?", "Tents are lent. Return is on Monday.", "Return"),
-        ("Do you ship to the US?", "We ship to Norway. We do not ship to the USA.", "No: “We do not"),
+        (
+            "Do you ship to the US?",
+            "Visit us. We ship to Norway. We do not ship to the USA.",
+            "No: “We do not",
+        ),
         ("Is amex taken?", "Cash is taken. American Express is not taken.", "No: “American Express"),
         ("What was decided on the roof?", "Fence: 400 EUR. Not decided: the price of the roof.", "Not"),
         ("What does a lift by the crane cost?", "The crane lifts 900 kg. A lift is 25 EUR.", "A lift is 25"),
