@@ -4,8 +4,8 @@
 
 - *tables*: TAT-QA's questions whose answer is a span, over pages of reports with a table each (DATA/tatqa).
 - *reports*: our 100 questions of accident and annual reports (DATA/corpora), see ``report_questions.py``.
-- *forms*: an entry of the form of each accident report, asked for in words of our own, not looked at
-  while the reader was made but for 90 of them late: "How powerful was the engine of the Cessna 152 in Madill?" (DATA/corpora/ntsb).
+- *forms*: the entries of accident reports (DATA/corpora/ntsb), asked for in words of our own: "How powerful
+  was the engine of the Cessna 152 in Madill?". Some of them were looked at while the reader was mended.
 - *postgres*: the 60 questions of `examples/postgres`.
 - *xquad*: the English questions of XQuAD, a paragraph a document (DATA/xquad_en).
 
