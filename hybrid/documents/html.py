@@ -180,7 +180,9 @@ class PageWalk:
             self._heading = element
         elif tag in _LISTS:
             self._lists.append(element)
-            self._counts.append(_number(element, "start", 1) - 1)
+            turned = element.get("reversed") is not None
+            first = _number(element, "start", sum(one.tag == "li" for one in element) if turned else 1)
+            self._counts.append(first + 1 if turned else first - 1)
         elif tag in ("li", "dt"):
             self._start_item(element)
 
@@ -191,7 +193,8 @@ class PageWalk:
         if self._scripts and self._scripts[-1][0] is element:
             self._raise(*self._scripts.pop())
         elif tag in _MARKED:
-            self._inline.append(_MARKED[tag][1])
+            is_empty = self._inline[-1:] == ["~~"]
+            self._inline[len(self._inline) - is_empty :] = [] if is_empty else [_MARKED[tag][1]]
         if self._heading is element:
             self._heading = None
             text, line = self._take_inline()
@@ -257,7 +260,8 @@ class PageWalk:
         if tag == "dt" or self._flat:
             self._bullet = ""
         elif self._lists and self._lists[-1].tag == "ol":
-            self._counts[-1] = _number(item, "value", self._counts[-1] + 1)
+            step = -1 if self._lists[-1].get("reversed") is not None else 1
+            self._counts[-1] = _number(item, "value", self._counts[-1] + step)
             self._bullet = f"{numeral(self._counts[-1], _NUMERALS.get(self._lists[-1].get('type'), ''))}. "
         else:
             self._bullet = "- "

@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain, pairwise, product
+from itertools import chain, pairwise, product, takewhile
 
 from lxml import etree
 
@@ -125,7 +125,8 @@ class _Splitter:
         set_in = sum(line[:2] == "  " for line in filled)
         self._is_set_in = set_in > _MOSTLY_SET_IN * max(_LEAST_LINES, len(filled))
         # the sections of such a text have names, of which the first is none of the whole
-        names = list(filter(_CENTRED.fullmatch, filled[:_LEAST_LINES])) or filled[:1]
+        above = takewhile(lambda line: not _stands_out(line, ""), filled[:_LEAST_LINES])
+        names = list(filter(_CENTRED.fullmatch, above)) or filled[:1]
         self.title = " ".join(names[0].split()) if self._is_set_in else ""
         self._stretch: list[str] = []
         self._stretch_line = 0

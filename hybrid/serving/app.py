@@ -25,7 +25,7 @@ from hybrid.serving.service import Service
 # would wait for its turn behind each of them.
 _SWITCH_SECONDS = 0.0005
 # What threads freed in between, as a new generation of an index frees much, the C library keeps in pieces.
-_TIDY_SECONDS = 60.0
+_TIDY_SECONDS = 30.0
 
 
 def create_app(service: Service) -> FastAPI:

@@ -167,7 +167,11 @@ def test_old_character_references(read_one):
         ("25<sup>o</sup>C, the 1<sup>st</sup>", "25°C, the 1st"),
         ("1 <sup>1</sup>/<sub>2</sub> and 2<sup>3</sup>⁄<sub>4</sub>", "1 1/2 and 2 3⁄4"),
         ("10<span style='vertical-align: super'>6</span>", "10^6"),
-        ("for <s>50</s> <strike>45</strike> 40 euros", "for ~~50~~ ~~45~~ 40 euros"),
+        ("for <s>50</s> <strike>45</strike> 40 euros<s></s>", "for ~~50~~ ~~45~~ 40 euros"),
+        (
+            "<ol reversed><li>gold<li>tin</ol><ol reversed start=9><li>x<li>y</ol>",
+            "2. gold\n1. tin\n\n9. x\n8. y",
+        ),
         ("10<sup>9</sup>/L, m<sup>3</sup>/h, 5<sup>1</sup>/<sub>2</sub>", "10^9/L, m^3/h, 5 1/2"),
         ("log<sub>2</sub>8, a<sub>12</sub> 5, H<sub>2</sub>O<sub>2</sub> 30", "log_2 8, a12 5, H2O2 30"),
         ("words<sup>2, 3</sup>", "words [2, 3]"),
