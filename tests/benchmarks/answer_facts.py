@@ -1,9 +1,11 @@
 """Does the answer say the fact, and in how many words? Tables, reports, a manual and an encyclopaedia.
 
-    python tests/benchmarks/answer_facts.py DATA [--sets tables,reports,postgres,xquad] [--limit N] [--work F]
+    python tests/benchmarks/answer_facts.py DATA [--sets tables,reports,forms,…] [--limit N] [--work F]
 
 - *tables*: TAT-QA's questions whose answer is a span, over pages of reports with a table each (DATA/tatqa).
 - *reports*: our 100 questions of accident and annual reports (DATA/corpora), see ``report_questions.py``.
+- *forms*: the entries of accident reports (DATA/corpora/ntsb), asked for in words of our own: "How powerful
+  was the engine of the Cessna 152 in Madill?". Some of them were looked at while the reader was mended.
 - *postgres*: the 60 questions of `examples/postgres`.
 - *xquad*: the English questions of XQuAD, a paragraph a document (DATA/xquad_en).
 
@@ -31,14 +33,32 @@ from tables import held
 from to_beir import xquad as to_folder
 
 from hybrid import Answer, Assistant, load_settings
+from hybrid.config import DocumentSettings
+from hybrid.documents import SourceFile, read
 from hybrid.evaluation.outcomes import Outcome
 from hybrid.evaluation.scoring import answer_text, correct
 from hybrid.generation.prompts import passage_of
 from hybrid.questions.files import load_questions
-from hybrid.types import Question
+from hybrid.types import Document, Question
 
 _EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "postgres"
 _WORDS = 30
+_ENTRIES = {
+    "Registration": "What was the registration of the {aircraft} in the {town} accident?",
+    "Serial Number": "serial number of the {aircraft} that crashed in {town}?",
+    "Engine Manufacturer": "Who made the engine of the {aircraft} of the {town} accident?",
+    "Landing Gear Type": "What kind of landing gear did the {aircraft} at {town} have?",
+    "Runway Surface Type": "What was the surface of the runway at {town}, where the {aircraft} crashed?",
+    "Wind Direction": "From where did the wind blow when the {aircraft} had its accident in {town}?",
+    "Departure Point": "Where had the {aircraft} departed from before the accident in {town}?",
+    "Rated Power": "How powerful was the engine of the {aircraft} in {town}?",
+    "Accident Number": "What is the NTSB accident number of the {town} crash?",
+    "Aircraft Damage": "How badly was the {aircraft} damaged in {town}?",
+    "Airplane Rating(s)": "Which ratings did the pilot of the {aircraft} in {town} hold?",
+    "Type of Flight Plan Filed": "What type of flight plan was filed for the {aircraft} of {town}?",
+    "Medical Certification": "What medical certificate did the pilot in {town} have?",
+    "Runway Length/Width": "How long and wide was the runway in {town}?",
+}
 _ALONE = 20
 
 
@@ -67,6 +87,28 @@ def reports(data: Path, work: Path) -> FactSet:
     return FactSet(gathered(data, work / "reports"), load_questions(QUESTIONS), {"answerable": 0.60})
 
 
+def forms(data: Path, work: Path) -> FactSet:
+    """Return for each accident report the entries that are asked for and have a value."""
+    folder = data / "corpora" / "ntsb"
+    questions = []
+    for path in sorted(folder.glob("*.pdf")):
+        batches = read(SourceFile(path.name, path, path.stat().st_size), DocumentSettings())
+        read_of = [item for batch in batches for item in batch.items]
+        text = "\n".join(item.text for item in read_of if isinstance(item, Document))
+        entries: dict[str, str] = {}
+        for line in text.split("\n"):
+            name, _, value = line.partition(": ")
+            if any(map(str.isalnum, value)) and not value.endswith(":") and value.lower() != "unknown":
+                entries.setdefault(name.strip(), value.strip())
+        town = entries.get("Location", "").partition(",")[0].title()
+        for name, asked_as in _ENTRIES.items():
+            if name in entries and town and "Aircraft" in entries:
+                question = asked_as.format(aircraft=entries["Aircraft"], town=town)
+                value = entries[name].partition(" / ")[0]
+                questions.append(Question(f"{path.stem} {name}", question, (value,), slices=("form",)))
+    return FactSet(folder, questions, {})
+
+
 def postgres(data: Path, work: Path) -> FactSet:
     """Return the questions of the example."""
     return FactSet(_EXAMPLE / "pages", load_questions(_EXAMPLE / "questions.jsonl"), {})
@@ -85,6 +127,7 @@ def xquad(data: Path, work: Path) -> FactSet:
 _SETS: dict[str, Callable[[Path, Path], FactSet]] = {
     "tables": tables,
     "reports": reports,
+    "forms": forms,
     "postgres": postgres,
     "xquad": xquad,
 }
