@@ -51,9 +51,8 @@ class Doors:
             await self._app(scope, receive, send)
             return
 
-        # as it comes of a base URL that ends in a slash
-        path = re.sub("/{2,}", "/", scope["path"])
-        scope = {**scope, "path": path.rstrip("/") or "/"}
+        # as it comes of a base URL that ends in a slash; who counts routes has the same scope
+        scope["path"] = re.sub("/{2,}", "/", scope["path"]).rstrip("/") or "/"
         begun = False
 
         async def secured(message: Message) -> None:
