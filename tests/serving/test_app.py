@@ -54,6 +54,7 @@ def test_free_memory_goes_back_to_the_system_now_and_then(monkeypatch):
             tidying.cancel()
 
     asyncio.run(a_while())
+    assert tidied.is_set()
 
 
 def test_only_arms_that_can_answer_are_listed(url):

@@ -496,7 +496,12 @@ def test_another_encoding_is_an_error_with_file_and_line(tmp_path, content, line
 
 @pytest.mark.parametrize(
     ("name", "command"),
-    [("a.csv", "read_csv"), ("a.parquet", "read_parquet"), ("a.jsonl.gz", "gunzip"), ("A.TSV", "read_table")],
+    [
+        ("a.csv", "csv.DictReader"),
+        ("a.parquet", "read_parquet"),
+        ("a.jsonl.gz", "gunzip"),
+        ("A.TSV", "delimiter"),
+    ],
 )
 def test_another_kind_of_file_is_refused_with_how_to_convert_it(tmp_path, name, command):
     (tmp_path / name).write_bytes(b"prompt,completion\nx,y\n")
