@@ -232,10 +232,10 @@ class DomainArm:
     ) -> list[Hit]:
         """Return hits, and the best that are missing of the one document that a question names."""
         asked = read_question(valid_utf8(question.text))
-        if self.retriever is None or not asked.unnamed:
+        if self.retriever is None or not (unnamed := asked.unnamed):
             return hits
         inside = self.retriever.within_named(
-            asked.unnamed[0], asked.names, where=where, exclude=question.withheld, principals=principals
+            unnamed[0], asked.names, where=where, exclude=question.withheld, principals=principals
         )
         known = {(hit.chunk.source, hit.chunk.start) for hit in hits}
         further = [hit for hit in inside if (hit.chunk.source, hit.chunk.start) not in known][:_NAMED]
@@ -424,7 +424,6 @@ class DomainArms:
             external = self._external if key[1] else None
             if key[1]:
                 require_store(read_manifest(self._domain, now), external)
-            if key[1]:
                 self._indexes = {kept: one for kept, one in self._indexes.items() if not kept[1]}
             while len(self._indexes) >= _KEPT:
                 del self._indexes[next(iter(self._indexes))]

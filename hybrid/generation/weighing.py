@@ -55,7 +55,8 @@ def weigh(
 ) -> tuple[Scores, Scores]:
     """Return for each fact how good an answer it is, and how surely it is about the question."""
     held = [names_held(asked.names, f"{fact.text} {fact.around} {fact.passage.source}") for fact in facts]
-    table = _features(asked, facts, words, sources, held)
+    near = {source: names_held(asked.names, text) for source, text in sources.items()}
+    table = _features(asked, facts, words, near, held)
     cheap = table @ _WEIGHTS[1:]
     most = _COMPARED if load_chooser(embedder) is None else _COMPARED_FIRST
     best = np.argsort(-cheap, kind="stable")[:most]
@@ -65,8 +66,7 @@ def weigh(
     alike = compared @ embedder.embed_queries([*told, *asked.unnamed]).T
     cosines = _spread(alike[:, : len(told)].mean(1), best, len(facts))
     # what is asked of a document whose names all are there can be told without them
-    near = {source: len(names_held(asked.names, text)) for source, text in sources.items()}
-    meant = np.array([near[fact.passage.source] == len(set(asked.names)) for fact in facts])
+    meant = np.array([near[fact.passage.source] >= set(asked.names) for fact in facts])
     ranked = np.where(meant, _spread(alike.mean(1), best, len(facts)), cosines)
     named = np.array([len(own & asked.codes) for own in held])
     total = sum(words.weights)
@@ -114,7 +114,7 @@ def _features(
     asked: Asked,
     facts: Sequence[Quotable],
     words: Matcher,
-    sources: Mapping[str, str],
+    near: Mapping[str, frozenset[str]],
     held: Sequence[frozenset[str]],
 ) -> Scores:
     """Return what speaks for each fact, and against it, a column a reason in the order of the weights."""
@@ -136,7 +136,7 @@ def _features(
                 -old,
             )
             for fact, lacking, old in zip(
-                facts, _named(asked, facts, sources, held), outdated(asked, facts, words), strict=True
+                facts, _named(asked, facts, near, held), outdated(asked, facts, words), strict=True
             )
         ]
     )
@@ -175,7 +175,10 @@ def _counts(counted: str, fact: Quotable) -> bool:
 
 
 def _named(
-    asked: Asked, facts: Sequence[Quotable], sources: Mapping[str, str], held: Sequence[frozenset[str]]
+    asked: Asked,
+    facts: Sequence[Quotable],
+    near: Mapping[str, frozenset[str]],
+    held: Sequence[frozenset[str]],
 ) -> Scores:
     """Return minus the share of the names of the question that a fact and what stands above it lack."""
     if asked.form is Form.COMPARISON:
@@ -184,7 +187,6 @@ def _named(
             for own, fact in zip(held, facts, strict=True)
         ]
         return np.array([0.0 if own else -1.0 for own in of]) if any(of) else np.zeros(len(facts))
-    near = {source: names_held(asked.names, text) for source, text in sources.items()}
     weight = {name: 2.0 if name in asked.codes else 1.0 for name in frozenset[str]().union(*near.values())}
     total = sum(weight.values()) or 1.0
     elsewhere = {name: 0.0 if name in asked.codes or dates(name) else _ELSEWHERE / 2 for name in weight}

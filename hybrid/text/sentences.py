@@ -98,8 +98,9 @@ def _lines(text: str, span: Span) -> Iterator[Span]:
 def _forms(text: str) -> Iterator[Span]:
     """Yield where lines are entries of a form: a name, a colon and a value; few others among them."""
     start, end, entries, others = 0, 0, 0, 0
-    for line in _lines(text, Span(0, len(text))):
-        told = text[line.start : line.end]
+    # the end of the text ends a form as a line of prose does
+    for line in [*_lines(text, Span(0, len(text))), Span(len(text), len(text))]:
+        told = text[line.start : line.end] or "."
         is_entry = _ENTRY.fullmatch(told) and len(told.partition(":")[0].split()) <= _ENTRY_WORDS
         if entries and not is_entry and told[0].islower():  # a paragraph that was wrapped
             entries, others = 0, 0
@@ -111,8 +112,6 @@ def _forms(text: str) -> Iterator[Span]:
             if entries > 1 and entries >= 2 * others:
                 yield Span(start, end)
             entries, others = 0, 0
-    if entries > 1 and entries >= 2 * others:
-        yield Span(start, end)
 
 
 def unwrapped(text: str) -> str:
