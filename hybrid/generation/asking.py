@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -57,7 +57,9 @@ _CHANGED = r"(?:and |so )?what(?:['’]?s| is| was| has)? (?:new|changed|differe
 _ASK = r"(?:what|when|where|how|who|whom|whose|which|is|are|was|were|do|does|did|can|may|must|should|will)"
 _BOTH = re.compile(rf"(?<=\?)\s+(?={_ASK}\b)|,?\s+and\s+(?={_ASK}\b)", re.IGNORECASE)
 _ASKING = re.compile(rf"(?:and\s+)?{_ASK}\b", re.IGNORECASE)
-_LATEST = re.compile(r"\b(?:latest|newest|most recent|(?:last|past|previous) year(?:'s)?|neuste[rns]?)\b")
+_LATEST = re.compile(
+    r"\b(?:latest|newest|most recent|current (?:version|release|edition)|(?:last|past|previous) year(?:'s)?|neuste[rns]?)\b"
+)
 _THING = re.compile(r"\b(?:which|what) ([^\W\d_]{4,})\b")
 # A number behind one of these names a thing.
 _NUMBERED = re.compile(
@@ -89,6 +91,10 @@ _SHORT_FOR = re.compile(
 _ONESELF = re.compile(rf"\b(?:{_MODAL}) one\b|\bone(?= (?:{_MODAL})\b)|\bones?(?=\W*$)", re.IGNORECASE)
 
 
+# "5pm", as documents with 17:00 do not write it
+_HOUR = re.compile(
+    r"\b(?P<hour>1[0-2]|0?[1-9])(?:[:.](?P<minute>[0-5]\d))?\s?(?P<half>[ap])\.?m\b\.?", re.IGNORECASE
+)
 # Who pastes a document does not ask with all of it.
 _LONGEST_READ = 2_000
 
@@ -138,6 +144,13 @@ class Asked:
     def with_columns(self) -> str:
         """Return the question and what columns are called that hold what it asks for."""
         return f"{self.text} {self.columns}"
+
+    def of_columns(self, cells: Iterable[tuple[str, str]]) -> str:
+        """Return the question, and what its column may be called where it names none with such a thing."""
+        own = set(content_words(self.last))
+        named = [f"{cell} {name}" for name, cell in cells if own & set(content_words(name))]
+        told = self.wanted is not None and any(map(self.wanted.search, named))
+        return self.text if told else self.with_columns
 
     @property
     def lists(self) -> bool:
@@ -219,9 +232,14 @@ def _plain(question: str) -> str:
     return pattern.sub(told, question)
 
 
+def _in_24_hours(told: re.Match[str]) -> str:
+    hour = int(told["hour"]) % 12 + 12 * (told["half"].lower() == "p")
+    return f"{hour}:{told['minute'] or '00'}"
+
+
 def read_question(question: str) -> Asked:
     """Return what a question asks for; of a very long one its beginning and its end are read."""
-    question = shortened(question)
+    question = _HOUR.sub(_in_24_hours, shortened(question))
     # a follow-up stands behind the question that it follows: the last one is what is asked
     last = [part for part in re.split(rf"{FOLLOWED}|(?<=\?)\s+", question.strip()) if part][-1:] or [question]
     lowered = " ".join(_plain(last[0]).lower().replace("’", "'").split())

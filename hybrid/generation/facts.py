@@ -19,7 +19,7 @@ from hybrid.text.words import content_words
 from hybrid.types import CELLS, Span
 
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
-_LABEL_WORDS, _PAIR_WORDS = 4, 8
+_LABEL_WORDS, _PAIR_WORDS = 6, 8
 # A value of more words that ends as one is a sentence.
 _SENTENCE = 5
 # What is longer is quoted by its sentences.
@@ -41,6 +41,8 @@ _CHOOSES = re.compile(r"\b(?:or|oder)\b", re.IGNORECASE)
 _CODED = re.compile(r"(?P<code>[A-Z][\w-]*\d[\w-]*)\b(?!\.\d)")
 _CODE = re.compile(r"\n[ \t]*[^\W\d_A-Z]|^#", re.ASCII)
 _ENDS = re.compile(r"[.:;,!?]\s*$")
+# A second sentence of an item; after a number or a letter it is the mark of the item.
+_GOES_ON = re.compile(r"[^\W\d]{2}[.!?] +[^\W\da-z][^\n]*")
 # "20 m³": what is counted in a unit that is not known is no amount of a known one.
 _OWN_UNIT = re.compile(r"\d\s?(?!or\b|and\b|to\b|und\b)[^\W\d]+[²³]?$")
 _RANGES = [
@@ -158,7 +160,9 @@ def _is_above(saying: Saying, passage: Passage) -> bool:
 def _lists_of(passage: Passage, rank: float) -> Iterator[Quotable]:
     """Yield the lists of a passage, each as a whole."""
     for place in lists_in(passage.text):
-        if len(ITEM.findall(text := passage.text[place.start : place.end].strip())) > 1:
+        text = passage.text[place.start : place.end].strip()
+        # numbered paragraphs, as of minutes or of a contract, are no list that answers as a whole
+        if (items := len(ITEM.findall(text))) > 1 and 2 * len(_GOES_ON.findall(text)) <= items:
             above, section = _lead_in(passage.text[: place.start]), section_of(passage)
             yield Quotable(passage, passage.placed(place), text, above, rank, term=section, whole=True)
 
@@ -252,7 +256,7 @@ def _row_of(asked: Asked, row: TableRow, lead: str) -> tuple[TableRow, str]:
     """Return a row, named by the line above its table where it has no name, and what of it is asked for."""
     row = row if row.label else replace(row, group=lead)
     column = _in_ranges(asked, row)
-    return row, closed(row.sentence(column) if column else row.asked(asked.with_columns))
+    return row, closed(row.sentence(column) if column else row.asked(asked.of_columns(row.named)))
 
 
 def _of_row(

@@ -49,11 +49,12 @@ def expressions(module: str) -> list[re.Pattern[str]]:
 
 
 def _alike() -> dict[str, frozenset[str]]:
-    """Return which stems stand for each other: what one asks with, and what documents say."""
+    """Return which stems stand for each other; where one is asked with alone, it stands before a ">"."""
     table: dict[str, set[str]] = {}
     for line in everyday()["alike"].strip().split("\n"):
-        words = {stem(word) for word in line.split()}
-        for word in words:
+        asked, _, _ = line.rpartition(">")
+        words = {stem(word) for word in line.split() if word != ">"}
+        for word in map(stem, asked.split()) if asked else words:
             table.setdefault(word, set()).update(words - {word})
     return {word: frozenset(others) for word, others in table.items()}
 

@@ -14,7 +14,7 @@ from hybrid.generation.facts import Quotable, section_of, telling_heading
 from hybrid.generation.matching import Matcher, expressions, names_held
 from hybrid.models import Embedder
 from hybrid.models.choosing import Offered, load_chooser
-from hybrid.text.dates import dates
+from hybrid.text.dates import MONTHS, dates
 from hybrid.text.words import content_words, stem, tokens
 from hybrid.types import CELLS
 
@@ -43,6 +43,8 @@ _NUMBER = re.compile(rf"\b{COUNT}", re.IGNORECASE)
 
 _WHOLE, _LISTED = 0.3, 0.2
 _CAUSE, UNDER_CAUSE = 0.8, 1.3
+_MONTH, _YEAR = re.compile("|".join(MONTHS), re.IGNORECASE), re.compile(r"(?:19|20)\d\d")
+_CLOCK = re.compile(r"\b\d{1,2}[:.]\d\d\b")
 _ENDED = re.compile(r"[.!?:;,)\]”\"]$")
 # What each is for stands beside it.
 (_ANNOUNCES, _ANNOUNCED, _TO_MACHINES, _VERSION, _OF_VERSION, BECAUSE) = expressions("weighing")
@@ -54,7 +56,11 @@ def weigh(
     asked: Asked, facts: Sequence[Quotable], words: Matcher, sources: Mapping[str, str], embedder: Embedder
 ) -> tuple[Scores, Scores]:
     """Return for each fact how good an answer it is, and how surely it is about the question."""
-    held = [names_held(asked.names, f"{fact.text} {fact.around} {fact.passage.source}") for fact in facts]
+    held = [
+        names_held(asked.names, f"{fact.text} {fact.around} {fact.passage.source}")
+        - of_other_time(asked, fact)
+        for fact in facts
+    ]
     near = {source: names_held(asked.names, text) for source, text in sources.items()}
     table = _features(asked, facts, words, near, held)
     cheap = table @ _WEIGHTS[1:]
@@ -221,6 +227,21 @@ def gives_cause(fact: Quotable) -> float:
     )
 
 
+def of_other_time(asked: Asked, fact: Quotable) -> frozenset[str]:
+    """Return the month and the year of a question that a fact lacks which names one other month or year."""
+    text = fact.row.sentence() if fact.row else fact.text
+    other: set[str] = set()
+    if not (asked.wanted and asked.wanted.search("march")):
+        for kind in (_MONTH, _YEAR):
+            own = [name for name in asked.names if kind.fullmatch(name)]
+            said = next(filter(kind.search, (text, fact.around)), "") if own else ""
+            if len({one.lower() for one in kind.findall(said)}) == 1 and not names_held(own, said):
+                other.update(own)
+    told = set(_CLOCK.findall(fact.row.label)) if fact.row else set()
+    own = _CLOCK.findall(asked.text)
+    return frozenset({*other, *(own if told and told.isdisjoint(own) else ())})
+
+
 def _unasked(asked: Asked, fact: Quotable) -> float:
     """Return what a whole list loses where one thing is asked for."""
     if not fact.whole:
@@ -255,7 +276,8 @@ def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
 
 def is_of_another(fact: Quotable, words: Matcher, asked: Asked) -> bool:
     """Tell whether a row is named by nothing of the question, so that it may be that of another thing."""
-    if fact.row is None or fact.in_range > 0 or names_held(asked.names, " ".join(fact.row.cells)):
+    meets = fact.in_range > 0 or (fact.met and fact.in_range == 0)
+    if fact.row is None or meets or names_held(asked.names, " ".join(fact.row.cells)):
         return False
     return not words.held(f"{' '.join(fact.row.cells)} {fact.row.group}")
 
