@@ -332,7 +332,7 @@ def test_an_emptied_folder_empties_the_index_by_the_command_that_the_hint_names(
     ingest(docs)
     for path in docs.rglob("*.*"):
         path.write_bytes(b"")
-    with pytest.raises(UsageError, match="could be indexed: a.txt: empty") as told:
+    with pytest.raises(UsageError, match=r"could be indexed: a\.txt: empty") as told:
         ingest(docs)
     assert "hybrid remove --all --domain manual" in told.value.hint
     for path in docs.rglob("*.*"):

@@ -17,7 +17,8 @@ _LONE_BAR = re.compile(r"(?<!\S)\|(?!\S)")
 # A file within a text: as an address, or as lines of an e-mail; keys and certificates are shorter.
 _EMBEDDED = re.compile(r"data:(\w*)[\w/.+\-]*(?:;[\w=.\-]+)*,[\w+/=%.~\-]{200,}")
 _ENCODED = re.compile(
-    r"^[ \t>]*([A-Za-z0-9+/]{60,})(?:\n[ \t>]*[A-Za-z0-9+/]{60,}){40,}(?:\n[ \t>]*[A-Za-z0-9+/]*={0,2}$)?", re.M
+    r"^[ \t>]*([A-Za-z0-9+/]{60,})(?:\n[ \t>]*[A-Za-z0-9+/]{60,}){40,}(?:\n[ \t>]*[A-Za-z0-9+/]*={0,2}$)?",
+    re.M,
 )
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # A table of more cells stays as it is where most of them would be empty.

@@ -351,7 +351,9 @@ def graphic(package: Package, frame: Element, relations: dict[str, PartLink]) ->
     if said := list(filter(None, (_joined(one, "r") for one in written))):
         blocks.append(RawBlock(BlockKind.PARAGRAPH, "\n".join(said)))
     # a chart without values of its own shows cells of its workbook, which are read as such
-    is_held = found is not None and found.target.startswith("xl/") and next(root.iter("{*}f"), None) is not None
+    is_held = (
+        found is not None and found.target.startswith("xl/") and next(root.iter("{*}f"), None) is not None
+    )
     if not blocks and not is_held and next(root.iter("{*}ser", "{*}data"), None) is not None:
         package.builder.leave_out(f"{what} that cannot be read", lost=True)
     return blocks

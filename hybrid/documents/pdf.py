@@ -48,7 +48,8 @@ _TRACKED = re.compile(r"\S \S \S \S\b")  # letters that are set apart
 # Below this share of letters and digits, a font has no mapping to characters and the text is noise.
 _MIN_LEGIBLE = 0.3
 _NO_TITLE = re.compile(
-    r"\W*(?:untitled|anonymous|unspecified)\W*|.*\.(?:docx?|xlsx?|pptx?|od[tsp]|rtf|txt|md|html?|tex|dvi|pdf|indd|qxd)|Microsoft \w+ - .*",
+    r"\W*(?:untitled|anonymous|unspecified)\W*"
+    r"|.*\.(?:docx?|xlsx?|pptx?|od[tsp]|rtf|txt|md|html?|tex|dvi|pdf|indd|qxd)|Microsoft \w+ - .*",
     re.I,
 )
 _OCR = "run OCR first, or set documents.ocr"

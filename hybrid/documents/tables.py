@@ -124,9 +124,7 @@ def _json_document(source: str, line: _TextLine, settings: DocumentSettings) -> 
     builder = TextBuilder(settings.max_characters)
     text, rest = _taken(row, settings.text_field)
     text = builder.without_embedded(text)
-    values = {
-        key: builder.without_embedded(_plain(value)) for key, value in rest.items() if not is_rule(key)
-    }
+    values = {key: builder.without_embedded(_plain(value)) for key, value in rest.items() if not is_rule(key)}
     title = values.pop("title", "")
     _add_text(builder, title, text, line.number)
     rule = rule_of(row.items())

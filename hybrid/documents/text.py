@@ -222,7 +222,9 @@ class _Splitter:
         """Take a table of reStructuredText that is written as a list, or as lines of a CSV file."""
         self._flush()
         set_in = len(found[1])
-        body = list(takewhile(lambda line: not line or not line[: set_in + 1].strip(), self._lines[index + 1 :]))
+        body = list(
+            takewhile(lambda line: not line or not line[: set_in + 1].strip(), self._lines[index + 1 :])
+        )
         end = index + 1 + len(body)
         lines = list(filter(None, textwrap.dedent("\n".join(body)).split("\n")))
         options = dict(option.groups() for line in lines if (option := _OPTION.fullmatch(line)))

@@ -193,7 +193,9 @@ def test_what_is_not_in_the_file_is_told(read_book):
 def test_a_chart_without_values_of_its_own_is_its_title(read_book):
     title = "<c:title><c:tx><c:rich><a:p><a:r><a:t>Sales</a:t></a:r></a:p></c:rich></c:tx></c:title>"
     series = "<c:ser><c:val><c:numRef><c:f>'Sheet1'!$B$2:$B$3</c:f></c:numRef></c:val></c:ser>"
-    chart = f"<c:chartSpace xmlns:c='c' xmlns:a='a'><c:chart>{title}<c:plotArea><c:barChart>{series}</c:barChart>"
+    chart = (
+        f"<c:chartSpace xmlns:c='c' xmlns:a='a'><c:chart>{title}<c:plotArea><c:barChart>{series}</c:barChart>"
+    )
     frame = f'<c:chart xmlns:c="c" {NAMES} r:id="k"/>'
     drawing = f"<xdr:wsDr xmlns:xdr='d'><xdr:twoCellAnchor><xdr:graphicFrame>{frame}</xdr:graphicFrame>"
     parts = {

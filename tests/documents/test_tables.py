@@ -317,6 +317,10 @@ def test_a_file_within_a_field_is_told(read_items):
     image = "data:image/png;base64," + "iVBO" * 100
     row = json.dumps({"text": f"See {image} here", "thumb": image})
     (document,) = read_items("a.jsonl", row)
-    (other,) = read_items("a.csv", f"name,picture\nbolt,\"{image}\"\n")
-    assert (document.text, "iVBO" in str(document.metadata), "iVBO" in other.text) == ("See … here", False, False)
+    (other,) = read_items("a.csv", f'name,picture\nbolt,"{image}"\n')
+    assert (document.text, "iVBO" in str(document.metadata), "iVBO" in other.text) == (
+        "See … here",
+        False,
+        False,
+    )
     assert [part.count for part in (*document.left_out, *other.left_out)] == [2, 1]
