@@ -227,7 +227,7 @@ class _Splitter:
         )
         end = index + 1 + len(body)
         lines = list(filter(None, textwrap.dedent("\n".join(body)).split("\n")))
-        options = dict(option.groups() for line in lines if (option := _OPTION.fullmatch(line)))
+        options = {option[1]: option[2] for line in lines if (option := _OPTION.fullmatch(line))}
         lines = lines[len(options) :]
         rows: list[list[str | None]] = []
         if found[2] == "csv":

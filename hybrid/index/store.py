@@ -514,7 +514,7 @@ class Store:
         Raises:
             UsageError: a key that no document has, or none that may be read.
         """
-        conditions, values = list[str](), list[str | None]()
+        conditions, values = list[str](), list[Any]()
         if principals is not None:
             conditions.append(_MAY_READ)
             values.append(json.dumps(list(principals)))
