@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import inspect
 import math
 from collections.abc import Iterator, Sequence
@@ -23,14 +24,37 @@ from hybrid.types import Message
 if TYPE_CHECKING:
     from torch import Tensor
 
+# Parameters up to which a model is loaded a second time in another format (2 GB in half precision).
+_TWICE = 1_000_000_000
+
 
 class TransformersGenerator(LocalGenerator):
-    """Any Hugging Face causal language model; a chat template is used where the model has one."""
+    """Any Hugging Face causal language model; a chat template is used where the model has one.
 
-    def __init__(self, folder: Path, *, name: str, placement: Placement) -> None:
+    With ``weighing`` likelihoods are told by a second copy of the weights in that format, loaded when it is
+    first needed, unless the model is so large that a second one may not fit, or an adapter changes weights.
+    """
+
+    def __init__(
+        self, folder: Path, *, name: str, placement: Placement, weighing: Placement | None = None
+    ) -> None:
         self._model = load_causal(folder, dtype=placement.torch_dtype()).to(placement.device).eval()
-        super().__init__(folder, name=name, form=placement.dtype, config=self._model.config)
+        if sum(weights.numel() for weights in self._model.parameters()) > _TWICE:
+            weighing = None
+        form = placement.dtype if weighing is None else f"{placement.dtype}, options in {weighing.dtype}"
+        super().__init__(folder, name=name, form=form, config=self._model.config)
         _require_writer(self._model, name)
+        self._weighing = (
+            None
+            if weighing is None
+            else functools.cache(lambda: TransformersGenerator(folder, name=name, placement=weighing))
+        )
+        # what tells the likelihoods of the base, and of this one with its adapter
+        self._weigher = self._weighing
+        # on a processor a prompt fills the cores by itself; in half precision its neighbours in a batch
+        # would decide near-ties
+        alone = placement.device == "cpu" and placement.dtype != "float32"
+        self._rows = 1 if alone else BATCH_ROWS
         self._swap = Swap(self._model)
         self._shown: Shown | None = None
         # with a head the change of the weights is shown to it alone: all else is said by the base
@@ -55,6 +79,10 @@ class TransformersGenerator(LocalGenerator):
         view._head = load_head(folder) if files.head else None
         view._shown, view._read = (None, shown) if files.head else (shown, None)
         view._decoder = view._made_decoder()
+        view._weigher = None
+        # a small change of weights that is merged into half precision may be rounded away
+        if (weighing := self._weighing) is not None and files.head:
+            view._weigher = functools.cache(lambda: weighing().adapted(folder, strength=strength))
         return view
 
     def merged(self) -> dict[str, Tensor]:
@@ -125,6 +153,8 @@ class TransformersGenerator(LocalGenerator):
         continuations: Sequence[Sequence[str]],
     ) -> list[list[list[float]]]:
         """Return the logarithms by the head where it knows the options, else by the tokens."""
+        if self._weigher is not None and conversations:
+            return self._weigher()._log_probabilities(conversations, tails, continuations)
         known = self._by_head(conversations, continuations)
         rest = [place for place in range(len(conversations)) if place not in known]
         found = self._by_tokens([conversations[p] for p in rest], [tails[p] for p in rest])
@@ -148,7 +178,11 @@ class TransformersGenerator(LocalGenerator):
         readings = [cut(*pair, head.settings.tokens) for pair in zip(tokens[::2], tokens[1::2], strict=True)]
         with self._swap.using(self._read):
             features = read_means(
-                inner_model(self._model), readings, head.settings, first=self.dialogue.first
+                inner_model(self._model),
+                readings,
+                head.settings,
+                first=self.dialogue.first,
+                rows=self._rows,
             )
         told = head.log_probabilities(features, [one.labels for one in asked.values()])
         return {
@@ -168,7 +202,7 @@ class TransformersGenerator(LocalGenerator):
             self._require_room(len(ids), longest)
             lengths.append(len(self._before) + len(ids) + longest)
         results: dict[int, list[list[float]]] = {}
-        for batch in batches(lengths, rows=BATCH_ROWS, tokens=BATCH_TOKENS):
+        for batch in batches(lengths, rows=self._rows, tokens=BATCH_TOKENS):
             inputs = self._encode([prompts[place] for place in batch], 0)
             judged = self._judge(inputs, [tails[place] for place in batch])
             results.update(zip(batch, judged, strict=True))
