@@ -16,7 +16,15 @@ from hybrid.models.adapters import Merged, Shown, Swap, read_adapter
 from hybrid.models.decoding import BATCH_ROWS, BATCH_TOKENS, Decoder
 from hybrid.models.device import Placement, batches
 from hybrid.models.dialogue import Rectangle, left_padded
-from hybrid.models.labels import LabelHead, cut, inner_model, load_head, read_means
+from hybrid.models.labels import (
+    HeadSettings,
+    LabelHead,
+    LabelReading,
+    cut,
+    inner_model,
+    load_head,
+    read_means,
+)
 from hybrid.models.pretrained import load_causal
 from hybrid.models.writing import LocalGenerator
 from hybrid.types import Message
@@ -94,6 +102,11 @@ class TransformersGenerator(LocalGenerator):
         if self._adapter is None or self._adapter.head:
             return {}
         return dict(self._swap.merged(self._adapter, self._strength).tensors)
+
+    @property
+    def blocks(self) -> int:
+        """Return how many blocks the model has."""
+        return int(self._model.config.num_hidden_layers)
 
     @contextlib.contextmanager
     def lent(self) -> Iterator[Any]:
@@ -176,19 +189,21 @@ class TransformersGenerator(LocalGenerator):
             [self.dialogue.plain(text) for one in asked.values() for text in (one.passages, one.text)]
         )
         readings = [cut(*pair, head.settings.tokens) for pair in zip(tokens[::2], tokens[1::2], strict=True)]
-        with self._swap.using(self._read):
-            features = read_means(
-                inner_model(self._model),
-                readings,
-                head.settings,
-                first=self.dialogue.first,
-                rows=self._rows,
-            )
+        features = self._means(readings, head.settings, self._rows)
         told = head.log_probabilities(features, [one.labels for one in asked.values()])
         return {
             place: [[logs[text]] for text in continuations[place]]
             for place, logs in zip(asked, told, strict=True)
         }
+
+    def means(self, readings: Sequence[LabelReading], settings: HeadSettings) -> Tensor:
+        """Return what a label head learns from, see ``read_means``; shape (readings, features)."""
+        return (self if self._weigher is None else self._weigher())._means(readings, settings, BATCH_ROWS)
+
+    def _means(self, readings: Sequence[LabelReading], settings: HeadSettings, rows: int) -> Tensor:
+        with self._swap.using(self._read):
+            inner = inner_model(self._model)
+            return read_means(inner, readings, settings, first=self.dialogue.first, rows=rows)
 
     def _by_tokens(
         self, conversations: Sequence[Sequence[Message]], tails: Sequence[Sequence[Sequence[int]]]
