@@ -147,6 +147,8 @@ class _Layout:
             caption=[self._mended(line.split("\n")) for line in table.caption],
         )
         before, self._table = self._table, table
+        if waiting and self._above.endswith(".") and not CAPTION.match(self._above):
+            self._above = ""  # the last sentence of the page before
         goes_on = waiting and before and not table.caption and not self._above
         rows = "\n".join(CELLS.join(row) for row in table.rows)
         if goes_on and before and before.goes_on_in(table):

@@ -266,9 +266,10 @@ def with_fields(writer, page):
         return writer._add_object(added)
 
     text = TextStringObject
+    shown = ArrayObject([ArrayObject([text("b"), text("blue")]), text("red")])
     fields = [
         add(655, FT=NameObject("/Tx"), T=text("name"), V=text("Jane Example")),
-        add(625, FT=NameObject("/Ch"), T=text("colour"), V=text("blue"), Opt=ArrayObject([text("blue")])),
+        add(625, FT=NameObject("/Ch"), T=text("colour"), V=text("b"), Opt=shown),
         add(595, FT=NameObject("/Btn"), T=text("agreed"), V=NameObject("/Yes"), AS=NameObject("/Yes")),
         add(565, FT=NameObject("/Btn"), T=text("spam"), V=NameObject("/Off"), AS=NameObject("/Off")),
     ]
