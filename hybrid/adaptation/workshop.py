@@ -161,9 +161,7 @@ class GeneratorWorkshop:
             if is_main():
                 shutil.rmtree(work / "built", ignore_errors=True)
             if not start and self._by_head(material.examples):
-                made = tune_labels(
-                    base, material.examples, settings, out=work / "built", placement=self._placement
-                )
+                made = tune_labels(self.generator, material.examples, settings, out=work / "built")
             else:
                 made = tune_generator(
                     base,
