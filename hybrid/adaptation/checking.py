@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from hybrid.adaptation.data.given import Given
-from hybrid.adaptation.data.material import Objective
+from hybrid.adaptation.data.material import Objective, TrainingRequest
 from hybrid.adaptation.export import scale
 from hybrid.adaptation.forgetting import (
     AskedQuestion,
@@ -325,12 +325,8 @@ class Bench:
 
     def _material(self, workshop: GeneratorWorkshop) -> Material:
         objectives = str(self.card.settings.get("objectives", Objective.READING)).split(", ")
-        return workshop.material(
-            [Objective(objective) for objective in objectives],
-            against=self.against,
-            given=self.given,
-            licence=self.card.data.licence,
-        )
+        request = TrainingRequest(self.against, given=self.given, licence=self.card.data.licence)
+        return workshop.material([Objective(objective) for objective in objectives], request)
 
 
 def _settled(attempts: Iterator[Attempt]) -> bool:

@@ -104,6 +104,9 @@ class Given:
     thoughts: int = 0  # rows that think before they answer, of which the answer alone is taught
 
 
+NOTHING = Given()
+
+
 def load_given(path: Path, prompts: Prompts) -> Given:
     """Read a user's data, JSON lines or one JSON list; the rows of a file may be of several kinds.
 

@@ -20,7 +20,7 @@ from hybrid.adaptation.data.examples import (
     text_examples,
     windows,
 )
-from hybrid.adaptation.data.given import MORE, Given, require_examples
+from hybrid.adaptation.data.given import MORE, NOTHING, Given, require_examples
 from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, contrastive_pairs, reading_examples
 from hybrid.adaptation.values import Example, ExampleKind, Examples, PreferencePair, Sifted
 from hybrid.config import Reader, Settings, ShownPassages
@@ -61,6 +61,27 @@ class Objective(StrEnum):
     LABEL = "label"
     TEXT = "text"
     PREFERENCE = "preference"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRequest:
+    """What an adapter is to be made of, beside the documents of its domain.
+
+    ``against`` are questions that must not leak, ``apart`` those whose documents are held out as a whole,
+    ``given`` the user's own data, which is all that is trained on unless ``mix`` asks for examples of the
+    documents as well. ``licence`` is that of documents and data, for the card.
+    """
+
+    against: Sequence[Question] = ()
+    apart: Sequence[Question] = ()
+    given: Given = NOTHING
+    mix: bool = False
+    licence: str = "not stated"
+
+    @property
+    def sieve(self) -> Sieve:
+        """Return what tells leaks."""
+        return Sieve([*self.against, *self.apart])
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,27 +147,21 @@ def make_examples(
     retriever: Retriever,
     settings: Settings,
     objectives: Sequence[Objective],
+    request: TrainingRequest,
     *,
     count: Count,
-    against: Sequence[Question] = (),
-    apart: Sequence[Question] = (),
-    given: Given | None = None,
-    mix: bool = False,
 ) -> Examples:
     """Make the examples of a domain: all that is given, and of what is not as many as the settings say.
-
-    ``against``: the question sets of the domain; what leaks from them is left out. ``apart``: question sets
-    whose documents are held out as a whole. ``mix``: make examples of what is given, too, and train on both.
 
     Raises:
         UsageError: there is too little to train on, or all labels are equal.
     """
-    split = split_for(retriever.index, settings, against, apart)
-    making = _ExampleMaking(retriever, settings, split, Sieve([*against, *apart]), count)
+    split = split_for(retriever.index, settings, request.against, request.apart)
+    making = _ExampleMaking(retriever, settings, split, request.sieve, count)
     wanted, share = settings.adaptation.examples, settings.adaptation.validation
-    own = given or Given()
+    own = request.given
     mine, checked = making.given(own, objectives)
-    made = [each for each in objectives if mix or each not in taught_by(own)]
+    made = [each for each in objectives if request.mix or each not in taught_by(own)]
     train, left_out = sift_examples([*making.part(split.training, made, wanted), *mine], making.sieve)
     looks = max(round(wanted * share / (1 - share)), 1)
     validation, left_out_too = sift_examples(
@@ -162,7 +177,7 @@ def make_examples(
     if not preferences:
         require_examples(
             train,
-            made_from="the training data" if own != Given() else "the corpus",
+            made_from="the training data" if own != NOTHING else "the corpus",
             checked=len(validation),
             left_out=dropped,
             hint=_WITHOUT_EVIDENCE if total[_NO_QUOTE] else MORE,
