@@ -192,8 +192,8 @@ def _require_numbers(folder: Path, kind: str) -> None:
                 held = json.loads(file.read(length)) if length < _LONGEST_HEADER else {}
             if found := {one["dtype"] for one in held.values() if "dtype" in one} & _EIGHT_BITS:
                 raise ModelMissing(
-                    f"{path} holds weights of a {kind} as {', '.join(sorted(found))}, and config.json does not "
-                    "say how they are scaled",
+                    f"{path} holds weights of a {kind} as {', '.join(sorted(found))}, and config.json does "
+                    "not say how they are scaled",
                     hint="fetch the weights in 16 or 32 bits, or with their quantization_config",
                 )
 

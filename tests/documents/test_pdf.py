@@ -317,7 +317,9 @@ def test_running_heads_of_turned_pages_go(read_one, make_pdf):
 def test_letters_of_formulas_are_whole(read_one, drawn):
     def name(writer, page):
         stream = StreamObject()
-        stream.set_data(b"1 begincodespacerange <00> <FF> endcodespacerange 1 beginbfchar <41> <D835DC5B> endbfchar")
+        stream.set_data(
+            b"1 begincodespacerange <00> <FF> endcodespacerange 1 beginbfchar <41> <D835DC5B> endbfchar"
+        )
         font = page["/Resources"]["/Font"]["/F1"].get_object()
         font[NameObject("/ToUnicode")] = writer._add_object(stream)
 
@@ -327,7 +329,10 @@ def test_letters_of_formulas_are_whole(read_one, drawn):
 
 def test_values_at_the_right_margin_stay_with_their_labels(read_one, make_pdf):
     widths = dict.fromkeys("ABE", 667) | dict.fromkeys("NUR", 722) | dict.fromkeys("I: .,", 278)
-    lines = [("Owner: Ada Berg", "IBAN: AB89 3704 0044 0532 0130 00"), ("Old balance of 1 March", "1.234,56 EUR")]
+    lines = [
+        ("Owner: Ada Berg", "IBAN: AB89 3704 0044 0532 0130 00"),
+        ("Old balance of 1 March", "1.234,56 EUR"),
+    ]
     page = [(50, 780, 9, "F1", "Statement Nr. 3")]
     for row, (label, value) in enumerate(lines):
         left = 500 - 9 * sum(widths.get(letter, 556) for letter in value) / 1000
