@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -284,8 +285,10 @@ class Ingestor:
         files, folder = state.files, state.manifest.folder
         gone: set[str] = set()
         for pattern in map(printable, patterns):
-            # a name may hold what means something in a pattern
-            matched = {pattern} & files.keys() or {name for name in files if fnmatchcase(name, pattern)}
+            # a name may hold what means something in a pattern, or is written as a path from elsewhere
+            path = os.path.relpath(os.path.realpath(pattern), folder) if folder else pattern
+            matched = {pattern} & files.keys() or {printable(Path(path).as_posix())} & files.keys()
+            matched = matched or {name for name in files if fnmatchcase(name, pattern)}
             gone |= matched
             if not matched:
                 file = pattern.rpartition("#")[0]

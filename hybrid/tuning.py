@@ -2,58 +2,49 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from hybrid.adaptation.data.given import Given, load_given
-from hybrid.adaptation.data.material import Objective, question_sets, split_for, taught_by
+from hybrid.adaptation.checking import Bench, Repair, Rework, check_generator, repair, settings_of, tell
+from hybrid.adaptation.data.given import NOTHING, Given, load_given
+from hybrid.adaptation.data.material import Objective, TrainingRequest, question_sets, taught_by
+from hybrid.adaptation.elsewhere import kind_of, named, prove_active, take_in
+from hybrid.adaptation.embedding import EmbedderWorkshop
+from hybrid.adaptation.export import leave
+from hybrid.adaptation.methods.deltas import Ablation, BlockDrift, Recipe, Worth, measure_drift
+from hybrid.adaptation.methods.generator import Rendered, Trial
+from hybrid.adaptation.methods.preferences import Round
+from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining
 from hybrid.adaptation.serving import in_use
 from hybrid.adaptation.store import AdapterStore, still_in_use
-from hybrid.adaptation.values import AdapterKind, Card, Data, Destination, QueryPair, Reasons
+from hybrid.adaptation.suites import Suite, load_suite, probe_texts, shipped_suite
+from hybrid.adaptation.values import AdapterKind, Card, Destination, QueryPair, Reasons
+from hybrid.adaptation.workshop import GeneratorWorkshop, Material, Note, Rounds, Steps
 from hybrid.changes import together
 from hybrid.config import AdaptationSettings, Settings
 from hybrid.doctor import Diagnosis
 from hybrid.errors import ConfigError, UsageError
-from hybrid.files import folder_lock, hash_text
 from hybrid.generation.prompts import load_prompts
-from hybrid.index import Index
+from hybrid.grounding.judge import load_grounder
 from hybrid.index.sync import Progress, discard, put_in_force, reembed
 from hybrid.models import Embedder, EmbedderFingerprint, Generator
 from hybrid.models.adapters import adapter_digest
-from hybrid.models.device import choose_placement
+from hybrid.models.engines import EngineGenerator
+from hybrid.models.generator import TransformersGenerator
 from hybrid.models.gguf import Precision
+from hybrid.models.labels import HEAD
 from hybrid.models.loading import generator_folder, load_embedder
-from hybrid.models.resolve import fetch, weights_digest
+from hybrid.models.resolve import fetch
+from hybrid.report import Pareto, Tried, pareto_front
 from hybrid.retrieval import Retriever
 from hybrid.trust import Endpoint
 from hybrid.types import Question
 
-if TYPE_CHECKING:
-    from hybrid.adaptation.checking import Bench, Repair
-    from hybrid.adaptation.methods.deltas import Ablation, BlockDrift, Recipe, Worth
-    from hybrid.adaptation.methods.generator import Rendered, Trial
-    from hybrid.adaptation.methods.preferences import Round
-    from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining
-    from hybrid.adaptation.suites import Suite
-    from hybrid.adaptation.workshop import GeneratorWorkshop, Material, Steps
-    from hybrid.models.generator import TransformersGenerator
-    from hybrid.report import Pareto
-
-Note = Callable[[str], None]
-
 _UNKNOWN = "not stated"
-# Short texts of our own in the general suite; the rest of it are excerpts of those documents too.
-_PROSE = "prose"
-# A pair costs a fraction of what an example for a generator costs.
-_PAIRS_AN_EXAMPLE = 4
-# At most so many made queries of held-out documents tell a gain of retrieval.
-_HELD_OUT_QUERIES = 300
 
 
 def _silent(*said: object) -> None:
@@ -99,11 +90,8 @@ class Adaptation:
         Raises:
             UsageError: a file is missing or empty, or a line is no example; the message names the line.
         """
-        prompts = load_prompts(self.settings.generation.language, self.settings.generation.prompt)
-        parts = [load_given(path, prompts) for path in paths]
-        kinds = ("questions", "examples", "pairs", "preferences")
-        together = {kind: tuple(one for part in parts for one in getattr(part, kind)) for kind in kinds}
-        return Given(**together, thoughts=sum(part.thoughts for part in parts))
+        generation = self.settings.generation
+        return load_given(paths, load_prompts(generation.language, generation.prompt))
 
     def material(
         self,
@@ -133,17 +121,10 @@ class Adaptation:
         Raises:
             UsageError: an objective that there is not, too little to train on, or all labels are equal.
         """
-        learned = _objectives(objectives, given or Given())
+        learned = _objectives(objectives, given or NOTHING)
         note(f"making examples: {', '.join(learned)}")
-        return self._workshop.material(
-            learned,
-            against=self._against(against),
-            apart=apart,
-            given=given,
-            licence=licence,
-            mix=mix,
-            start=start,
-        )
+        request = TrainingRequest(self._against(against), apart, given or NOTHING, mix, licence)
+        return self._workshop.material(learned, request, start=start)
 
     def tune_generator(
         self,
@@ -186,48 +167,9 @@ class Adaptation:
             UsageError: too few pairs, or the name is taken.
             TrainingFailed: the loss is not a number, or validation got no better.
         """
-        from hybrid.adaptation.data.examples import Sieve
-        from hybrid.adaptation.data.pairs import PairSettings, make_pairs
-        from hybrid.adaptation.methods.embedder import EmbedderSettings, tune_embedder
-        from hybrid.adaptation.methods.generator import Base
-        from hybrid.adaptation.suites import shipped_suite
-        from hybrid.adaptation.workshop import WORK, card_of
-
-        adaptation, models, store = self.settings.adaptation, self.settings.models, self.store
-        if name:
-            store.require_free(name)
-        retriever, known = self._base_retriever(), self._against(against)
-        split = split_for(retriever.index, self.settings, known, apart)
-        wanted = PairSettings(_PAIRS_AN_EXAMPLE * adaptation.examples, seed=adaptation.seed)
-        pairs = make_pairs(retriever, split, wanted, sieve=Sieve([*known, *apart]), given=given, mix=mix)
-        note(f"{len(pairs.train)} pairs to train on, {len(pairs.validation)} to validate")
-        for left in pairs.left_out:
-            note(f"left out {left.count}, {left.reason}")
-        base = Base(fetch(models.embedder, offline=models.offline), models.embedder)
-        work = store.domain / "adapters" / WORK
-        with folder_lock(work):
-            shutil.rmtree(work / "built", ignore_errors=True)
-            tuned = tune_embedder(
-                base.folder,
-                base.name,
-                pairs,
-                adaptation,
-                out=work / "built",
-                placement=choose_placement(models.device, models.dtype),
-                # the probes stand in the set that measures general retrieval: those it is held by are others
-                general=[passage.text for passage in shipped_suite().passages if passage.kind == _PROSE],
-                settings=EmbedderSettings(
-                    prompts=(models.query_prefix, models.document_prefix),
-                    dense_weight=self.settings.retrieval.dense_weight,
-                ),
-                state=work / "state",
-                progress=progress,
-            )
-            counts = Counter(pair.made for pair in pairs.train)
-            digest = hash_text(*(repr(astuple(pair)) for pair in pairs.train))
-            data = Data(digest, licence, dict(sorted(counts.items())))
-            card = card_of(AdapterKind.EMBEDDER, base, tuned, data, self.settings)
-            return store.add(name or store.new_name(AdapterKind.EMBEDDER), tuned.folder, card)
+        own = Given(pairs=tuple(given))
+        request = TrainingRequest(self._against(against), apart, own, mix, licence)
+        return self._embedders.tune(request, name=name, note=note, progress=progress)
 
     def improve(
         self,
@@ -250,9 +192,6 @@ class Adaptation:
             UsageError: the documents give no questions.
             TrainingFailed: the loss is not a number.
         """
-        from hybrid.adaptation.workshop import Rounds
-        from hybrid.grounding.judge import load_grounder
-
         grounder = load_grounder(self.settings, self.store.domain, embedder=self.embedder())
         made = Rounds(self._workshop, name, licence, self._against(()), progress)
         return made.improve(grounder, start=start, rounds=rounds, samples=samples, told=told)
@@ -278,8 +217,6 @@ class Adaptation:
             UsageError: too few labelled questions, or one without options.
             TrainingFailed: the loss is not a number.
         """
-        from hybrid.adaptation.workshop import Rounds
-
         for question in (*labelled, *unlabelled):
             if not question.options:
                 raise UsageError(f"{question.id} has no `options`", hint="self-training learns labels")
@@ -316,13 +253,11 @@ class Adaptation:
             ExtraMissing: tasks are named, and the harness is not installed.
             UsageError: a suite or a task that cannot be measured, or one that is not for this kind.
         """
-        from hybrid.adaptation import checking
-
         card = self.store.card(name)
         if card.kind is AdapterKind.GENERATOR:
             suite = _suite(suites)
             asked = self._workshop.asked(card, suite, against=self._against(()), items=items, note=note)
-            return checking.check_generator(
+            return check_generator(
                 self.store,
                 name,
                 self.tunable,
@@ -335,35 +270,7 @@ class Adaptation:
             )
         if items is not None or tasks:
             raise UsageError("--items and --task are for adapters of the generator")
-        return self._check_embedder(name, suites, progress)
-
-    def _check_embedder(self, name: str, suites: Sequence[Path], progress: Progress | None) -> Card:
-        """Measure what an embedder gained on held-out documents and lost elsewhere.
-
-        The domain is embedded with both, if it is not yet; the generation in force stays in force.
-        """
-        from hybrid.adaptation.data.examples import Sieve
-        from hybrid.adaptation.data.pairs import held_out_pairs
-        from hybrid.adaptation.forgetting import Side, general_changes, made_change
-        from hybrid.adaptation.suites import general_set, read_collection
-
-        base, tuned, seed = self.embedder(), self._embedder(name), self.settings.adaptation.seed
-        for embedder in (base, tuned):
-            reembed(self.store.domain, embedder, progress=progress)
-        before, after = (
-            Side(Index.built_with(self.store.domain, one.fingerprint), one) for one in (base, tuned)
-        )
-        known = self._against(())
-        pairs = held_out_pairs(
-            Retriever(before.index, base, self.settings.retrieval),
-            split_for(before.index, self.settings, known, ()).held_out,
-            count=_HELD_OUT_QUERIES,
-            seed=seed,
-            sieve=Sieve(known),
-        )
-        sets = [general_set(), *map(read_collection, suites)]
-        gain = made_change(before, after, pairs, seed=seed) if pairs else None
-        return self.store.annotate(name, gain=gain, forgetting=general_changes(base, tuned, sets, seed=seed))
+        return self._embedders.check(name, suites, self._against(()), progress)
 
     def tradeoff(self, kind: AdapterKind, *, note: Note = _silent) -> Pareto:
         """Return what adapters gained against what they lost, of those that were measured alike.
@@ -371,8 +278,6 @@ class Adaptation:
         Raises:
             UsageError: none has both a gain and a loss.
         """
-        from hybrid.report import Tried, pareto_front
-
         cards = [card for card in self.store.cards() if card.kind is kind]
         measured = [
             Tried(card.name, card.gain, card.general_loss)
@@ -464,23 +369,18 @@ class Adaptation:
             AdapterError: it is pickled, of a kind that cannot be served, or does not fit.
             UsageError: there is no such folder, or the name is taken.
         """
-        from hybrid.adaptation.elsewhere import BaseModel, kind_of, named, take_in
-
         kind, models = kind_of(folder), self.settings.models
         if name:
             self.store.require_free(name)
+        generates = kind is AdapterKind.GENERATOR
+        base = self._workshop.base if generates else self._embedders.base
         with tempfile.TemporaryDirectory() as beside:
             built = Path(beside) / "adapter"
-            if kind is AdapterKind.GENERATOR:
-                generator = self.tunable
-                base = BaseModel(kind, models.generator, generator.base_weights)
-                card, notes = take_in(folder, base, built)
-                with named(built, folder):
-                    generator.adapted(built)
-            else:
-                digest = weights_digest(fetch(models.embedder, offline=models.offline))
-                card, notes = take_in(folder, BaseModel(kind, models.embedder, digest), built)
-                with named(built, folder):
+            card, notes = take_in(folder, kind, base, built)
+            with named(built, folder):
+                if generates:
+                    self.tunable.adapted(built)
+                else:
                     load_embedder(models, built).embed_queries(["a question"])
             for each in notes:
                 note(each)
@@ -505,8 +405,6 @@ class Adaptation:
             ModelError: the base cannot be written as GGUF, or the file says something else than the model.
             UsageError: ``out`` is there, or the base is not on this machine.
         """
-        from hybrid.adaptation.export import leave
-
         folder, models = self.store.folder(name), self.settings.models
         kind = self.store.card(name).kind
         if models.endpoint and kind is AdapterKind.GENERATOR and destination is not Destination.PEFT:
@@ -534,8 +432,6 @@ class Adaptation:
             RemoteError: the endpoint refused.
             UsageError: the generator is not on this machine.
         """
-        from hybrid.adaptation.elsewhere import prove_active
-
         models = self.settings.models
         if models.offline and not endpoint.is_loopback:
             raise ConfigError(f"offline, and the endpoint is on another machine: {endpoint}")
@@ -568,9 +464,6 @@ class Adaptation:
             UsageError: it is the embedder's, whose strength was chosen when it was tuned; or a head of
                 labels, which changes no weight.
         """
-        from hybrid.adaptation.checking import repair, tell
-        from hybrid.models.labels import HEAD
-
         card = self.store.card(name)
         if card.kind is AdapterKind.EMBEDDER:
             raise UsageError(
@@ -614,8 +507,6 @@ class Adaptation:
             UsageError: they are not of one generator, or there is nothing to choose weights by.
             AdapterError: one is not there, or is no LoRA whose change can be added.
         """
-        from hybrid.adaptation.checking import Rework
-
         if name:
             self.store.require_free(name)
         with Rework(self.store, names) as rework:
@@ -642,8 +533,6 @@ class Adaptation:
             UsageError: it is not the generator's, or there are no examples to measure on.
             AdapterError: it is not there, or is no LoRA that can be taken apart.
         """
-        from hybrid.adaptation.checking import Rework
-
         with Rework(self.store, [name]) as rework:
             bench = self._bench(rework.card, given, suites, items, note)
             return rework.ablate(bench, keep=keep, progress=progress)
@@ -655,9 +544,6 @@ class Adaptation:
             AdapterError: it is not there, or cannot serve with the model.
             UsageError: it is not the generator's.
         """
-        from hybrid.adaptation.methods.deltas import measure_drift
-        from hybrid.adaptation.suites import probe_texts
-
         if self.store.card(name).kind is AdapterKind.EMBEDDER:
             raise UsageError(f"{name} is the embedder's", hint="`hybrid adapt embedder` tells what it moved")
         general = probe_texts()
@@ -672,14 +558,12 @@ class Adaptation:
         self, card: Card, given: Given | None, suites: Sequence[Path], items: int | None, note: Note
     ) -> Bench:
         """Return what measures adapters as the one of a card was made."""
-        from hybrid.adaptation.checking import Bench, settings_of
-
         usual, suite = self.settings.adaptation, _suite(suites)
         return Bench(
             self._with(settings_of(card, usual))._workshop,
             card,
             suite if items is None else suite.sample(items, seed=usual.seed),
-            given or Given(),
+            given or NOTHING,
             self._against(()),
             usual.seed,
             note,
@@ -697,9 +581,6 @@ class Adaptation:
         Raises:
             UsageError: they are not.
         """
-        from hybrid.models.engines import EngineGenerator
-        from hybrid.models.generator import TransformersGenerator
-
         generator = self.generator()
         if isinstance(generator, EngineGenerator):
             return generator.torch
@@ -712,25 +593,18 @@ class Adaptation:
 
     @property
     def _workshop(self) -> GeneratorWorkshop:
-        from hybrid.adaptation.workshop import GeneratorWorkshop
 
         return GeneratorWorkshop(self.store, self.settings, self.tunable, self.retriever)
 
-    def _base_retriever(self) -> Retriever:
-        """Return a search with the embedder without an adapter, whichever is in force."""
-        base = self.embedder()
-        reembed(self.store.domain, base)
-        index = Index.built_with(self.store.domain, base.fingerprint)
-        return Retriever(index, base, self.settings.retrieval)
+    @property
+    def _embedders(self) -> EmbedderWorkshop:
+        return EmbedderWorkshop(self.store, self.settings, self.embedder)
 
     def _embedded(self, name: str | None, progress: Progress | None) -> EmbedderFingerprint:
         """Embed the domain with an adapter, or without one, unless it is; return what did it."""
-        found = self.embedder() if name is None else self._embedder(name)
+        found = self.embedder() if name is None else self._embedders.adapted(name)
         reembed(self.store.domain, found, progress=progress)
         return found.fingerprint
-
-    def _embedder(self, name: str) -> Embedder:
-        return load_embedder(self.settings.models, self.store.folder(name))
 
     def _against(self, further: Sequence[Question]) -> list[Question]:
         """Return the questions that may not leak: those of the domain and further ones."""
@@ -753,7 +627,5 @@ def _objectives(named: Sequence[str], given: Given) -> list[Objective]:
 
 def _suite(paths: Sequence[Path]) -> Suite:
     """Return the items of one's own, with those that ship for the kinds that are not among them."""
-    from hybrid.adaptation.suites import load_suite, shipped_suite
-
     shipped = shipped_suite()
     return shipped.with_own(load_suite(*paths)) if paths else shipped

@@ -331,6 +331,11 @@ def test_a_moved_folder_is_known_by_its_new_place(docs, ingest, tmp_path):
 def test_an_emptied_folder_empties_the_index_by_the_command_that_the_hint_names(docs, ingest, tmp_path):
     ingest(docs)
     for path in docs.rglob("*.*"):
+        path.write_bytes(b"")
+    with pytest.raises(UsageError, match=r"could be indexed: a\.txt: empty") as told:
+        ingest(docs)
+    assert "hybrid remove --all --domain manual" in told.value.hint
+    for path in docs.rglob("*.*"):
         path.unlink()
     with pytest.raises(IndexMismatch, match="holds nothing to index") as caught:
         ingest(docs)
@@ -400,7 +405,7 @@ def ingestor(docs, tmp_path):
 
 @pytest.mark.slow
 def test_removing_takes_files_out_by_name_and_by_pattern(ingestor, docs):
-    manifest = ingestor.remove(["a.txt", "sub/*"])
+    manifest = ingestor.remove([str(docs / "a.txt"), "sub/*"])
     assert manifest.counts.files == 2
     index = Index.open(ingestor.domain)
     assert index.sources() == ["b.md", "rows.jsonl#1", "rows.jsonl#2"]

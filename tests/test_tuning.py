@@ -53,7 +53,7 @@ def suite(tmp_path, monkeypatch, write_files):
         f"{n}.txt": " ".join(words[(n + step) % 4] for step in range(n % 3 + 12)) + f" number {n}."
         for n in range(12)
     }
-    monkeypatch.setattr("hybrid.adaptation.suites.shipped_suite", lambda: Suite("general"))
+    monkeypatch.setattr("hybrid.tuning.shipped_suite", lambda: Suite("general"))
     return [write_files(tmp_path / "suite", texts)]
 
 
@@ -93,7 +93,7 @@ def test_the_gate_has_the_budget_of_the_settings_and_stands_before_use(kept, sui
 def test_what_was_never_checked_is_checked_by_the_service_first(kept, suite, monkeypatch):
     from hybrid.adaptation.suites import load_suite
 
-    monkeypatch.setattr("hybrid.adaptation.suites.shipped_suite", lambda: load_suite(*suite))
+    monkeypatch.setattr("hybrid.tuning.shipped_suite", lambda: load_suite(*suite))
     kept.adaptation.promote("gentle")
     assert kept.adapters.card("gentle").forgetting
     assert kept.adapters.promoted(AdapterKind.GENERATOR) == "gentle"

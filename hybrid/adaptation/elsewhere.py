@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx2
 
+from hybrid.adaptation.methods.generator import Base
 from hybrid.adaptation.store import write_card
 from hybrid.adaptation.values import AdapterKind, Card, Data
 from hybrid.config import Method, Reader
@@ -74,15 +75,6 @@ _NOISE = 0.05
 _UNLIKELY = -8.0
 
 
-@dataclass(frozen=True, slots=True)
-class BaseModel:
-    """The model that an adapter shall serve with here."""
-
-    kind: AdapterKind
-    name: str
-    digest: str
-
-
 def kind_of(folder: Path) -> AdapterKind:
     """Return what an adapter changes, by its configuration.
 
@@ -93,27 +85,27 @@ def kind_of(folder: Path) -> AdapterKind:
     return AdapterKind.EMBEDDER if embeds else AdapterKind.GENERATOR
 
 
-def take_in(folder: Path, base: BaseModel, out: Path) -> tuple[Card, tuple[str, ...]]:
+def take_in(folder: Path, kind: AdapterKind, base: Base, out: Path) -> tuple[Card, tuple[str, ...]]:
     """Write what a folder holds as an adapter of ours; return its card, and what is not known for sure.
 
     The configuration is written anew: modules are those that have weights, so no pattern is run; what else
     decides what the adapter does is taken over or refused. Nothing but it and the weights is copied.
 
-    ``base``: to serve with. Whether the adapter fits it is seen when it is loaded.
+    ``kind``: what it changes. ``base``: to serve with; whether the adapter fits it is seen when it is loaded.
 
     Raises:
         AdapterError: it is pickled, damaged, or of a kind that cannot be served here; with what to do.
     """
     config = _config(folder)
     shapes = _shapes(folder / WEIGHTS)
-    kind = str(config["peft_type"])
-    told = _low_rank(config, shapes) if kind == "LORA" else _scales(shapes)
+    form = str(config["peft_type"])
+    told = _low_rank(config, shapes) if form == "LORA" else _scales(shapes)
     if not told["target_modules"]:
         raise AdapterError(
-            f"{folder / WEIGHTS} has no weights of {kind}: {', '.join(list(shapes)[:3])}", hint=_MERGE
+            f"{folder / WEIGHTS} has no weights of {form}: {', '.join(list(shapes)[:3])}", hint=_MERGE
         )
-    taken = {key: config[key] for key in _TAKEN[kind] if config.get(key) is not None}
-    written = {"peft_type": kind, **told, **taken}
+    taken = {key: config[key] for key in _TAKEN[form] if config.get(key) is not None}
+    written = {"peft_type": form, **told, **taken}
     with storage_errors(str(out)):
         out.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / WEIGHTS, out / WEIGHTS)
@@ -121,14 +113,14 @@ def take_in(folder: Path, base: BaseModel, out: Path) -> tuple[Card, tuple[str, 
     named = str(config.get("base_model_name_or_path") or "")
     card = Card(
         name="",
-        kind=base.kind,
+        kind=kind,
         base=base.name,
         base_digest=base.digest,
         method=_method(config),
         data=Data("", "not stated", {}),
-        settings=({"rank": told["r"], "alpha": config["lora_alpha"]} if kind == "LORA" else {})
+        settings=({"rank": told["r"], "alpha": config["lora_alpha"]} if form == "LORA" else {})
         | {"base named by its maker": named},
-        reader=Reader.GENERATOR if base.kind is AdapterKind.GENERATOR else None,
+        reader=Reader.GENERATOR if kind is AdapterKind.GENERATOR else None,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={"peft": str(config.get("peft_version") or "not stated")},
     )

@@ -1,4 +1,4 @@
-"""Forgetting: paired changes of general ability, refusal, tasks of lm-eval, and dense retrieval."""
+"""What a generator forgot: paired changes of general ability, of refusal, and of tasks of lm-eval."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from pydantic import TypeAdapter
 from scipy.special import softmax
 
-from hybrid.adaptation.methods.embedder import FIRST, gain_below
 from hybrid.adaptation.methods.encoding import (
-    Subject,
     TokenStretch,
     compare,
     continuation,
@@ -24,17 +22,14 @@ from hybrid.adaptation.methods.encoding import (
     paired_change,
     pieces,
 )
-from hybrid.adaptation.suites import Choice, RetrievalSet, Suite
-from hybrid.adaptation.values import Change, Declining, Example, ExampleKind, Measure, QueryPair
-from hybrid.chunking import chunk_document
-from hybrid.config import ChunkSettings
+from hybrid.adaptation.suites import Choice, Suite
+from hybrid.adaptation.values import Change, Declining, Example, ExampleKind, Measure
 from hybrid.errors import AdapterError, ExtraMissing, UsageError
 from hybrid.files import hash_text, write_json
 from hybrid.generation.prompts import Prompts, declines
-from hybrid.index import Index
-from hybrid.models import Embedder, Generator
+from hybrid.models import Generator
+from hybrid.models.generator import TransformersGenerator
 from hybrid.models.resolve import cached
-from hybrid.ranking import ndcg
 from hybrid.text.words import contains
 from hybrid.types import Message, MessageRole
 
@@ -43,8 +38,6 @@ _Said = TypeVar("_Said")
 _ANSWER_TOKENS = 20
 # Changes with the way of measuring: what was kept of another way is measured again.
 _MEASURED_AS = "2"
-# Chunks that are looked at for the ten best documents.
-_DEPTH = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +94,9 @@ class Answers:
     followed: tuple[bool, ...]
 
 
-class Model(Subject, Generator, Protocol):
-    """A generator that lends its model and answers: ``TransformersGenerator``, with and without adapter."""
-
-
 def measure(
-    base: Model,
-    adapted: Model,
+    base: TransformersGenerator,
+    adapted: TransformersGenerator,
     suite: Suite,
     *,
     progress: Callable[[str], None] = lambda doing: None,
@@ -145,7 +134,7 @@ def measure(
     return items
 
 
-def answers(model: Model, suite: Suite) -> Answers:
+def answers(model: TransformersGenerator, suite: Suite) -> Answers:
     """Return what a model says to pairs, choices and formats."""
     sentences = [continuation(model, "", text) for pair in suite.pairs for text in (pair.good, pair.bad)]
     asked = [stretch for choice in suite.choices for stretch in _options(model, choice)]
@@ -186,7 +175,7 @@ def _change(name: str, items: Sequence[Item], counting: Counting, seed: int) -> 
     )
 
 
-def _texts(base: Model, adapted: Model, suite: Suite) -> list[Item]:
+def _texts(base: TransformersGenerator, adapted: TransformersGenerator, suite: Suite) -> list[Item]:
     """Return cross-entropy and divergence of each passage, by token."""
     cut = [pieces(base, passage.text) for passage in suite.passages]
     apart = iter(compare(base, adapted, [stretch for stretches in cut for stretch in stretches]))
@@ -222,7 +211,7 @@ def _answers(suite: Suite, before: Answers, after: Answers) -> list[Item]:
     return [*soft, *hard]
 
 
-def _options(model: Subject, choice: Choice) -> list[TokenStretch]:
+def _options(model: TransformersGenerator, choice: Choice) -> list[TokenStretch]:
     # the layout that base and instruct models of this size do best with, by the sum over tokens
     head = f"Question: {choice.question}\nAnswer:"
     return [continuation(model, head, f" {option}") for option in choice.options]
@@ -233,7 +222,7 @@ def _share(values: Sequence[float], place: int) -> float:
     return float(softmax(values)[place])
 
 
-def _kept(base: Model, suite: Suite, form: str) -> Answers:
+def _kept(base: TransformersGenerator, suite: Suite, form: str) -> Answers:
     """Return the base's answers, from the cache if they are there."""
     sizes = (len(suite.pairs), len(suite.choices), len(suite.probes))
     return _remembered(
@@ -263,7 +252,12 @@ def _remembered(
 
 
 def measure_tasks(
-    base: Subject, adapted: Subject, tasks: Sequence[str], *, items: int | None = None, seed: int = 0
+    base: TransformersGenerator,
+    adapted: TransformersGenerator,
+    tasks: Sequence[str],
+    *,
+    items: int | None = None,
+    seed: int = 0,
 ) -> tuple[Change, ...]:
     """Return the changes of every metric of these tasks that is a number from 0 to 1 for each document.
 
@@ -289,7 +283,7 @@ def measure_tasks(
 
 
 def _run(
-    subject: Subject, tasks: Sequence[str], items: int | None, seed: int
+    subject: TransformersGenerator, tasks: Sequence[str], items: int | None, seed: int
 ) -> dict[tuple[str, bool, str], float]:
     """Return what the harness says: a value for each measure, whether that is to rise, and document."""
     from lm_eval import simple_evaluate
@@ -451,74 +445,3 @@ def _items(number: str, one: AskedQuestion, was: str, now: str) -> list[Item]:
         had, has = is_right(one, was), is_right(one, now)
         found += [item(Declining.ANSWERED, had, has), item(Declining.LOST, False, had and not has)]
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """An embedder and the index that it built."""
-
-    index: Index
-    embedder: Embedder
-
-
-def made_change(before: Side, after: Side, pairs: Sequence[QueryPair], *, seed: int = 0) -> Change:
-    """Return the change of nDCG@10 on made queries of held-out documents.
-
-    Retrieval is dense alone, since what words find does not change by tuning.
-
-    The document that a query was made from stands in the index with the words of the query in it, which no
-    reader's question has. So it is represented by the passage of the pair, from which they were taken.
-    """
-    columns = [_made_scores(side, pairs) for side in (before, after)]
-    return _of_retrieval(
-        "dense retrieval, made queries of held-out documents", columns, [pair.source for pair in pairs], seed
-    )
-
-
-def general_changes(
-    before: Embedder, after: Embedder, sets: Sequence[RetrievalSet], *, seed: int = 0
-) -> tuple[Change, ...]:
-    """Return the change of nDCG@10 on collections from elsewhere, each embedded here and now."""
-    found = []
-    for collection in sets:
-        columns = [_scores(collection, embedder) for embedder in (before, after)]
-        units = [query.unit for query in collection.queries]
-        found.append(_of_retrieval(f"dense retrieval, {collection.name}", columns, units, seed))
-    return tuple(found)
-
-
-def _made_scores(side: Side, pairs: Sequence[QueryPair]) -> list[float]:
-    queries = side.embedder.embed_queries([pair.query for pair in pairs])
-    passages = side.embedder.embed_documents([pair.passage for pair in pairs])
-    found = []
-    for pair, query, passage in zip(pairs, queries, passages, strict=True):
-        own = float(query @ passage)
-        hits = [scored for scored in side.index.search_dense(query, _DEPTH) if scored.score > own]
-        sources = {chunk.source for chunk in side.index.chunks([scored.position for scored in hits])}
-        found.append(gain_below(len(sources - {pair.source})))
-    return found
-
-
-def _scores(collection: RetrievalSet, embedder: Embedder) -> list[float]:
-    """Return the nDCG@10 of each query by a search in memory; a document ranks where its best chunk does."""
-    texts, sources = [], []
-    for document in collection.documents:
-        for sized in chunk_document(document, embedder, ChunkSettings(), max_tokens=embedder.max_tokens):
-            texts.append(sized.chunk.embedded_text)
-            sources.append(document.source)
-    vectors = embedder.embed_documents(texts)
-    found = []
-    asked = embedder.embed_queries([query.text for query in collection.queries])
-    for query, vector in zip(collection.queries, asked, strict=True):
-        nearest = np.argsort(-(vectors @ vector), kind="stable")[:_DEPTH]
-        ranking = list(dict.fromkeys(sources[place] for place in nearest))[:FIRST]
-        found.append(ndcg(ranking, query.grades, FIRST))
-    return found
-
-
-def _of_retrieval(
-    measure: str, columns: Sequence[Sequence[float]], units: Sequence[str], seed: int
-) -> Change:
-    before, after = columns
-    named = f"{measure}: nDCG@10"
-    return paired_change(named, before, after, units, unit="nDCG", higher_is_better=True, seed=seed)

@@ -1,4 +1,4 @@
-"""Benchmarks of general ability: texts, pairs, questions, formats, retrieval; shipped or by path."""
+"""Benchmarks of general ability: texts, pairs, questions and formats; shipped or by path."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from hybrid.errors import UsageError
-from hybrid.files import hash_text, read_jsonl
-from hybrid.questions.files import load_beir
-from hybrid.types import Document
+from hybrid.files import hash_text
+from hybrid.questions.files import read_rows
 
 # Fewer say nothing about anything.
 LEAST_ITEMS = 10
@@ -226,16 +225,7 @@ def _with(suite: Suite, file: Path, name: str) -> Suite:
 
 def _rows_of(file: Path, name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield the objects of a JSON list or of JSON lines, numbered from 1."""
-    try:
-        if file.suffix == ".jsonl":
-            rows = list(read_jsonl(file))
-        else:
-            rows = list(enumerate(json.loads(file.read_text(encoding="utf-8-sig")), start=1))
-    except (ValueError, TypeError, OSError) as error:
-        raise UsageError(
-            f"the suite's file {name} cannot be read: {error}", hint=f"expected {_UNDERSTOOD}"
-        ) from error
-    for number, row in rows:
+    for number, row in read_rows(file):
         if not isinstance(row, dict):
             raise _not_understood(f"{name}:{number}", f"{type(row).__name__} instead of an object")
         yield number, row
@@ -320,61 +310,3 @@ def _require_enough(suite: Suite) -> None:
 
 def _not_understood(place: str, what: str) -> UsageError:
     return UsageError(f"{place} is nothing that a suite understands: {what}", hint=f"expected {_UNDERSTOOD}")
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedQuery:
-    """A query and the grades of the documents that it should find, by source; 0 and less are not relevant.
-
-    Queries of one ``unit`` are not independent: it is the document that they were made from, or their own.
-    """
-
-    text: str
-    grades: Mapping[str, int]
-    unit: str
-
-
-@dataclass(frozen=True, slots=True)
-class RetrievalSet:
-    """A collection of documents with judged queries."""
-
-    name: str
-    documents: tuple[Document, ...]
-    queries: tuple[JudgedQuery, ...]
-
-
-def general_set() -> RetrievalSet:
-    """Return the set that ships: 102 documents of five kinds, and sentences of their summaries as queries."""
-    with resources.as_file(resources.files("hybrid.adaptation") / "suite" / "retrieval") as folder:
-        return read_collection(folder, name="general")
-
-
-def read_collection(folder: Path, *, split: str = "test", name: str = "") -> RetrievalSet:
-    """Read a folder with ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/<split>.tsv`` or ``qrels.tsv``.
-
-    ``split``: one or several with +.
-
-    Raises:
-        UsageError: a file is missing or not in the format.
-    """
-    collection = load_beir(folder, split=split)
-    try:
-        documents = tuple(
-            Document(str(row["_id"]), str(row["text"]), str(row.get("title") or ""))
-            for _, row in read_jsonl(collection.corpus)
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{collection.corpus} is not in BEIR's format: {error}") from error
-    if not documents:
-        raise UsageError(f"{collection.corpus} holds no document", hint="one JSON object a line: _id, text")
-    judged = tuple(
-        JudgedQuery(text, collection.qrels[query], _judged_unit(query, collection.qrels[query]))
-        for query, text in collection.queries.items()
-    )
-    return RetrievalSet(name or folder.name, documents, judged)
-
-
-def _judged_unit(query: str, grades: Mapping[str, int]) -> str:
-    """Return the one document that a query should find, else the query itself."""
-    relevant = [document for document, grade in grades.items() if grade > 0]
-    return relevant[0] if len(relevant) == 1 else f"query {query}"

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hybrid.adaptation.data.given import Given, require_examples
-from hybrid.adaptation.data.material import Objective, make_examples, reading_questions
+from hybrid.adaptation.data.material import Objective, TrainingRequest, make_examples, reading_questions
 from hybrid.adaptation.forgetting import AskedQuestion, domain_questions, general_questions
 from hybrid.adaptation.methods.embedder import TunedEmbedder
 from hybrid.adaptation.methods.encoding import as_example, encode, encode_pairs
@@ -58,9 +58,9 @@ from hybrid.retrieval import Retriever
 from hybrid.types import Question
 
 Steps = Callable[[int, int, float], None]
+Note = Callable[[str], None]
 # Where training is written down while it runs; a dot in front: no adapter.
 WORK = ".work"
-_UNKNOWN = "not stated"
 # So many questions of held-out documents tell what is declined.
 _DECLINED = 24
 # A question that is asked gives one pair at the most, for which several answers are written.
@@ -76,7 +76,7 @@ class Material:
     rehearsal: tuple[Example, ...]
     probe: tuple[Example, ...]
     objectives: tuple[Objective, ...]
-    licence: str = _UNKNOWN
+    licence: str
     reader: Reader = Reader.GENERATOR
 
     @property
@@ -101,15 +101,7 @@ class GeneratorWorkshop:
     retriever: Callable[[], Retriever]
 
     def material(
-        self,
-        objectives: Sequence[Objective],
-        *,
-        against: Sequence[Question] = (),
-        apart: Sequence[Question] = (),
-        given: Given | None = None,
-        licence: str = _UNKNOWN,
-        mix: bool = False,
-        start: str = "",
+        self, objectives: Sequence[Objective], request: TrainingRequest, *, start: str = ""
     ) -> Material:
         """Make what a generator is trained on; ``hybrid.tuning`` says of what."""
         dialogue = self.generator.dialogue
@@ -117,20 +109,18 @@ class GeneratorWorkshop:
             self.retriever(),
             self.settings,
             objectives,
+            request,
             count=lambda texts: [len(ids) for ids in dialogue.tokens(texts)],
-            against=against,
-            apart=apart,
-            given=given,
-            mix=mix,
         )
         examples = _short(examples, dialogue, self.settings.adaptation.max_tokens)
         if examples.preferences:
             own = with_own_mistakes(examples.preferences, self.beginning(start))
             examples = replace(examples, preferences=tuple(own))
         if not start and self._by_head(examples):  # leaves the base as it is: there is nothing to hold
-            return Material(examples, (), (), tuple(objectives), licence)
+            return Material(examples, (), (), tuple(objectives), request.licence)
         reads = not {Objective.READING, Objective.PREFERENCE}.isdisjoint(objectives)
-        return self.finished(examples, objectives, licence, Reader.QUOTING if reads else Reader.GENERATOR)
+        reader = Reader.QUOTING if reads else Reader.GENERATOR
+        return self.finished(examples, objectives, request.licence, reader)
 
     def finished(
         self, examples: Examples, objectives: Sequence[Objective], licence: str, reader: Reader
@@ -171,9 +161,7 @@ class GeneratorWorkshop:
             if is_main():
                 shutil.rmtree(work / "built", ignore_errors=True)
             if not start and self._by_head(material.examples):
-                made = tune_labels(
-                    base, material.examples, settings, out=work / "built", placement=self._placement
-                )
+                made = tune_labels(self.generator, material.examples, settings, out=work / "built")
             else:
                 made = tune_generator(
                     base,
@@ -437,9 +425,8 @@ class Rounds:
             made = self._name(number)
             if made not in self.workshop.store.names():
                 given = Given(questions=tuple(questions))
-                material = self.workshop.material(
-                    [Objective.LABEL], against=self.against, given=given, licence=self.licence
-                )
+                request = TrainingRequest(self.against, given=given, licence=self.licence)
+                material = self.workshop.material([Objective.LABEL], request)
                 self.workshop.tune(material, name=made, progress=self.progress)
             return made
 

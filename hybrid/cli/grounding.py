@@ -13,7 +13,7 @@ from hybrid.cli.options import Context, group, verb
 from hybrid.errors import EXIT_GATE_FAILED
 
 if TYPE_CHECKING:
-    from hybrid.grounding.measure import MeanResult, MetaEvaluation
+    from hybrid.grounding.measure import MetaEvaluation
     from hybrid.grounding.service import CalibrationCard
 
 app = group("What judges whether an answer is carried by its passages: measure it, fit it to your data.")
@@ -45,9 +45,9 @@ def evaluate(
     if context.as_json:
         from hybrid.grounding.service import document
 
-        console.json_document(document(found.sets, found.means))
+        console.json_document(document(found))
     else:
-        _show(found.sets, found.means)
+        _show(found)
 
 
 @verb(app, "calibrate")
@@ -80,18 +80,15 @@ def calibrate(
     return 0 if card.better else EXIT_GATE_FAILED
 
 
-def _show(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> None:
+def _show(found: Sequence[MetaEvaluation]) -> None:
     from hybrid.grounding.measure import Dimension
-    from hybrid.grounding.service import HEADER, by_part, over_sets, overview, told
+    from hybrid.grounding.service import HEADER, by_part, overview, told
 
     for each in found:
         console.data(f"{console.one_line(each.name, 60)}: {told(each)}")
         _table([HEADER, *overview(each)])
         for dimension in Dimension:
             _table(by_part(each, dimension))
-    if means:
-        console.data(f"mean over {len(found)} sets")
-        _table(over_sets(means))
     console.note(
         "AP and F1 are of finding what is not supported; ECE is debiased, null is that of a perfect one"
     )

@@ -14,6 +14,12 @@ from hybrid.types import CELLS, Block, BlockKind, Document, LeftOut
 SEPARATOR = "\n\n"
 _TITLE_LENGTH = 300
 _LONE_BAR = re.compile(r"(?<!\S)\|(?!\S)")
+# A file within a text: as an address, or as lines of an e-mail; keys and certificates are shorter.
+_EMBEDDED = re.compile(r"data:(\w*)[\w/.+\-]*(?:;[\w=.\-]+)*,[\w+/=%.~\-]{200,}")
+_ENCODED = re.compile(
+    r"^[ \t>]*([A-Za-z0-9+/]{60,})(?:\n[ \t>]*[A-Za-z0-9+/]{60,}){40,}(?:\n[ \t>]*[A-Za-z0-9+/]*={0,2}$)?",
+    re.M,
+)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # A table of more cells stays as it is where most of them would be empty.
 _MAX_CELLS = 1_000_000
@@ -203,6 +209,22 @@ class TextBuilder:
         """Count something of the file that is not added: of what kind, and how long where that is known."""
         part = LeftOut(kind, 1, characters, lost)
         self._left_out[kind] = self._left_out[kind] + part if kind in self._left_out else part
+
+    def without_embedded(self, text: str, *, mark: str = "…") -> str:
+        """Return the text with a mark for each file that is written out in it, which is told as left out."""
+
+        def embedded(found: re.Match[str]) -> str:
+            kind = "embedded image" if found[1] == "image" else "embedded file"
+            self.leave_out(kind, len(found[0]))
+            return mark
+
+        def encoded(found: re.Match[str]) -> str:
+            # sequences of genes and proteins are capitals, dumps are small letters
+            if all(any(map(test, found[1])) for test in (str.isupper, str.islower, str.isdecimal)):
+                return embedded(found) + "\n" * found[0].count("\n")
+            return found[0]
+
+        return _ENCODED.sub(encoded, _EMBEDDED.sub(embedded, text)) if len(text) > 200 else text
 
     def extend(self, text: str, *, glue: str = " ") -> None:
         """Continue the last block, for a paragraph that runs over the end of a page."""

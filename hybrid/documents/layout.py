@@ -147,6 +147,8 @@ class _Layout:
             caption=[self._mended(line.split("\n")) for line in table.caption],
         )
         before, self._table = self._table, table
+        if waiting and self._above.endswith(".") and not CAPTION.match(self._above):
+            self._above = ""  # the last sentence of the page before
         goes_on = waiting and before and not table.caption and not self._above
         rows = "\n".join(CELLS.join(row) for row in table.rows)
         if goes_on and before and before.goes_on_in(table):
@@ -305,7 +307,7 @@ def _caption_in(text: str, *, is_heading: bool, before: str) -> str:
     if is_heading or CAPTION.match(text):
         return text[:_CAPTION_LENGTH]
     if text.endswith(":") or len(text) < 120:
-        return re.split(r"(?<=[.!?])\s", text)[-1][-_CAPTION_LENGTH:]
+        return re.split(r"(?<=[.!?])\s(?=\D)", text)[-1][-_CAPTION_LENGTH:]
     return ""
 
 

@@ -71,7 +71,6 @@ _FRAMES = _names("html head body")
 # takes time that grows faster than the length.
 _MAX_DEPTH = 40
 _MAX_LENGTH = 20_000
-_EMBEDDED = re.compile(r"data:(\w*)[\w/.+\-]*(?:;[\w=.\-]+)*,[\w+/=%.~\-]{200,}")
 _ADMONITION = re.compile(r"[ \t]*:{3,}[ \t]*(?:\w+)?(?:\[(?P<title>[^\]]*)\])?[ \t]*(?P<rest>.*)")
 # Of Python's Markdown: what is indented below belongs to it. Of kramdown: attributes on a line of their own.
 _CONTAINER = re.compile(
@@ -115,13 +114,7 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
 
 def _add(builder: TextBuilder, text: str, *, first_line: int, is_mdx: bool) -> None:
     """Append the blocks of a page."""
-
-    def embedded(found: re.Match[str]) -> str:
-        kind = "embedded image" if found[1] == "image" else "embedded file"
-        builder.leave_out(kind, len(found[0]))
-        return "…"
-
-    text = _EMBEDDED.sub(embedded, text)
+    text = builder.without_embedded(text, mark="./…")  # an address, where one is expected
     tags = _Tags(text, components=is_mdx)
     page = _Rendering(builder, tags)
     note = ""
@@ -583,7 +576,7 @@ _KNOWN = re.compile(
     "image|cover|toc|url|principals",
     re.IGNORECASE,
 )
-_NAME = re.compile(r"[a-z_][\w.\-]*")
+_NAME = re.compile(r"[a-z_][\w.\-]*:?")
 _KEY = re.compile(r"[\"']?[\w.\-]+[\"']?\s*[:=]")
 _SENTENCE = re.compile(r"\S+(?:\s+\S+){3,}[.!?]")
 _LENGTH = 500
@@ -644,7 +637,7 @@ def front_matter(lines: Sequence[str]) -> FrontMatter:
 
 
 def _with_values(pairs: _Pairs, rule: tuple[str, ...] | None, lines: int) -> FrontMatter:
-    values = {name.strip(): ", ".join(_flat(value)) for name, value in pairs if not is_rule(name)}
+    values = {name.strip().rstrip(":"): ", ".join(_flat(value)) for name, value in pairs if not is_rule(name)}
     fields = {name: value[:_LENGTH] for name, value in values.items() if value}
     cut = sum(max(0, len(value) - _LENGTH) for value in values.values())
     return FrontMatter(fields, rule, lines, cut=cut)

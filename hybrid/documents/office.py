@@ -350,7 +350,11 @@ def graphic(package: Package, frame: Element, relations: dict[str, PartLink]) ->
     written = [*root.iter("{*}dLbl"), *(() if shapes is None else shapes.iter("{*}sp"))]
     if said := list(filter(None, (_joined(one, "r") for one in written))):
         blocks.append(RawBlock(BlockKind.PARAGRAPH, "\n".join(said)))
-    if not blocks and next(root.iter("{*}ser", "{*}data"), None) is not None:
+    # a chart without values of its own shows cells of its workbook, which are read as such
+    is_held = (
+        found is not None and found.target.startswith("xl/") and next(root.iter("{*}f"), None) is not None
+    )
+    if not blocks and not is_held and next(root.iter("{*}ser", "{*}data"), None) is not None:
         package.builder.leave_out(f"{what} that cannot be read", lost=True)
     return blocks
 
@@ -380,7 +384,7 @@ def _chart(root: Element) -> list[RawBlock]:
     ]
     kind = BlockKind.TABLE
     blocks = [RawBlock(kind, "", rows=rows, heads=1, caption=caption, role="chart") for rows in tables]
-    return [RawBlock(BlockKind.PARAGRAPH, caption), *blocks] if blocks else []
+    return [*([RawBlock(BlockKind.PARAGRAPH, caption)] if caption else []), *blocks]
 
 
 def _joined(element: Element | None, *names: str) -> str:

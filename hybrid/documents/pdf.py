@@ -48,7 +48,8 @@ _TRACKED = re.compile(r"\S \S \S \S\b")  # letters that are set apart
 # Below this share of letters and digits, a font has no mapping to characters and the text is noise.
 _MIN_LEGIBLE = 0.3
 _NO_TITLE = re.compile(
-    r"untitled|.*\.(?:docx?|xlsx?|pptx?|od[tsp]|rtf|txt|md|html?|tex|dvi|pdf|indd|qxd)|Microsoft \w+ - .*",
+    r"\W*(?:untitled|anonymous|unspecified)\W*"
+    r"|.*\.(?:docx?|xlsx?|pptx?|od[tsp]|rtf|txt|md|html?|tex|dvi|pdf|indd|qxd)|Microsoft \w+ - .*",
     re.I,
 )
 _OCR = "run OCR first, or set documents.ocr"
@@ -126,7 +127,7 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     counts = {"pages": len(pages), "pages_without_text": without_text, "pages_unreadable": len(errors)}
     metadata = {name: str(count) for name, count in (counts | {"pages_by_ocr": by_ocr}).items() if count}
     # what the file was called that it was printed from says nothing that a heading would not say better
-    title = "" if _NO_TITLE.fullmatch(title.strip()) else title
+    title, author = ("" if _NO_TITLE.fullmatch(name.strip()) else name for name in (title, author))
     yield builder.document(file.source, title=title, metadata={"author": author, **metadata})
 
 
@@ -428,7 +429,12 @@ def _codes(page: pdfium.PdfTextPage) -> NDArray[np.uint32]:
         codes = np.frombuffer(buffer, np.uint16)[:count].astype(np.uint32)
         if not ((codes >= 0xD800) & (codes < 0xE000)).any():
             return codes
-    return np.fromiter(map(_unicode_of, repeat(text), range(count)), np.uint32, count)
+    codes = np.fromiter(map(_unicode_of, repeat(text), range(count)), np.uint32, count)
+    # letters of formulas and pictures are two halves, the second of which is passed over like an end of line
+    first = np.flatnonzero((codes[:-1] >> 10 == 0xD800 >> 10) & (codes[1:] >> 10 == 0xDC00 >> 10))
+    codes[first] = 0x10000 + ((codes[first] & 0x3FF) << 10 | codes[first + 1] & 0x3FF)
+    codes[first + 1] = 0x0D
+    return codes
 
 
 def _notes(
@@ -470,7 +476,11 @@ def _field(form: pdfium.PdfFormEnv, handle: Any, *, is_alone: bool) -> tuple[str
         return ("" if is_alone and not checked else f"{name}: {'yes' if checked else 'no'}"), ""
     if kind in (api.FPDF_FORMFIELD_PUSHBUTTON, api.FPDF_FORMFIELD_SIGNATURE):
         return "", ""
-    return _string(api.FPDFAnnot_GetFormFieldValue, form, handle), name
+    options = range(api.FPDFAnnot_GetOptionCount(form, handle))
+    chosen = [at for at in options if api.FPDFAnnot_IsOptionSelected(form, handle, at)]
+    # what is shown of an option is not what the file calls it, and several may be chosen
+    labels = [_string(api.FPDFAnnot_GetOptionLabel, form, handle, at) for at in chosen]
+    return ", ".join(labels) or _string(api.FPDFAnnot_GetFormFieldValue, form, handle), name
 
 
 def _placed(text: str, name: str, box: Stroke, pieces: list[TextRun]) -> Iterator[TextRun]:

@@ -125,6 +125,8 @@ class _Workbook:
             element.clear()
             while element.getprevious() is not None:
                 del element.getparent()[0]
+        if steps.error_log.filter_from_fatals():
+            self._builder.leave_out("damaged stretch of XML", lost=True)
         return sheet
 
     def _take_row(self, sheet: _Sheet, row: Element) -> None:

@@ -121,10 +121,11 @@ def _json_document(source: str, line: _TextLine, settings: DocumentSettings) -> 
         raise Unreadable(f"not readable JSON: {error}") from error
     if not isinstance(row, dict):
         raise Unreadable(f"expected a JSON object on the line, found {_kind(row)}")
-    text, rest = _taken(row, settings.text_field)
-    values = {key: _plain(value) for key, value in rest.items() if not is_rule(key)}
-    title = values.pop("title", "")
     builder = TextBuilder(settings.max_characters)
+    text, rest = _taken(row, settings.text_field)
+    text = builder.without_embedded(text)
+    values = {key: builder.without_embedded(_plain(value)) for key, value in rest.items() if not is_rule(key)}
+    title = values.pop("title", "")
     _add_text(builder, title, text, line.number)
     rule = rule_of(row.items())
     return builder.document(source, title=title, metadata=_with_id(values), principals=rule)
@@ -509,8 +510,10 @@ def _delimited_document(
     # a row may end before the column: then it names nobody
     rule = rule_of(zip(names, chain(row.cells, repeat("")), strict=False))
     cells = {name: cell.strip() for name, cell in zip(names, row.cells, strict=False)}
-    values = {name: cell for name, cell in cells.items() if cell and not is_rule(name)}
     builder = TextBuilder(settings.max_characters)
+    values = {
+        name: builder.without_embedded(cell) for name, cell in cells.items() if cell and not is_rule(name)
+    }
     title = values.get("title", "")
     text = values.pop(settings.text_field, "")
     key = _key(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import textwrap
 from collections import Counter
@@ -27,6 +28,8 @@ _DASHES = re.compile(r" *-{2,}(?: +-{2,})+")
 _DRAWN = str.maketrans("│┃║─━═┌┬┐├┼┤└┴┘┏┳┓┣╋┫┗┻┛╔╦╗╠╬╣╚╩╝╒╤╕╞╪╡╘╧╛", "|||---" + "+" * 36)
 # how a cell of AsciiDoc begins: how many columns or rows it spans, how it is set, the bar
 _CELL = re.compile(r"(?<!\\)(?:(?<!\S)(?:(\d{0,3})(?:\.\d{1,3})?([+*]))?[<^>]?(?:\.[<^>])?[adehlmsv]?)?\|")
+_DIRECTIVE = re.compile(r"( *)\.\. (list|csv)-table::(.*)")
+_OPTION = re.compile(r":([\w-]+): *(.*)")
 _ATTRIBUTES = re.compile(r"\[.*\]")
 # colours and links of a terminal, and letters that a printer was to strike twice
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-B])")
@@ -45,7 +48,7 @@ _MOST_SPANNED = 200
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     """Yield the document of a text file."""
     builder = TextBuilder(settings.max_characters)
-    text = _decoded(file.path.read_bytes())
+    text = builder.without_embedded(_decoded(file.path.read_bytes()).replace("\r\n", "\n"))
     lines, heads = _paged(text) if text.count("\f") > 1 else (clean(text).split("\n"), {})
     for head in filter(None, heads.values()):
         builder.leave_out("running head", len(head))
@@ -161,6 +164,8 @@ class _Splitter:
             level = found[1].count(".") + 1 if (found := _SECTION.match(line)) else 1
             self._builder.add(BlockKind.HEADING, line, level=level, line=index + 1)
             return index + 1
+        if found := _DIRECTIVE.fullmatch(line):
+            return self._directive(index, found)
         if line == "|===" and self._closing.get(line, 0) > index:
             return self._cells(index)
         if below and self._opens_fence(line, index):
@@ -212,6 +217,35 @@ class _Splitter:
         rows = [cells[at : at + width] for at in range(0, len(cells), width)]
         self._builder.add_table(rows, caption=caption, heads=int(has_head), line=index + 2)
         return end + 1
+
+    def _directive(self, index: int, found: re.Match[str]) -> int:
+        """Take a table of reStructuredText that is written as a list, or as lines of a CSV file."""
+        self._flush()
+        set_in = len(found[1])
+        body = list(
+            takewhile(lambda line: not line or not line[: set_in + 1].strip(), self._lines[index + 1 :])
+        )
+        end = index + 1 + len(body)
+        lines = list(filter(None, textwrap.dedent("\n".join(body)).split("\n")))
+        options = {option[1]: option[2] for line in lines if (option := _OPTION.fullmatch(line))}
+        lines = lines[len(options) :]
+        rows: list[list[str | None]] = []
+        if found[2] == "csv":
+            above = [options["header"]] if "header" in options else []
+            rows = [[*row] for row in csv.reader([*above, *lines], skipinitialspace=True)]
+        for line in lines if found[2] == "list" else ():
+            if line[:2] == "* " or not rows:
+                rows.append([])
+            item = line[2:] if line[:2] == "* " else line
+            if rows[-1] and item[:4] != "  - " and item[:2] != "- ":
+                rows[-1][-1] = f"{rows[-1][-1]} {item.strip()}".strip()
+            else:
+                rows[-1].append(item.strip().removeprefix("-").strip())
+        heads = int(options.get("header-rows", "0")[:1] or 0) + ("header" in options)
+        caption = found[3].strip()
+        self._builder.add(BlockKind.PARAGRAPH, caption, line=index + 1)
+        self._builder.add_table(rows, caption=caption, heads=heads, line=index + 2)
+        return end
 
     def _flush(self) -> None:
         lines, self._stretch = self._stretch, []

@@ -27,7 +27,6 @@ from hybrid.grounding.metrics import (
     Replicates,
     ScorerLogits,
     choose_threshold,
-    mean_over,
     resampled_aurocs,
     word_overlap,
 )
@@ -92,8 +91,7 @@ class PartFigures:
 class Result:
     """One scorer, or floor.
 
-    ``gain`` is its AUROC minus that of word overlap on the same claims; ``over_domains`` and
-    ``gain_over_domains`` are means over the domains that have both labels, each counting alike.
+    ``gain`` is its AUROC minus that of word overlap on the same claims.
     """
 
     name: str
@@ -104,34 +102,21 @@ class Result:
     overall: Figures
     parts: tuple[PartFigures, ...]
     gain: Estimate | None
-    over_domains: Estimate | None
-    gain_over_domains: Estimate | None
 
     def by(self, dimension: Dimension) -> list[PartFigures]:
         """Return the parts by one dimension, in the order of their names."""
         return [part for part in self.parts if part.dimension is dimension]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, slots=True)
 class MetaEvaluation:
-    """All scorers and floors on one set of claims; ``replicates`` are those of their AUROCs, in order."""
+    """All scorers and floors on one set of claims."""
 
     name: str
     n: int
     supported: float
     sources: int
     results: tuple[Result, ...]
-    replicates: Replicates | None
-
-
-@dataclass(frozen=True, slots=True)
-class MeanResult:
-    """The AUROC of a scorer, and its gain over word overlap, averaged over sets."""
-
-    name: str
-    floor: bool
-    auroc: Estimate
-    gain: Estimate
 
 
 def evaluate(
@@ -147,8 +132,7 @@ def evaluate(
 
     Claims have both labels, and two sources at least if anything is to be fitted. ``fitted`` are calibration
     and threshold from other data, by scorer; where there is none, each fold of sources is judged by what was
-    fitted on the others. ``replicates`` are of the bootstrap by source; give every set a ``seed`` of its own
-    where means over sets are wanted.
+    fitted on the others. ``replicates`` are of the bootstrap by source.
 
     Raises:
         UsageError: there are no claims, names of scorers repeat, or logits are missing or not finite.
@@ -161,9 +145,6 @@ def evaluate(
     whole = np.ones(len(claims), dtype=np.bool_)
     drawn = table.drawn(whole, seed)
     parts = table.parts()
-    domains = [part.replicates for part in parts if part.dimension is Dimension.DOMAIN]
-    resampled = [each for each in domains if each is not None]
-    mean = mean_over(resampled) if len(resampled) > 1 else None
     reference = [each.name for each in everyone].index(WORD_OVERLAP)
     results = tuple(
         Result(
@@ -178,34 +159,10 @@ def evaluate(
                 for part in parts
             ),
             _contrast(drawn, place, reference),
-            _contrast(mean, place),
-            _contrast(mean, place, reference),
         )
         for place, (each, how) in enumerate(zip(everyone, read, strict=True))
     )
-    return MetaEvaluation(name, len(claims), float(labels.mean()), len(set(sources)), results, drawn)
-
-
-def mean_over_sets(sets: Sequence[MetaEvaluation]) -> tuple[MeanResult, ...]:
-    """Return the mean AUROC of each scorer, and its gain over word overlap, over the sets with both labels.
-
-    Raises:
-        UsageError: the sets were not judged by the same scorers.
-    """
-    names = [tuple(result.name for result in each.results) for each in sets]
-    if len(set(names)) > 1:
-        raise UsageError("a mean over sets needs the same scorers and floors on each of them")
-    resampled = [each.replicates for each in sets if each.replicates is not None]
-    if not resampled:
-        return ()
-    mean = mean_over(resampled)
-    reference = names[0].index(WORD_OVERLAP)
-    found = []
-    for place, result in enumerate(sets[0].results):
-        value, gain = _contrast(mean, place), _contrast(mean, place, reference)
-        assert value is not None and gain is not None
-        found.append(MeanResult(result.name, result.floor, value, gain))
-    return tuple(found)
+    return MetaEvaluation(name, len(claims), float(labels.mean()), len(set(sources)), results)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -198,19 +198,6 @@ def resampled_aurocs(
     return Replicates(values, drawn, (without.mean(axis=0) - without,))
 
 
-def mean_over(parts: Sequence[Replicates]) -> Replicates:
-    """Return the AUROCs of each scorer averaged over sets, every set counting alike.
-
-    The sets are resampled apart, so the interval is about new sources of these sets, not about new sets.
-    Give every set a seed of its own.
-    """
-    return Replicates(
-        np.mean([part.values for part in parts], axis=0),
-        np.mean([part.drawn for part in parts], axis=0),
-        tuple(pulls / len(parts) for part in parts for pulls in part.pulls),
-    )
-
-
 def _checked(scores: ArrayLike, positive: ArrayLike) -> tuple[Array, Flags]:
     """Return scores and flags as arrays."""
     values, flags = np.asarray(scores, dtype=np.float64), np.asarray(positive, dtype=np.bool_)

@@ -30,11 +30,9 @@ from hybrid.grounding.judge import fitted_for
 from hybrid.grounding.measure import (
     Dimension,
     Figures,
-    MeanResult,
     MetaEvaluation,
     Result,
     evaluate,
-    mean_over_sets,
 )
 from hybrid.grounding.metrics import LEVEL, REPLICATES, WORD_OVERLAP, ScorerLogits, choose_threshold, measured
 from hybrid.grounding.scorers.names import scorer_for
@@ -143,14 +141,6 @@ def card_values(card: CalibrationCard) -> dict[str, Any]:
     return {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(card) | {"gain": card.gain.flat()}
 
 
-@dataclass(frozen=True, slots=True)
-class ScorersMeasured:
-    """The figures of scorers on each set, and their means if there are several sets."""
-
-    sets: tuple[MetaEvaluation, ...]
-    means: tuple[MeanResult, ...]
-
-
 def measure_scorers(
     data: Sequence[Path],
     models: ModelSettings,
@@ -159,8 +149,8 @@ def measure_scorers(
     calibration: Path | None = None,
     limit: int | None = None,
     progress: Progress = lambda scorer, done, total: None,
-) -> ScorersMeasured:
-    """Measure scorers on labelled claims, beside word overlap, which they have to beat.
+) -> list[MetaEvaluation]:
+    """Return the figures of scorers on sets of labelled claims, beside word overlap, which has to be beaten.
 
     ``data`` are files or folders of labelled claims, each a set, of which ``limit`` takes so many at most,
     whole documents. Each scorer is let go before the next one is loaded. Calibration and threshold are those
@@ -182,11 +172,10 @@ def measure_scorers(
         sets[name] = claims
     fitted = {} if calibration is None else _kept(calibration, names)
     judged = _scores(names, [*sets.values()], models, progress)
-    found = [
+    return [
         evaluate(claims, scores, name=name, fitted=fitted, seed=place)
         for place, ((name, claims), scores) in enumerate(zip(sets.items(), judged, strict=True))
     ]
-    return ScorersMeasured(tuple(found), tuple(mean_over_sets(found)) if len(found) > 1 else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,14 +252,10 @@ def _kept(path: Path, names: Sequence[str]) -> dict[str, Fitted]:
     return {fitted.scorer: fitted}
 
 
-def document(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> dict[str, Any]:
+def document(found: Sequence[MetaEvaluation]) -> dict[str, Any]:
     """Return all sets as JSON values: of a single one the figures of its only scorer stand at the top."""
     if len(found) > 1:
-        mean = {
-            each.name: _flat_auroc(each.auroc) | {"gain": each.gain.flat(), "floor": each.floor}
-            for each in means
-        }
-        return {"sets": [_set_values(each) for each in found], "mean": mean}
+        return {"sets": [_set_values(each) for each in found]}
     values = _set_values(found[0])
     scorers = list(values["scorers"].values())
     return (scorers[0] if len(scorers) == 1 else {}) | values
@@ -296,12 +281,10 @@ def _result_values(result: Result) -> dict[str, Any]:
         for dimension in Dimension
     }
     own = {
-        "gain": _flat(result.gain),
+        "gain": None if result.gain is None else result.gain.flat(),
         "fitted_on": result.fitted_on.value,
         "pairs_per_second": result.pairs_per_second,
         "megabytes": result.megabytes,
-        "auroc_over_domains": _flat(result.over_domains),
-        "gain_over_domains": _flat(result.gain_over_domains),
     }
     return {"name": result.name} | _figure_values(result.overall) | own | parts
 
@@ -350,21 +333,7 @@ def by_part(found: MetaEvaluation, dimension: Dimension) -> list[tuple[str, ...]
         )
         for each in zip(*parts, strict=True)
     ]
-    means = [result.over_domains for result in results if result.over_domains is not None]
-    if dimension is Dimension.DOMAIN and means:
-        rows.append(("mean", "", "", *(f"{mean.value:.3f}" for mean in means)))
     return [header, *rows]
-
-
-def over_sets(means: Sequence[MeanResult]) -> list[tuple[str, ...]]:
-    """Return the means over sets under a header of its own."""
-    first = [each for each in means if each.floor][:1]
-    rest = [each for each in means if each not in first]
-    rows = [
-        (each.name, *_of_auroc(each.auroc), NOTHING if each in first else _signed(each.gain))
-        for each in [*first, *rest]
-    ]
-    return [("scorer", "mean AUROC", "interval", "gain"), *rows]
 
 
 def ordered(results: Iterable[Result]) -> list[Result]:
@@ -406,10 +375,6 @@ def _signed(found: Estimate) -> str:
 
 def _number(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.3f}"
-
-
-def _flat(estimate: Estimate | None) -> dict[str, Any] | None:
-    return None if estimate is None else estimate.flat()
 
 
 def _flat_auroc(auroc: Estimate | None) -> dict[str, Any]:

@@ -26,10 +26,12 @@ NO_FILE = "added"
 _MAY_READ = "d.id IN (SELECT document FROM principals WHERE principal IN (SELECT value FROM json_each(?)))"
 # What a document has a filter for: of its own, and a value in its metadata, as it stands or as one of a list.
 _OWN = {"source": "d.source GLOB ? OR d.file GLOB ?", "title": "d.title GLOB ?"}
-_HAS = """EXISTS (SELECT 1 FROM json_each(d.metadata) m WHERE m.key = ? AND (m.value = ? OR EXISTS (
-    SELECT 1 FROM json_each(CASE WHEN json_valid(m.value) AND json_type(m.value) = 'array' THEN m.value
-                                 ELSE '[]' END) e
-    WHERE ? = CASE WHEN e.type IN ('true', 'false') THEN e.type ELSE CAST(e.value AS TEXT) END)))"""
+# Front matter has its lists with commas, JSON lines as JSON, where what is inside has a path such as `a.b`.
+_HAS = """EXISTS (SELECT 1 FROM json_each(d.metadata) m
+    WHERE m.key = ? AND (instr(', ' || m.value || ', ', ', ' || ? || ', ') OR EXISTS (
+        SELECT 1 FROM json_each(CASE WHEN json_valid(m.value) AND json_type(m.value) = ? THEN m.value
+                                     ELSE '[]' END, ?) e
+        WHERE ? = CASE WHEN e.type IN ('true', 'false') THEN e.type ELSE CAST(e.value AS TEXT) END)))"""
 _Kind = TypeVar("_Kind", list[Any], dict[str, Any])
 _AT_ONCE = 1_000
 _KEY = re.compile("[0-9a-f]{64}")
@@ -505,40 +507,47 @@ class Store:
 
         Args:
             where: ``source`` and ``title`` take a pattern with ``*`` and ``?``; these and any other key are
-                compared with the metadata for equality, a list by its elements.
+                compared with the metadata for equality, a list by its elements, what is inside of another by
+                its path such as ``meta.lang``.
             principals: one of them may read the document by its rule; None asks for no rule.
 
         Raises:
             UsageError: a key that no document has, or none that may be read.
         """
-        conditions, values = [], []
+        conditions, values = list[str](), list[Any]()
         if principals is not None:
             conditions.append(_MAY_READ)
             values.append(json.dumps(list(principals)))
         readable = (" AND ".join(conditions) or "1", tuple(values))
         for key, value in ((_written(key), _written(value)) for key, value in where.items()):
+            name, inner = key, list[str]()
             if key in _OWN:
                 # only * and ? are special, a name may hold brackets; rows are meant with their file
                 conditions.append(f"({_OWN[key]} OR {_HAS})")
                 values += [value.replace("[", "[[]")] * _OWN[key].count("?")
             else:
-                self._refuse_unknown_key(key, *readable)
                 conditions.append(_HAS)
-            values += [key, value, value]
+                if not self._is_known(key, *readable):
+                    name, *inner = key.split(".")
+                    if not inner or '"' in key or not self._is_known(name, *readable):
+                        raise self._unknown(key, *readable)
+            path = "".join(f'."{part}"' for part in inner)
+            values += [name, None if inner else value, "object" if inner else "array", f"${path}", value]
         query = f"""SELECT c.position FROM chunks c JOIN documents d ON d.id = c.document
                     WHERE {" AND ".join(conditions) or "1"} ORDER BY c.position"""
         return [position for (position,) in self._rows(query, values)]
 
-    def _refuse_unknown_key(self, key: str, readable: str, values: Sequence[str]) -> None:
+    def _is_known(self, key: str, readable: str, values: Sequence[str]) -> bool:
         held = f"""SELECT 1 FROM documents d, json_each(d.metadata) j
                    WHERE d.metadata != '{{}}' AND {readable} AND j.key = ? LIMIT 1"""
-        if next(self._rows(held, [*values, key]), None):
-            return
+        return next(self._rows(held, [*values, key]), None) is not None
+
+    def _unknown(self, key: str, readable: str, values: Sequence[str]) -> UsageError:
         query = f"""SELECT DISTINCT j.key FROM documents d, json_each(d.metadata) j
                     WHERE d.metadata != '{{}}' AND {readable}"""
         known = {name for (name,) in self._rows(query, values)}
         valid = ", ".join(["source", "title", *sorted(known)[:20]])
-        raise UsageError(f"no document has the key {key!r}", hint=f"keys to filter by: {valid}")
+        return UsageError(f"no document has the key {key!r}", hint=f"keys to filter by: {valid}")
 
     def _principals(self, document: int) -> tuple[str, ...] | None:
         rows = list(self._rows("SELECT principal FROM principals WHERE document = ?", (document,)))

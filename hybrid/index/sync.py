@@ -142,7 +142,10 @@ def apply_update(
         with closing(staging), closing(vectors):
             if staging.counts().documents == 0 and not plan.removed:
                 failed = "; ".join(f"{item.source}: {item.reason}" for item in staging.rejected()[:3])
-                raise UsageError(f"no file of {folder} could be indexed: {failed}")
+                stays = f"what is indexed stays; hybrid remove --all --domain {domain.name} takes it out"
+                raise UsageError(
+                    f"no file of {folder} could be indexed: {failed}", hint=stays if plan.changed else ""
+                )
             embedded = embed_missing(staging, vectors, embedder, executor, report)
             _reject(staging, wanted, embedded.lost)
             _require_there(staging, required)

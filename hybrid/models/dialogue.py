@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import math
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
@@ -28,13 +30,28 @@ _LOOP_REPEATS = 3
 # What a reasoning model thinks before it answers; a prompt or a server may keep the opening to itself.
 THOUGHTS = "<think>"
 _CLOSED_THOUGHTS = "</think>"
-# How families open and close them, in any case of letters: the last two are of gpt-oss and Gemma.
+_TAGS = ("think", "thinking", "thought", "reasoning", "seed:think", "analysis", "scratchpad", "reflection")
+# How families open and close them, in any case of letters: the last three are of gpt-oss and Gemma.
 _THOUGHTS: Mapping[str, str] = {
-    **{f"<{name}>": f"</{name}>" for name in ("think", "thinking", "thought", "reasoning", "seed:think")},
+    **{f"<{name}>": f"</{name}>" for name in _TAGS},
+    **{
+        f"<|{a}|>": f"<|{b}|>"
+        for a, b in (("inner_prefix", "inner_suffix"), ("start_thinking", "end_thinking"))
+    },
+    "<|begin_of_thought|>": "<|end_of_thought|>",
+    '<details type="reasoning"': "</details>",
     "[think]": "[/think]",
     "◁think▷": "◁/think▷",
     "<|channel|>analysis": "<|channel|>final<|message|>",
     "<|channel>thought": "<channel|>",
+    "<unused94>thought": "<unused95>",
+}
+# How they open and close the answer itself.
+_FRAMES: Mapping[str, str] = {
+    **{f"<{name}>": f"</{name}>" for name in ("answer", "response", "output", "final_answer")},
+    "<|begin_of_solution|>": "<|end_of_solution|>",
+    "<|start_response|>": "<|end_response|>",
+    "<|channel|>final<|message|>": "<|return|>",
 }
 ENDS_OF_THOUGHTS = frozenset(_THOUGHTS.values())
 # What a template writes around a turn: a name in angle or square brackets, or at the beginning of a line.
@@ -276,14 +293,18 @@ def in_loop(ids: Sequence[int]) -> bool:
 
 
 def without_thoughts(text: str) -> str:
-    """Return what stands behind the thoughts; nothing if they do not end."""
+    """Return what stands behind the thoughts, without a frame around it; nothing if they do not end."""
+    return "".join(_unframed(iter((_behind(text),))))
+
+
+def _behind(text: str) -> str:
     opening = _opening(text)
     closing = _THOUGHTS.get(opening, _CLOSED_THOUGHTS)
     _, closed, behind = _parted(text, closing)
     if not opening:
         return behind if closed else text
     # some think twice
-    return without_thoughts(behind) if closed else ""
+    return _behind(behind) if closed else ""
 
 
 def opens_with_thoughts(text: str) -> bool:
@@ -308,18 +329,42 @@ def behind_thoughts(pieces: Iterator[str], *, begun: bool = False) -> Iterator[s
     If it has ``begun``, it may be in the middle of thoughts from its first letter on, so nothing is shown
     before they end.
     """
+    yield from _unframed(_spoken(pieces, begun=begun))
+
+
+def _spoken(pieces: Iterator[str], *, begun: bool) -> Iterator[str]:
     held = ""
     for piece in pieces:
         held += piece
         if begun and not any(closing in held.lower() for closing in ENDS_OF_THOUGHTS):
             continue
-        behind = without_thoughts(held)
+        behind = _behind(held)
         begins = behind.strip().lower()
         if begins and not any(mark.startswith(begins) for mark in _THOUGHTS):
             yield behind
             yield from pieces
             return
-    yield without_thoughts(held)
+    yield _behind(held)
+
+
+def _unframed(pieces: Iterator[str]) -> Iterator[str]:
+    """Yield a text without the marks that some models write around their answer."""
+    held = ""
+    for piece in pieces:
+        held += piece
+        begins = held.strip().lower()
+        if begins and not any(mark.startswith(begins) for mark in _FRAMES):
+            break
+    begins = held.lstrip()
+    frame = next((mark for mark in _FRAMES if begins.lower().startswith(mark)), "")
+    if not frame:
+        yield held
+        yield from pieces
+        return
+    is_loud = begins[: len(frame)].isupper()
+    closing = _FRAMES[frame].upper() if is_loud else _FRAMES[frame]
+    yield from hold_back(chain([begins[len(frame) :]], pieces), (closing,))
+    deque(pieces, maxlen=0)  # why it ended stands at the very end
 
 
 def cut_short(limit: int, text: str, *, thought: bool) -> str:
@@ -334,9 +379,13 @@ def cut_at_stop(text: str, stop: Sequence[str]) -> str:
     return text[: min(ends)] if ends else text
 
 
+def _begun(text: str, mark: str) -> int:
+    """Return how many of the last letters of a text may be the first ones of a mark."""
+    return next((length for length in range(len(mark) - 1, 0, -1) if text.endswith(mark[:length])), 0)
+
+
 def hold_back(pieces: Iterator[str], stop: Sequence[str]) -> Iterator[str]:
     """Yield what can no longer become part of a stop string; end before the first of them."""
-    longest = max((len(mark) for mark in stop), default=0)
     pending, started = "", False
     for piece in pieces:
         pending += piece
@@ -345,7 +394,7 @@ def hold_back(pieces: Iterator[str], stop: Sequence[str]) -> Iterator[str]:
             started = bool(pending)
         if any(mark in pending for mark in stop):
             break
-        ready = len(pending) - max(longest - 1, 0)
+        ready = len(pending) - max(map(partial(_begun, pending), stop), default=0)
         # white space waits too: it may be the end of the text, which generate() strips
         ready = len(pending[: max(ready, 0)].rstrip())
         if ready > 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import inspect
 import math
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,15 @@ from hybrid.models.adapters import Merged, Shown, Swap, read_adapter
 from hybrid.models.decoding import BATCH_ROWS, BATCH_TOKENS, Decoder
 from hybrid.models.device import Placement, batches
 from hybrid.models.dialogue import Rectangle, left_padded
-from hybrid.models.labels import LabelHead, cut, inner_model, load_head, read_means
+from hybrid.models.labels import (
+    HeadSettings,
+    LabelHead,
+    LabelReading,
+    cut,
+    inner_model,
+    load_head,
+    read_means,
+)
 from hybrid.models.pretrained import load_causal
 from hybrid.models.writing import LocalGenerator
 from hybrid.types import Message
@@ -23,14 +32,37 @@ from hybrid.types import Message
 if TYPE_CHECKING:
     from torch import Tensor
 
+# Parameters up to which a model is loaded a second time in another format (2 GB in half precision).
+_TWICE = 1_000_000_000
+
 
 class TransformersGenerator(LocalGenerator):
-    """Any Hugging Face causal language model; a chat template is used where the model has one."""
+    """Any Hugging Face causal language model; a chat template is used where the model has one.
 
-    def __init__(self, folder: Path, *, name: str, placement: Placement) -> None:
+    With ``weighing`` likelihoods are told by a second copy of the weights in that format, loaded when it is
+    first needed, unless the model is so large that a second one may not fit, or an adapter changes weights.
+    """
+
+    def __init__(
+        self, folder: Path, *, name: str, placement: Placement, weighing: Placement | None = None
+    ) -> None:
         self._model = load_causal(folder, dtype=placement.torch_dtype()).to(placement.device).eval()
-        super().__init__(folder, name=name, form=placement.dtype, config=self._model.config)
+        if sum(weights.numel() for weights in self._model.parameters()) > _TWICE:
+            weighing = None
+        form = placement.dtype if weighing is None else f"{placement.dtype}, options in {weighing.dtype}"
+        super().__init__(folder, name=name, form=form, config=self._model.config)
         _require_writer(self._model, name)
+        self._weighing = (
+            None
+            if weighing is None
+            else functools.cache(lambda: TransformersGenerator(folder, name=name, placement=weighing))
+        )
+        # what tells the likelihoods of the base, and of this one with its adapter
+        self._weigher = self._weighing
+        # on a processor a prompt fills the cores by itself; in half precision its neighbours in a batch
+        # would decide near-ties
+        alone = placement.device == "cpu" and placement.dtype != "float32"
+        self._rows = 1 if alone else BATCH_ROWS
         self._swap = Swap(self._model)
         self._shown: Shown | None = None
         # with a head the change of the weights is shown to it alone: all else is said by the base
@@ -55,6 +87,10 @@ class TransformersGenerator(LocalGenerator):
         view._head = load_head(folder) if files.head else None
         view._shown, view._read = (None, shown) if files.head else (shown, None)
         view._decoder = view._made_decoder()
+        view._weigher = None
+        # a small change of weights that is merged into half precision may be rounded away
+        if (weighing := self._weighing) is not None and files.head:
+            view._weigher = functools.cache(lambda: weighing().adapted(folder, strength=strength))
         return view
 
     def merged(self) -> dict[str, Tensor]:
@@ -66,6 +102,11 @@ class TransformersGenerator(LocalGenerator):
         if self._adapter is None or self._adapter.head:
             return {}
         return dict(self._swap.merged(self._adapter, self._strength).tensors)
+
+    @property
+    def blocks(self) -> int:
+        """Return how many blocks the model has."""
+        return int(self._model.config.num_hidden_layers)
 
     @contextlib.contextmanager
     def lent(self) -> Iterator[Any]:
@@ -125,6 +166,8 @@ class TransformersGenerator(LocalGenerator):
         continuations: Sequence[Sequence[str]],
     ) -> list[list[list[float]]]:
         """Return the logarithms by the head where it knows the options, else by the tokens."""
+        if self._weigher is not None and conversations:
+            return self._weigher()._log_probabilities(conversations, tails, continuations)
         known = self._by_head(conversations, continuations)
         rest = [place for place in range(len(conversations)) if place not in known]
         found = self._by_tokens([conversations[p] for p in rest], [tails[p] for p in rest])
@@ -146,15 +189,21 @@ class TransformersGenerator(LocalGenerator):
             [self.dialogue.plain(text) for one in asked.values() for text in (one.passages, one.text)]
         )
         readings = [cut(*pair, head.settings.tokens) for pair in zip(tokens[::2], tokens[1::2], strict=True)]
-        with self._swap.using(self._read):
-            features = read_means(
-                inner_model(self._model), readings, head.settings, first=self.dialogue.first
-            )
+        features = self._means(readings, head.settings, self._rows)
         told = head.log_probabilities(features, [one.labels for one in asked.values()])
         return {
             place: [[logs[text]] for text in continuations[place]]
             for place, logs in zip(asked, told, strict=True)
         }
+
+    def means(self, readings: Sequence[LabelReading], settings: HeadSettings) -> Tensor:
+        """Return what a label head learns from, see ``read_means``; shape (readings, features)."""
+        return (self if self._weigher is None else self._weigher())._means(readings, settings, BATCH_ROWS)
+
+    def _means(self, readings: Sequence[LabelReading], settings: HeadSettings, rows: int) -> Tensor:
+        with self._swap.using(self._read):
+            inner = inner_model(self._model)
+            return read_means(inner, readings, settings, first=self.dialogue.first, rows=rows)
 
     def _by_tokens(
         self, conversations: Sequence[Sequence[Message]], tails: Sequence[Sequence[Sequence[int]]]
@@ -168,7 +217,7 @@ class TransformersGenerator(LocalGenerator):
             self._require_room(len(ids), longest)
             lengths.append(len(self._before) + len(ids) + longest)
         results: dict[int, list[list[float]]] = {}
-        for batch in batches(lengths, rows=BATCH_ROWS, tokens=BATCH_TOKENS):
+        for batch in batches(lengths, rows=self._rows, tokens=BATCH_TOKENS):
             inputs = self._encode([prompts[place] for place in batch], 0)
             judged = self._judge(inputs, [tails[place] for place in batch])
             results.update(zip(batch, judged, strict=True))

@@ -195,22 +195,24 @@ def inner_model(model: Any) -> Any:
     return getattr(model, model.base_model_prefix)
 
 
-def read_means(inner: Any, readings: Sequence[LabelReading], settings: HeadSettings, *, first: int) -> Tensor:
+def read_means(
+    inner: Any, readings: Sequence[LabelReading], settings: HeadSettings, *, first: int, rows: int = _ROWS
+) -> Tensor:
     """Return the features of each reading, shape (readings, features): the mean states of its parts.
 
     ``inner`` is the model below its output layer. Each reading is read by itself, and what is asked about
-    several times once. ``first`` is the token that stands before everything, which takes what attention has
-    to spare.
+    several times once, at most so many ``rows`` in one batch. ``first`` is the token that stands before
+    everything, which takes what attention has to spare.
     """
     import torch
 
     unique = list(dict.fromkeys(readings))
-    rows = [(first, *one.passages, *one.text) for one in unique]
+    texts = [(first, *one.passages, *one.text) for one in unique]
     found: dict[LabelReading, Tensor] = {}
-    for batch in batches([len(row) for row in rows], rows=_ROWS, tokens=_TOKENS):
-        width = max(len(rows[place]) for place in batch)
+    for batch in batches([len(text) for text in texts], rows=min(rows, _ROWS), tokens=_TOKENS):
+        width = max(len(texts[place]) for place in batch)
         # padded on the right, where nothing that counts looks at it
-        ids = torch.tensor([[*rows[p], *[first] * (width - len(rows[p]))] for p in batch])
+        ids = torch.tensor([[*texts[p], *[first] * (width - len(texts[p]))] for p in batch])
         with torch.no_grad():
             output = inner(input_ids=ids.to(inner.device), use_cache=False, output_hidden_states=True)
         asked = [unique[place] for place in batch]

@@ -130,7 +130,12 @@ def _generator(name: str, device: str, dtype: str, offline: bool) -> Transformer
     from hybrid.models.generator import TransformersGenerator
 
     folder = generator_folder(name, offline=offline)
-    return TransformersGenerator(folder, name=name, placement=_placement(device, dtype, exact=True))
+    placement = _placement(device, dtype, exact=True)
+    # text is written in float32; options are weighed in what this processor is fastest in
+    fast = _placement(device, dtype)
+    return TransformersGenerator(
+        folder, name=name, placement=placement, weighing=fast if fast.dtype != placement.dtype else None
+    )
 
 
 @functools.lru_cache(maxsize=4)

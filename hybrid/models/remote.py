@@ -6,6 +6,7 @@ import contextlib
 import copy
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -65,17 +66,22 @@ _HINTS = {
     422: _LENGTH_HINT,
     **dict.fromkeys(_BUSY, _LATER_HINT),
 }
-# Why an answer is no whole one, by the reason to finish; a stream that gave none was cut.
+# Why an answer is no whole one, by the reason to finish; a stream that gave none was cut, and what is neither
+# here nor a word for an end is told as it is.
+_ENDED = re.compile(r"stop(_sequence|_token)?|eos(_token)?|end(_turn)?|completed?|done|finished")
 _LENGTH = "length"
 _FILTERED, _CALLED = "cut by a filter of the server", "the model called a tool in place of an answer"
 _INCOMPLETE = {
     "": "the stream broke off",
     "error": "the server stopped",
-    **dict.fromkeys(("content_filter", "safety", "recitation"), _FILTERED),
+    **dict.fromkeys(("content_filter", "safety", "recitation", "sensitive"), _FILTERED),
     **dict.fromkeys(("tool_calls", "function_call", "tool_use"), _CALLED),
 }
 # Other words of gateways for a limit.
-_LENGTHS = ("max_tokens", "model_length", "max_output_tokens")
+_LENGTHS = ("max_tokens", "model_length", "max_output_tokens", "model_context_window_exceeded")
+# What servers that do not know a model's own end of a turn hand through.
+_NAMED_ENDS = ("im_end", "eot_id", "end_of_text", "endoftext")
+_TURN_ENDS = (*(f"<|{name}|>" for name in _NAMED_ENDS), "<end_of_turn>", "<｜end▁of▁sentence｜>")
 _UNANSWERED = "the model thought, and did not answer"
 
 
@@ -199,7 +205,8 @@ class RemoteGenerator:
         pieces = self._pieces(self._body(messages, max_new_tokens, stop) | {"stream": True}, reply)
         # what is held to a schema is told from thoughts by its form
         begun = not self._habits.plain and self._schema is None
-        yield from hold_back(behind_thoughts(self._redacted_pieces(pieces), begun=begun), stop)
+        ends = (*stop, *_TURN_ENDS)
+        yield from hold_back(behind_thoughts(self._redacted_pieces(pieces), begun=begun), ends)
         yield self._generation(reply, max_new_tokens, stop)
 
     def log_likelihoods(
@@ -276,7 +283,7 @@ class RemoteGenerator:
             wait = next(waits, None) if response.status_code in _BUSY else None
             if response.status_code == _FAILED and again:
                 again, wait = False, _WAITS[0]
-            seconds = None if wait is None else told_to_wait(response.headers.get("Retry-After", ""), wait)
+            seconds = None if wait is None else told_to_wait(response.headers, wait)
             if seconds is None or seconds > _LONGEST_WAIT:
                 raise self._refusal(response)
             self._sleep(seconds)
@@ -310,11 +317,14 @@ class RemoteGenerator:
         spoken = without_thoughts(whole)
         if spoken.strip():
             self._habits.plain = spoken == whole or opens_with_thoughts(whole)
-        text = cut_at_stop(spoken, stop)
+        text = cut_at_stop(spoken, (*stop, *_TURN_ENDS))
         thought = reply.thought or spoken != whole
         cut = dict.fromkeys((_LENGTH, *_LENGTHS), cut_short(limit, text.strip(), thought=thought))
         unanswered = _UNANSWERED if thought and not spoken.strip() else ""
-        why = reply.failed or (_INCOMPLETE | cut).get(reply.finish, unanswered)
+        ended = (
+            unanswered if _ENDED.fullmatch(reply.finish) else f"the server ended it: {reply.finish[:40]!r}"
+        )
+        why = reply.failed or (_INCOMPLETE | cut).get(reply.finish, ended)
         # behind a stop string a stream is not read on
         why = why if text == spoken else ""
         return Generation(text.strip(), reply.prompt_tokens, reply.completion_tokens, why)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -162,13 +163,17 @@ def read_events(chunks: Iterator[bytes]) -> Iterator[ServerEvent]:
         yield ServerEvent(held or "\n".join(others), streamed=streamed, cut=streamed)
 
 
-def told_to_wait(told: str, wait: float) -> float:
-    """Return the seconds of a Retry-After, which is a number or a date, else those given."""
+def told_to_wait(headers: Mapping[str, str], wait: float) -> float:
+    """Return the seconds of a Retry-After, which is a number or a date of its clock, else those given."""
+    told, thousandths = headers.get("retry-after", ""), headers.get("retry-after-ms", "")
     with contextlib.suppress(ValueError):
-        seconds = float(told)
-        return seconds if seconds >= 0 else wait
+        seconds = float(thousandths) / 1000 if thousandths else float(told.strip().rstrip("s"))
+        return seconds if 0 <= seconds < math.inf else wait
     with contextlib.suppress(ValueError, TypeError):  # no date, or one of no zone
-        return max((parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds(), 0.0)
+        until, now = parsedate_to_datetime(told), datetime.now(UTC)
+        with contextlib.suppress(ValueError, TypeError):
+            now = parsedate_to_datetime(headers.get("date", ""))
+        return max((until - now).total_seconds(), 0.0)
     return wait
 
 

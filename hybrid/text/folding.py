@@ -38,6 +38,7 @@ _WRITTEN = re.compile(r"\w+")
 _LATIN = re.compile(r"[A-Za-z]")
 # They show nothing, or strike through what is before them, and are not of the categories that say so.
 _UNSEEN = frozenset("\u034f\u115f\u1160\u3164\uffa0\u0334\u0335\u0336\u0337\u0338")
+_ACCENTS = re.compile("[\u0300-\u036f]")
 _NO_BLANKS = re.compile(rf"[{UNSPACED}]")
 _KNOWN = 1 << 12
 
@@ -50,9 +51,11 @@ def typed(text: str) -> str:
 @lru_cache(maxsize=_KNOWN)
 def fold(text: str) -> str:
     """Return a text in lower case, as typed, and without accents: ``Röntgen’s`` as ``rontgen's``."""
+    if text.isascii():
+        return text.lower().replace("`", "'")
     # a mark of a script without blanks is a vowel, not an accent
-    bare = (c for c in unicodedata.normalize("NFKD", text.casefold()) if not _is_accent(c))
-    return unicodedata.normalize("NFKC", "".join(bare)).translate(_TYPED)
+    bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold()))
+    return unicodedata.normalize("NFKC", bare).translate(_TYPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,7 @@ def spaced(text: str) -> str:
 
 
 def _is_accent(character: str) -> bool:
-    return 0x300 <= ord(character) < 0x370
+    return _ACCENTS.match(character) is not None
 
 
 def _bare(word: str) -> str:

@@ -23,7 +23,7 @@ from hybrid.files import hash_text
 from hybrid.grounding.calibration import grouped_folds
 from hybrid.grounding.examples import Dataset, Label, LabelledClaim
 from hybrid.grounding.head import AlignmentHead, Shape, judge
-from hybrid.grounding.metrics import mean_over, resampled_aurocs
+from hybrid.grounding.metrics import Replicates, resampled_aurocs
 from hybrid.grounding.scorers.trained import LAYERS, SIGNALS, Stack, word_signals
 from hybrid.grounding.tokens import TokenEncoder, lexicon_of
 from hybrid.grounding.values import Pair
@@ -366,6 +366,19 @@ def worth(kinds: Sequence[Kind], *, seed: int = 0) -> Worth:
         parts.append(found)
     found = mean_over(parts)
     return Worth(found.interval([1.0, 0.0]), found.interval([1.0, -1.0]))
+
+
+def mean_over(parts: Sequence[Replicates]) -> Replicates:
+    """Return the AUROCs of each scorer averaged over sets, every set counting alike.
+
+    The sets are resampled apart, so the interval is about new sources of these sets, not about new sets.
+    Give every set a seed of its own.
+    """
+    return Replicates(
+        np.mean([part.values for part in parts], axis=0),
+        np.mean([part.drawn for part in parts], axis=0),
+        tuple(pulls / len(parts) for part in parts for pulls in part.pulls),
+    )
 
 
 def fit_stack(names: tuple[str, ...], groups: Sequence[Group]) -> Stack:

@@ -6,7 +6,8 @@ import shutil
 import pytest
 import torch
 
-from hybrid.adaptation.elsewhere import BaseModel, kind_of, named, prove_active, take_in
+from hybrid.adaptation.elsewhere import kind_of, named, prove_active, take_in
+from hybrid.adaptation.methods.generator import Base
 from hybrid.adaptation.store import read_card
 from hybrid.adaptation.values import AdapterKind
 from hybrid.config import Method
@@ -15,7 +16,6 @@ from hybrid.errors import AdapterError, RemoteError, UsageError
 from hybrid.models.device import Placement
 from hybrid.models.fidelity import last_logarithms
 from hybrid.models.generator import TransformersGenerator
-from hybrid.models.resolve import weights_digest
 from hybrid.trust import Endpoint
 from hybrid.types import Message, MessageRole
 from tests.scripted_server import Reply, ScriptedServer, refused
@@ -53,7 +53,7 @@ def plain(tiny_generator_folder, make_adapter, tmp_path):
 
 @pytest.fixture
 def here(tiny_generator_folder):
-    return BaseModel(AdapterKind.GENERATOR, "tiny", weights_digest(tiny_generator_folder))
+    return Base(tiny_generator_folder, "tiny")
 
 
 @pytest.mark.slow
@@ -66,7 +66,7 @@ def test_what_is_taken_in_says_what_peft_says(
     from transformers import AutoModelForCausalLM
 
     folder = plain(**options)
-    card, notes = take_in(folder, here, tmp_path / "ours")
+    card, notes = take_in(folder, AdapterKind.GENERATOR, here, tmp_path / "ours")
     theirs = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_generator_folder), folder)
     ids = torch.arange(40)[None]
     with tiny_generator.adapted(tmp_path / "ours").lent() as module, torch.inference_mode():
@@ -103,7 +103,7 @@ def test_scales_that_are_taken_in_say_what_peft_says(
         if "ia3_l" in name:
             torch.nn.init.uniform_(parameter, 0.2, 2.0)
     theirs.save_pretrained(tmp_path / "theirs")
-    card, _ = take_in(tmp_path / "theirs", here, tmp_path / "ours")
+    card, _ = take_in(tmp_path / "theirs", AdapterKind.GENERATOR, here, tmp_path / "ours")
     ids = torch.arange(40)[None]
     with tiny_generator.adapted(tmp_path / "ours").lent() as module, torch.inference_mode():
         ours = module(ids).logits
@@ -116,7 +116,7 @@ def test_scales_that_are_taken_in_say_what_peft_says(
 
 def test_the_method_and_the_name_of_its_base_are_on_the_card(plain, here, tmp_path):
     folder = plain({"base_model_name_or_path": "org/Large"}, use_rslora=True)
-    card, notes = take_in(folder, here, tmp_path / "ours")
+    card, notes = take_in(folder, AdapterKind.GENERATOR, here, tmp_path / "ours")
     assert card.method is Method.RSLORA
     assert card.settings["base named by its maker"] == "org/Large"
     assert "names org/Large as its base, and shall serve with tiny" in notes[1]
@@ -141,7 +141,7 @@ REFUSED = {
 @pytest.mark.parametrize(("changed", "message", "hint"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_cannot_be_served_is_refused_with_what_to_do(plain, here, tmp_path, changed, message, hint):
     with pytest.raises(AdapterError, match=message) as caught:
-        take_in(plain(changed), here, tmp_path / "ours")
+        take_in(plain(changed), AdapterKind.GENERATOR, here, tmp_path / "ours")
     assert hint in caught.value.hint
     assert not (tmp_path / "ours").exists()
 
@@ -158,7 +158,7 @@ def test_pickles_are_not_read_and_the_hint_converts_them(plain, here, tmp_path):
     torch.save(weights, folder / "adapter_model.bin")
     (folder / "adapter_model.safetensors").unlink()
     with pytest.raises(AdapterError, match="is pickled") as caught:
-        take_in(folder, here, tmp_path / "ours")
+        take_in(folder, AdapterKind.GENERATOR, here, tmp_path / "ours")
     command = caught.value.hint.partition("python ")[2]
     subprocess.run(["bash", "-c", f"{sys.executable} {command}"], check=True, cwd=tmp_path)
     assert load_file(folder / "adapter_model.safetensors").keys() == weights.keys()
@@ -168,7 +168,7 @@ def test_only_weights_and_settings_are_copied(plain, here, tmp_path):
     folder = plain()
     for name in ("optimizer.pt", "training_args.bin", "README.md", "tokenizer.json"):
         (folder / name).write_bytes(b"x")
-    take_in(folder, here, tmp_path / "ours")
+    take_in(folder, AdapterKind.GENERATOR, here, tmp_path / "ours")
     assert {path.name for path in (tmp_path / "ours").iterdir()} == {
         "adapter_config.json",
         "adapter_model.safetensors",
@@ -193,14 +193,14 @@ def test_a_pointer_of_git_lfs_is_told(plain, here, tmp_path, file):
     folder = plain()
     (folder / file).write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 9\n")
     with pytest.raises(AdapterError, match=f"{file} is a pointer of git-lfs"):
-        take_in(folder, here, tmp_path / "ours")
+        take_in(folder, AdapterKind.GENERATOR, here, tmp_path / "ours")
 
 
 def test_what_does_not_fit_is_told_by_the_name_of_its_folder(
     plain, here, tiny_wide_generator_folder, tmp_path
 ):
     built, folder = tmp_path / "ours", plain()
-    take_in(folder, here, built)
+    take_in(folder, AdapterKind.GENERATOR, here, built)
     wide = TransformersGenerator(
         tiny_wide_generator_folder, name="wide", placement=Placement("cpu", "float32", "test")
     )
@@ -224,7 +224,7 @@ def test_damaged_weights_are_an_error(plain, here, tmp_path):
     path = folder / "adapter_model.safetensors"
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(AdapterError, match="is damaged"):
-        take_in(folder, here, tmp_path / "ours")
+        take_in(folder, AdapterKind.GENERATOR, here, tmp_path / "ours")
 
 
 @pytest.fixture(scope="module")

@@ -33,11 +33,11 @@ from measure import Target, note, print_verdicts
 
 from hybrid.adaptation.data.material import Split, split_sources
 from hybrid.adaptation.data.pairs import PairSettings, make_pairs
-from hybrid.adaptation.forgetting import Side, general_changes
+from hybrid.adaptation.embedding import JudgedQuery, Side, general_changes, general_set
 from hybrid.adaptation.methods.embedder import EmbedderSettings, TunedEmbedder, tune_embedder
 from hybrid.adaptation.methods.encoding import paired_change
 from hybrid.adaptation.store import write_card
-from hybrid.adaptation.suites import JudgedQuery, general_set, shipped_suite
+from hybrid.adaptation.suites import shipped_suite
 from hybrid.adaptation.values import AdapterKind, Card, Change, Data
 from hybrid.config import ChunkSettings, DocumentSettings, Settings, load_settings
 from hybrid.files import read_jsonl

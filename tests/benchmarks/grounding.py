@@ -40,7 +40,7 @@ from hybrid.grounding.evidence import SearchedPassage
 from hybrid.grounding.examples import Dataset, LabelledClaim, labels_of, limited, sources_of
 from hybrid.grounding.head import judge
 from hybrid.grounding.judge import Case, Grounder
-from hybrid.grounding.metrics import choose_threshold, mean_over, measured, resampled_aurocs
+from hybrid.grounding.metrics import choose_threshold, measured, resampled_aurocs
 from hybrid.grounding.scorers.names import SHIPPED, Scorer, scorer_for
 from hybrid.grounding.scorers.trained import TrainedScorer, load_trained
 from hybrid.grounding.values import Pair
@@ -50,6 +50,7 @@ from hybrid.text.words import word_spans
 from hybrid.types import Span
 from recipes.grounding.building import held_out_of
 from recipes.grounding.public import judged_sets, labelled_sets, made_sets, unseen_sets
+from recipes.grounding.recipe import mean_over
 from recipes.grounding.sets import load, recall, wice_gold
 
 Array = NDArray[np.float64]

@@ -36,9 +36,8 @@ from embedders import read_corpus, tune_on
 from measure import Target, note, print_verdicts
 
 from hybrid.adaptation.data.material import Split
-from hybrid.adaptation.forgetting import general_changes
+from hybrid.adaptation.embedding import general_changes, general_set
 from hybrid.adaptation.methods.encoding import paired_change
-from hybrid.adaptation.suites import general_set
 from hybrid.adaptation.values import Change
 from hybrid.config import ChunkSettings, DocumentSettings, RetrievalMode, Settings, load_settings
 from hybrid.index import Index

@@ -34,6 +34,7 @@ from hybrid.files import read_jsonl
 from hybrid.generation.prompts import load_prompts
 from hybrid.models import Generator
 from hybrid.models.device import choose_placement, cpu_has_bf16
+from hybrid.models.generator import TransformersGenerator
 from hybrid.models.loading import generator_folder, load_generator
 from hybrid.questions.files import load_questions
 from hybrid.questions.splits import unit_hash
@@ -133,19 +134,13 @@ def calibration(questions: Sequence[Question], found: Sequence[list[float]]) -> 
     )
 
 
-def learned(base: Base, examples: Examples, folder: Path) -> tuple[Path, float]:
+def learned(base: TransformersGenerator, examples: Examples, folder: Path) -> tuple[Path, float]:
     """Learn the labels and store the adapter; return its folder and the seconds it took."""
     begun = time.perf_counter()
-    made = tune_labels(
-        base,
-        examples,
-        AdaptationSettings(),
-        out=folder / "built",
-        placement=choose_placement("auto", "auto"),
-    )
+    made = tune_labels(base, examples, AdaptationSettings(), out=folder / "built")
     seconds = time.perf_counter() - begun
     data = Data("", "CC BY 4.0", {"label": len(examples.train)})
-    card = Card("", AdapterKind.GENERATOR, base.name, base.digest, Method.LORA, data, gain=made.gain)
+    card = Card("", AdapterKind.GENERATOR, base.name, base.base_weights, Method.LORA, data, gain=made.gain)
     store = AdapterStore(folder)
     name = store.new_name(AdapterKind.GENERATOR)
     store.add(name, made.folder, card)
@@ -187,7 +182,8 @@ def main() -> None:
     test = parts.test[options.after :][: options.questions]
     name = ModelSettings().generator
     generator = load_generator(ModelSettings(dtype="bfloat16" if cpu_has_bf16() else "float32"))
-    base, prompts = Base(generator_folder(name, offline=True), name), load_prompts("en")
+    assert isinstance(generator, TransformersGenerator)  # no endpoint is named
+    prompts = load_prompts("en")
     before = rights(test, answer(generator, test))
     rows: list[dict[str, Any]] = [{"arm": "base", "right": float(np.mean(before))}]
     validation = tuple(label_examples(parts.validation[:96], prompts))
@@ -198,7 +194,7 @@ def main() -> None:
         rows.append({"arm": f"bag of words, {len(chosen)} examples", "right": float(np.mean(words))})
         examples = Examples(tuple(label_examples(chosen, prompts)), validation)
         with tempfile.TemporaryDirectory() as folder:
-            adapter, seconds = learned(base, examples, Path(folder))
+            adapter, seconds = learned(generator, examples, Path(folder))
             adapted = generator.adapted(adapter)
             found = answer(adapted, test)
             lost = changes(measure(generator, adapted, shipped_suite().sample(options.items)))
@@ -218,6 +214,7 @@ def main() -> None:
         print(rows[-1], flush=True)
     some = Examples(tuple(label_examples(parts.train[:200], prompts)), ())
     settings = AdaptationSettings(epochs=1)
+    base = Base(generator_folder(name, offline=True), name)
     trial = try_out(base, some, settings, choose_placement("auto", "auto"))
     rows.append({"arm": "a step by the words of the labels", "examples a second": 200 / trial.seconds})
     keys = list(dict.fromkeys(key for row in rows for key in row))

@@ -142,7 +142,7 @@ def tuned(domain, tiny_generator_folder, make_adapter, monkeypatch, tmp_path):
     for number in range(12):
         text = " ".join(words[(number + step) % 4] for step in range(number % 3 + 12))
         (suite / f"{number}.txt").write_text(f"{text} number {number}.")
-    monkeypatch.setattr("hybrid.adaptation.suites.shipped_suite", lambda: Suite("general"))
+    monkeypatch.setattr("hybrid.tuning.shipped_suite", lambda: Suite("general"))
     return suite
 
 
@@ -179,7 +179,7 @@ def test_only_what_passes_is_promoted(tuned, domain, capsys):
 def test_what_was_never_checked_is_checked_before_it_is_promoted(tuned, domain, monkeypatch, capsys):
     from hybrid.adaptation.suites import load_suite
 
-    monkeypatch.setattr("hybrid.adaptation.suites.shipped_suite", lambda: load_suite(tuned))
+    monkeypatch.setattr("hybrid.tuning.shipped_suite", lambda: load_suite(tuned))
     told = said(capsys, "adapters", "promote", "gentle")
     assert "measuring" in told.err
     assert "general text" in told.out

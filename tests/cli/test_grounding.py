@@ -133,9 +133,6 @@ def test_several_scorers_are_asked_once_each(fakes, capsys):
     assert fakes == ["good", "loud"]
     assert [each["data"] for each in found["sets"]] == ["other", "two"]
     assert list(found["sets"][0]["scorers"]) == ["good", "loud"]
-    first, second = (each["scorers"]["good"]["auroc"] for each in found["sets"])
-    assert found["mean"]["good"]["auroc"] == pytest.approx((first + second) / 2)
-    assert found["mean"]["good"]["gain"]["low"] is not None
 
 
 @pytest.mark.slow
@@ -150,12 +147,6 @@ def test_a_limit_takes_whole_documents(fakes, capsys):
     found = document(capsys, "evaluate", "one.jsonl", "--scorer", "good", "--limit", "80")
     assert (found["n"], found["sources"]) == (80, 10)
     assert "equal to 1" in said(capsys, "evaluate", "one.jsonl", "--limit", "0", code=2).err
-
-
-@pytest.mark.slow
-def test_the_mean_over_sets_is_a_table(fakes, capsys):
-    out = said(capsys, "evaluate", "other.jsonl", "two.jsonl", "--scorer", "good").out
-    assert "mean over 2 sets" in out and "mean AUROC" in out
 
 
 @pytest.mark.slow

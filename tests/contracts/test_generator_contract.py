@@ -49,13 +49,15 @@ def test_every_continuation_has_a_likelihood(generator):
 
 
 def test_likelihoods_in_a_batch_are_those_alone(generator):
-    together = generator.log_likelihoods([_ASK, _OTHER, _ASK], [*_OPTIONS, _OPTIONS[0][::-1]])
+    asked = [_ASK, _OTHER, _ASK]
+    options = [*_OPTIONS, _OPTIONS[0][::-1]]
+    together = generator.log_likelihoods(asked, options)
     alone = [
-        generator.log_likelihoods([turns], [[text]])[0][0]
-        for turns, texts in zip([_ASK, _OTHER, _ASK], [*_OPTIONS, _OPTIONS[0][::-1]], strict=True)
-        for text in texts
+        generator.log_likelihoods([turns], [texts])[0] for turns, texts in zip(asked, options, strict=True)
     ]
-    assert [value for row in together for value in row] == pytest.approx(alone, abs=1e-4)
+    assert [value for row in together for value in row] == pytest.approx(
+        [value for row in alone for value in row], abs=1e-4
+    )
 
 
 def test_a_generator_has_a_digest_that_stays(generator):

@@ -100,3 +100,8 @@ def test_a_page_of_fields_only_says_what_they_say(read_one):
     )
     assert document.text == "title: Fees\nfaq: How long? Three months."
     assert document.principals == ("hr",)
+
+
+def test_a_key_of_obsidian_is_a_field(read_one):
+    document = read_one("a.md", "---\ncssclass: wide\nproject:: Alpha\n---\n\nText.\n")
+    assert (document.text, document.metadata["project"]) == ("Text.", "Alpha")

@@ -272,6 +272,12 @@ def test_what_is_left_out_is_told(read_one):
     assert set(found) == {"embedded image", "comment", "script"}
 
 
+def test_a_picture_behind_a_reference_is_its_description(read_one):
+    document = read_one("a.md", f"See ![the plan][p] here.\n\n[p]: data:image/png;base64,{'iVBO' * 100}\n")
+    assert document.text == "See the plan here."
+    assert [part.kind for part in document.left_out] == ["embedded image"]
+
+
 def test_mdx_code_goes_and_prose_like_it_stays(read_one):
     text = """import A from "@a";
 

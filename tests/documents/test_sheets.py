@@ -186,7 +186,26 @@ def test_what_is_not_in_the_file_is_told(read_book):
     assert {(part.kind, part.lost) for part in document.left_out} == {
         ("formula whose value is not in the file", True),
         ("comment", False),
+        ("damaged stretch of XML", True),  # the second sheet ends within a row
     }
+
+
+def test_a_chart_without_values_of_its_own_is_its_title(read_book):
+    title = "<c:title><c:tx><c:rich><a:p><a:r><a:t>Sales</a:t></a:r></a:p></c:rich></c:tx></c:title>"
+    series = "<c:ser><c:val><c:numRef><c:f>'Sheet1'!$B$2:$B$3</c:f></c:numRef></c:val></c:ser>"
+    chart = (
+        f"<c:chartSpace xmlns:c='c' xmlns:a='a'><c:chart>{title}<c:plotArea><c:barChart>{series}</c:barChart>"
+    )
+    frame = f'<c:chart xmlns:c="c" {NAMES} r:id="k"/>'
+    drawing = f"<xdr:wsDr xmlns:xdr='d'><xdr:twoCellAnchor><xdr:graphicFrame>{frame}</xdr:graphicFrame>"
+    parts = {
+        "xl/_rels/s0.xml.rels": relations([("d", "drawing", "d.xml")]),
+        "xl/d.xml": f"{drawing}</xdr:twoCellAnchor></xdr:wsDr>",
+        "xl/_rels/d.xml.rels": relations([("k", "chart", "k.xml")]),
+        "xl/k.xml": f"{chart}</c:plotArea></c:chart></c:chartSpace>",
+    }
+    document = read_book({"Sheet1": [["North", "South"], ["1", "2"]]}, parts)
+    assert (document.text, document.left_out) == ("North | South\n1 | 2\n\nSales", ())
 
 
 def test_cells_far_apart_and_long_sheets_are_bounded(read_book):

@@ -311,3 +311,16 @@ def test_heads_of_two_lines_and_ways_to_quote(read_items, content, metadata):
 )
 def test_apostrophes_stand_around_cells_only_where_none_stands_elsewhere(read_items, content, cells):
     assert [item.metadata["name"] for item in read_items("a.csv", content)] == cells
+
+
+def test_a_file_within_a_field_is_told(read_items):
+    image = "data:image/png;base64," + "iVBO" * 100
+    row = json.dumps({"text": f"See {image} here", "thumb": image})
+    (document,) = read_items("a.jsonl", row)
+    (other,) = read_items("a.csv", f'name,picture\nbolt,"{image}"\n')
+    assert (document.text, "iVBO" in str(document.metadata), "iVBO" in other.text) == (
+        "See … here",
+        False,
+        False,
+    )
+    assert [part.count for part in (*document.left_out, *other.left_out)] == [2, 1]

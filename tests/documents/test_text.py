@@ -158,3 +158,26 @@ def test_a_missing_file_is_rejected(read_one, tmp_path):
     path.unlink()
     (batch,) = read(SourceFile("gone.txt", path, 1), DocumentSettings())
     assert "cannot be read" in batch.items[0].reason
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"), [("bEV8fS9iXK032Mv" * 5, False), ("ACGT" * 18, True), ("0a1b2c3d" * 8, True)]
+)
+def test_an_attachment_is_told_and_sequences_and_keys_stay(read_one, line, kept):
+    document = read_one("a.txt", "Offer\n\n" + f"{line}\n" * 60 + f"{line[:9]}==\n\nThe end.\n")
+    assert (line in document.text) is kept
+    assert [part.kind for part in document.left_out] == [] if kept else ["embedded file"]
+    assert (document.blocks[-1].line, document.text[-8:]) == (65, "The end.")
+    assert line in read_one("b.txt", "Key\n\n" + f"{line}\n" * 30).text
+
+
+def test_tables_written_as_lists_or_lines_have_rows_and_columns(read_one):
+    items = "   * - Port\n     - Use\n   * - 80\n     - web,\n       plain\n   * -\n     - none\n"
+    document = read_one(
+        "a.rst", f".. list-table:: Ports\n   :header-rows: 1\n   :widths: 1 2\n\n{items}\nText.\n"
+    )
+    assert document.text == "Ports\n\nPort | Use\n80 | web, plain\n | none\n\nText."
+    assert (document.blocks[1].columns, document.blocks[1].caption) == (("Port", "Use"), "Ports")
+    lines = '   :header: "Item", "Price"\n\n   bolt, "4,50"\n   nut, 2\n'
+    document = read_one("a.rst", f"Text\n\n.. csv-table::\n{lines}\nEnd.\n")
+    assert document.text == "Text\n\nItem | Price\nbolt | 4,50\nnut | 2\n\nEnd."

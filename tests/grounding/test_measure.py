@@ -8,7 +8,7 @@ from sklearn import metrics as reference
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import UNCALIBRATED, Calibration, CurveKind, Fitted, Knot
 from hybrid.grounding.examples import Label, LabelledClaim
-from hybrid.grounding.measure import Dimension, FittedOn, evaluate, mean_over_sets
+from hybrid.grounding.measure import Dimension, FittedOn, evaluate
 from hybrid.grounding.metrics import WORD_OVERLAP, ScorerLogits
 
 FEW = 60
@@ -87,9 +87,6 @@ def test_every_part_is_measured_with_what_it_is_told_apart_by(labelled, scored):
     assert sum(part.figures.n for part in result.by(Dimension.TASK)) == 300
     # supported claims are on one side of every contrast
     assert sum(part.figures.n for part in result.by(Dimension.CONTRAST)) == 300 + supported
-    mean = np.mean([part.figures.auroc.value for part in result.by(Dimension.DOMAIN)])
-    assert result.over_domains.value == pytest.approx(mean)
-    assert result.over_domains.low < mean < result.over_domains.high
 
 
 @pytest.mark.slow
@@ -99,7 +96,6 @@ def test_a_good_scorer_gains_over_words_and_a_bad_one_does_not(labelled, scored)
         claims, [scored(claims, "good", 2.0), scored(claims, "bad", 0.0, seed=1)], replicates=FEW
     )
     assert of(found, "good").gain.low > 0.2
-    assert of(found, "good").gain_over_domains.low > 0.2
     assert of(found, "bad").gain.low < 0 < of(found, "bad").gain.high
     assert of(found, WORD_OVERLAP).gain.value == 0.0
     assert [each.floor for each in found.results] == [False] * 2 + [True]
@@ -141,8 +137,6 @@ def test_labels_of_one_kind_have_no_auroc_and_no_nan(labelled, scored):
     assert (result.overall.auroc, result.gain, result.overall.balanced_accuracy) == (None, None, None)
     numbers = [each for each in dataclasses.astuple(result.overall)[:14] if isinstance(each, float)]
     assert numbers and all(map(math.isfinite, numbers))
-    assert found.replicates is None
-    assert mean_over_sets([found, found]) == ()
 
 
 @pytest.mark.slow
@@ -150,24 +144,7 @@ def test_a_claim_without_a_source_is_a_source(labelled, scored, without_labels):
     claims = [dataclasses.replace(claim, source="") for claim in without_labels(labelled(60))]
     found = evaluate(claims, [scored(claims, "good", 1.0)], replicates=FEW)
     assert found.sources == 60
-    assert of(found, "good").parts == () and of(found, "good").over_domains is None
-
-
-@pytest.mark.slow
-def test_the_mean_over_sets_counts_them_alike(labelled, scored):
-    sets = []
-    for seed, count in enumerate((100, 400)):
-        claims = labelled(count)
-        scores = [scored(claims, "good", 1.5, seed=seed), scored(claims, "other", 0.5, seed=seed + 9)]
-        sets.append(evaluate(claims, scores, replicates=FEW, seed=seed))
-    means = {mean.name: mean for mean in mean_over_sets(sets)}
-    values = [of(each, "good").overall.auroc.value for each in sets]
-    assert means["good"].auroc.value == pytest.approx(np.mean(values))
-    assert means["good"].gain.value == pytest.approx(np.mean(values) - means[WORD_OVERLAP].auroc.value)
-    assert means["good"].auroc.low < means["good"].auroc.value < means["good"].auroc.high
-    claims = labelled(100)
-    with pytest.raises(UsageError, match="the same scorers"):
-        mean_over_sets([sets[0], evaluate(claims, [scored(claims, "good", 1.0)], replicates=FEW)])
+    assert of(found, "good").parts == ()
 
 
 @pytest.mark.slow

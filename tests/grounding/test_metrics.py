@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from hybrid.errors import UsageError
-from hybrid.grounding.metrics import choose_threshold, mean_over, resampled_aurocs
+from hybrid.grounding.metrics import choose_threshold, resampled_aurocs
 from hybrid.statistics import Estimate, source_places, source_weights
 
 # few values, so that ties are common
@@ -155,23 +155,6 @@ def test_labels_of_one_kind_have_no_auroc():
 def test_sources_of_one_label_each_leave_draws_without_one():
     found = resampled_aurocs([[1.0, 0.0]], [True, False], ["a", "b"], replicates=50)
     assert (found.drawn == 1.0).all() and len(found.drawn) == 50
-
-
-def test_the_mean_over_sets_counts_them_alike():
-    parts = [
-        resampled_aurocs(*drawn(count, 40, seed=seed), seed=seed) for seed, count in enumerate((100, 1_000))
-    ]
-    mean = mean_over(parts)
-    assert mean.values == pytest.approx((parts[0].values + parts[1].values) / 2)
-    wide, tight, both = (each.interval([1, 0]) for each in (*parts, mean))
-    expected = np.hypot(wide.high - wide.low, tight.high - tight.low) / 2
-    assert both.high - both.low == pytest.approx(expected, rel=0.2)
-
-
-def test_a_mean_over_few_sources_in_each_set_still_has_an_interval():
-    parts = [resampled_aurocs(*drawn(30, 3, seed=seed), seed=seed) for seed in range(3)]
-    found = mean_over(parts).interval([1, -1])
-    assert -1 <= found.low < found.value < found.high <= 1
 
 
 def test_the_same_seed_gives_the_same_interval():

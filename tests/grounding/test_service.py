@@ -61,7 +61,7 @@ def claims(tmp_path):
 
 
 @pytest.mark.slow
-def test_scorers_are_measured_on_each_set_and_on_their_mean(claims, asked):
+def test_scorers_are_measured_on_each_set(claims, asked):
     told = []
     found = measure_scorers(
         [claims("one"), claims("two", first=50)],
@@ -70,8 +70,7 @@ def test_scorers_are_measured_on_each_set_and_on_their_mean(claims, asked):
         progress=lambda *given: told.append(given),
     )
     assert asked == ["loud"]
-    assert [each.name for each in found.sets] == ["one", "two"]
-    assert [mean.name for mean in found.means].count("loud") == 1
+    assert [each.name for each in found] == ["one", "two"]
     assert told[-1] == ("loud", 120, 120)
 
 
@@ -82,7 +81,7 @@ def test_a_calibration_that_gains_is_kept_and_can_be_judged_by(claims, tmp_path)
     assert (found.path, read_fitted(kept).threshold) == (kept, found.card.threshold)
     assert found.card.better and found.card.labels == 120
     measured = measure_scorers([claims("two")], MODELS, scorers=["loud"], calibration=kept)
-    assert [str(each.fitted_on) for each in measured.sets[0].results if each.name == "loud"] == ["other data"]
+    assert [str(each.fitted_on) for each in measured[0].results if each.name == "loud"] == ["other data"]
     with pytest.raises(UsageError, match="is of the scorer loud"):
         measure_scorers([claims("two")], MODELS, scorers=["align"], calibration=kept)
 

@@ -232,7 +232,8 @@ def written(store):
         "note": "two blanks",
         "tags": '["a", "b c", 7, true]',
         "broken": "[a",
-        "object": '{"a": 1}',
+        "object": '{"a": 1, "b": {"c d": ["e", 2.5]}}',
+        "listed": "safety, hot water",
         "autor": "Jos\u00e9",
     }
     for source, values in (("rows.jsonl#1", metadata), ("rows.jsonl#2", {"tags": "a", "source": "book"})):
@@ -258,6 +259,12 @@ def written(store):
         ({"tags": "1"}, ""),
         ({"broken": "[a"}, "1"),
         ({"object": "1"}, ""),
+        ({"object.a": "1"}, "1"),
+        ({"object.b.c d": "2.5"}, "1"),
+        ({"object.b": "e"}, ""),
+        ({"listed": "hot water"}, "1"),
+        ({"listed": "safety, hot water"}, "1"),
+        ({"listed": "water"}, ""),
         ({"autor": "Jose\u0301"}, "1"),
         ({"title": "A t*"}, "12"),
     ],

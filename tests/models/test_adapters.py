@@ -114,6 +114,23 @@ def test_a_base_in_bf16_gets_merged_tensors_in_bf16(tiny_generator_folder, tiny_
     assert torch.isfinite(_logits(served)).all()
 
 
+def test_an_adapter_that_changes_weights_is_not_rounded_to_tell_likelihoods(
+    base, tiny_generator_folder, tiny_adapter_folder
+):
+    from hybrid.models.device import Placement
+
+    twice = TransformersGenerator(
+        tiny_generator_folder,
+        name="tiny",
+        placement=Placement("cpu", "float32", "test"),
+        weighing=Placement("cpu", "bfloat16", "test"),
+    )
+    asked, options = [_ask("a")], [["yes", "no it is"]]
+    found = twice.adapted(tiny_adapter_folder).log_likelihoods(asked, options)
+    assert found == base.adapted(tiny_adapter_folder).log_likelihoods(asked, options)
+    assert twice.log_likelihoods(asked, options) != base.log_likelihoods(asked, options)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers`")
 def test_only_what_the_adapter_changes_is_kept_and_tied_weights_come_apart(

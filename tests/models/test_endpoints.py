@@ -8,6 +8,7 @@ import pytest
 
 from hybrid.errors import RemoteError
 from hybrid.models.remote import RemoteGenerator
+from hybrid.models.servers import told_to_wait
 from hybrid.types import Message, MessageRole
 from tests.scripted_server import Reply, ScriptedServer, refused
 
@@ -30,6 +31,29 @@ def test_letters_that_come_in_parts_and_odd_ends_of_lines_are_read_as_they_were_
         pieces, whole = streamed(generator_of(server))
         assert "".join(pieces) == whole.text == _ANSWER
         assert whole.incomplete == ""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "<|begin_of_thought|>Hm.<|end_of_thought|>\n<|begin_of_solution|>It is 5432.<|end_of_solution|>",
+        "<|START_THINKING|>Hm.<|END_THINKING|><|START_RESPONSE|>It is 5432.<|END_RESPONSE|>",
+        "<think>Hm.</think>\n<answer>\nIt is 5432.\n</answer>",
+        '<details type="reasoning" done="true"><summary>Hm</summary>Well.</details>\nIt is 5432.',
+        "<unused94>thought\nHm.<unused95>It is 5432.",
+        "<|inner_prefix|>Hm.<|inner_suffix|>It is 5432.",
+        "<scratchpad>Hm.</scratchpad><response>It is 5432.</response>",
+        "It is 5432.<|im_end|>\n<|im_start|>user",
+        "It is 5432.<|eot_id|>",
+    ],
+)
+def test_neither_thoughts_nor_marks_of_a_family_are_shown(said):
+    with ScriptedServer(Reply(said)) as server:
+        generator = generator_of(server)
+        (written,) = generator.generate([_ASK], max_new_tokens=9)
+        pieces, whole = streamed(generator)
+    assert "".join(pieces) == whole.text == written.text == "It is 5432."
+    assert whole.incomplete == written.incomplete == ""
 
 
 @pytest.mark.parametrize("opening", ["<think>", ""])
@@ -213,6 +237,9 @@ def test_what_came_before_a_stream_was_cut_within_an_event_is_kept(end, why):
         (Reply("<think>Hm, it"), "", "the model thought, and did not answer"),
         (Reply(None, "tool_calls", {"tool_calls": []}), "", "the model called a tool in place of an answer"),
         (Reply("It is", "MAX_TOKENS"), "It is", "cut at 9 tokens"),
+        (Reply("It is", "model_context_window_exceeded"), "It is", "cut at 9 tokens"),
+        (Reply("It is", "abort"), "It is", "the server ended it: 'abort'"),
+        (Reply(_SAYS, "end_turn"), _SAYS, ""),
         (Reply("", "SAFETY"), "", "cut by a filter of the server"),
         (Reply(None, message={"refusal": "I cannot."}), "I cannot.", ""),
         (
@@ -246,6 +273,16 @@ def test_what_passes_is_waited_for(first, least, most):
         assert generator.generate([_ASK], max_new_tokens=9)[0].text == _SAYS
     assert len(waited) == 1
     assert least <= waited[0] <= most
+
+
+@pytest.mark.parametrize("ahead", [-3_600, 3_600])
+def test_a_date_is_of_the_clock_of_the_server(ahead):
+    now = datetime.now(UTC) + timedelta(seconds=ahead)
+    later = format_datetime(now + timedelta(seconds=20), usegmt=True)
+    headers = {"date": format_datetime(now, usegmt=True), "retry-after": later}
+    assert told_to_wait(headers, 1) == 20
+    assert told_to_wait({"retry-after-ms": "1500"}, 1) == 1.5
+    assert [told_to_wait({"retry-after": told}, 1) for told in ("2s", "inf", "-1", "")] == [2, 1, 1, 1]
 
 
 def test_a_date_to_come_back_is_waited_for():

@@ -241,6 +241,41 @@ def test_the_digest_follows_weights_template_and_number_format(
     assert digest(other) != tiny_generator.digest
 
 
+def _weighing(folder, tiny_generator):
+    """Return the tiny model with likelihoods in half precision, and one that has it for all."""
+    half = Placement("cpu", "bfloat16", "test")
+    placement = Placement("cpu", "float32", "test")
+    twice = TransformersGenerator(folder, name="tiny", placement=placement, weighing=half)
+    return twice, TransformersGenerator(folder, name="tiny", placement=half)
+
+
+def test_likelihoods_are_told_in_the_faster_format_and_texts_as_before(tiny_generator, tiny_generator_folder):
+    twice, half = _weighing(tiny_generator_folder, tiny_generator)
+    options = [["a b", "c"]] * len(_PROMPTS)
+    told = twice.log_likelihoods(_PROMPTS, options)
+    assert (
+        told == half.log_likelihoods(_PROMPTS, options) != tiny_generator.log_likelihoods(_PROMPTS, options)
+    )
+    assert twice.generate(_PROMPTS, max_new_tokens=8) == tiny_generator.generate(_PROMPTS, max_new_tokens=8)
+    assert len({twice.digest, half.digest, tiny_generator.digest}) == 3
+    # bit for bit, whatever else is asked
+    assert told == [
+        twice.log_likelihoods([one], [both])[0] for one, both in zip(_PROMPTS, options, strict=True)
+    ]
+
+
+def test_a_model_that_may_not_fit_twice_tells_likelihoods_as_it_writes(
+    tiny_generator, tiny_generator_folder, monkeypatch
+):
+    monkeypatch.setattr("hybrid.models.generator._TWICE", 10)
+    twice, _ = _weighing(tiny_generator_folder, tiny_generator)
+    options = [["a b", "c"]]
+    assert twice.log_likelihoods(_PROMPTS[:1], options) == tiny_generator.log_likelihoods(
+        _PROMPTS[:1], options
+    )
+    assert twice.digest == tiny_generator.digest
+
+
 # --- samples ---------------------------------------------------------------------------------------
 
 

@@ -137,6 +137,19 @@ def test_all_else_is_the_base_bit_for_bit(served):
     assert adapted.generate([other], max_new_tokens=6) == base.generate([other], max_new_tokens=6)
 
 
+def test_a_head_reads_in_the_faster_format_where_there_is_one(served, tiny_generator_folder, tmp_path):
+    half = Placement("cpu", "bfloat16", "t")
+    base = TransformersGenerator(
+        tiny_generator_folder, name="tiny", placement=Placement("cpu", "float32", "t"), weighing=half
+    )
+    prompt, options = _PROMPTS.choice("Is it a port?\nWord: 80", ("Yes", "No")), ("Yes", "No")
+    told = base.adapted(tmp_path / "head").log_likelihoods([prompt], [options])
+    whole = TransformersGenerator(tiny_generator_folder, name="tiny", placement=half)
+    assert told == whole.adapted(tmp_path / "head").log_likelihoods([prompt], [options])
+    assert told[0] == pytest.approx(served[1].log_likelihoods([prompt], [options])[0], abs=0.2)
+    assert told != served[1].log_likelihoods([prompt], [options])
+
+
 def test_another_head_is_another_digest(served, tiny_generator_folder):
     base, adapted = served
     before = adapted.digest

@@ -20,8 +20,8 @@ from hybrid.adaptation.data.examples import (
     text_examples,
     windows,
 )
-from hybrid.adaptation.data.given import MORE, Given, require_examples
-from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, contrastive_pairs, reading_examples
+from hybrid.adaptation.data.given import MORE, NOTHING, Given, require_examples
+from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, ReadingLesson
 from hybrid.adaptation.values import Example, ExampleKind, Examples, PreferencePair, Sifted
 from hybrid.config import Reader, Settings, ShownPassages
 from hybrid.errors import UsageError
@@ -61,6 +61,27 @@ class Objective(StrEnum):
     LABEL = "label"
     TEXT = "text"
     PREFERENCE = "preference"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRequest:
+    """What an adapter is to be made of, beside the documents of its domain.
+
+    ``against`` are questions that must not leak, ``apart`` those whose documents are held out as a whole,
+    ``given`` the user's own data, which is all that is trained on unless ``mix`` asks for examples of the
+    documents as well. ``licence`` is that of documents and data, for the card.
+    """
+
+    against: Sequence[Question] = ()
+    apart: Sequence[Question] = ()
+    given: Given = NOTHING
+    mix: bool = False
+    licence: str = "not stated"
+
+    @property
+    def sieve(self) -> Sieve:
+        """Return what tells leaks."""
+        return Sieve([*self.against, *self.apart])
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,27 +147,21 @@ def make_examples(
     retriever: Retriever,
     settings: Settings,
     objectives: Sequence[Objective],
+    request: TrainingRequest,
     *,
     count: Count,
-    against: Sequence[Question] = (),
-    apart: Sequence[Question] = (),
-    given: Given | None = None,
-    mix: bool = False,
 ) -> Examples:
     """Make the examples of a domain: all that is given, and of what is not as many as the settings say.
-
-    ``against``: the question sets of the domain; what leaks from them is left out. ``apart``: question sets
-    whose documents are held out as a whole. ``mix``: make examples of what is given, too, and train on both.
 
     Raises:
         UsageError: there is too little to train on, or all labels are equal.
     """
-    split = split_for(retriever.index, settings, against, apart)
-    making = _ExampleMaking(retriever, settings, split, Sieve([*against, *apart]), count)
+    split = split_for(retriever.index, settings, request.against, request.apart)
+    making = _ExampleMaking(retriever, settings, split, request.sieve, count)
     wanted, share = settings.adaptation.examples, settings.adaptation.validation
-    own = given or Given()
+    own = request.given
     mine, checked = making.given(own, objectives)
-    made = [each for each in objectives if mix or each not in taught_by(own)]
+    made = [each for each in objectives if request.mix or each not in taught_by(own)]
     train, left_out = sift_examples([*making.part(split.training, made, wanted), *mine], making.sieve)
     looks = max(round(wanted * share / (1 - share)), 1)
     validation, left_out_too = sift_examples(
@@ -162,7 +177,7 @@ def make_examples(
     if not preferences:
         require_examples(
             train,
-            made_from="the training data" if own != Given() else "the corpus",
+            made_from="the training data" if own != NOTHING else "the corpus",
             checked=len(validation),
             left_out=dropped,
             hint=_WITHOUT_EVIDENCE if total[_NO_QUOTE] else MORE,
@@ -189,16 +204,8 @@ def reading_questions(
     sources = part(split)
     sieve = Sieve(() if sources <= split.held_out else against)
     making = _ExampleMaking(retriever, settings, split, sieve, lambda texts: [len(text) for text in texts])
-    return reading_examples(
-        making.questions(sources, count),
-        retriever,
-        settings.generation,
-        seed=settings.adaptation.seed,
-        without=0.25,
-        near_miss=0.25,
-        swaps=0.0,
-        reader=reader,
-    )
+    lesson = replace(making.lesson(None).even, reader=reader)
+    return lesson.examples(making.questions(sources, count))
 
 
 def taught_by(given: Given) -> list[Objective]:
@@ -285,20 +292,12 @@ class _ExampleMaking:
         """Return pairs for training and for validation: contrastive ones made, and those given."""
         if Objective.PREFERENCE not in objectives:
             return [], []
-        split, adaptation = self.split, self._settings.adaptation
+        split = self.split
         parts: tuple[list[PreferencePair], list[PreferencePair]] = ([], [])
         shown = (split.training, split.training | split.validation)
         for place, sources in enumerate((split.training, split.validation) if wanted else ()):
             count = math.ceil(_QUESTIONS_A_PAIR * (looks if place else wanted))
-            parts[place].extend(
-                contrastive_pairs(
-                    self.questions(sources, count),
-                    self._retriever,
-                    self._settings.generation,
-                    seed=adaptation.seed,
-                    sources=shown[place],
-                )
-            )
+            parts[place].extend(self.lesson(shown[place]).even.pairs(self.questions(sources, count)))
         for pair in given.preferences:
             if pair.source not in split.held_out:
                 said = _said(Example(ExampleKind.INSTRUCTION, pair.prompt, pair.chosen))
@@ -328,6 +327,11 @@ class _ExampleMaking:
             return
         for window in windows(example.completion, self._count, max_tokens=limit):
             yield replace(example, completion=example.completion[window.start : window.end])
+
+    def lesson(self, sources: frozenset[str] | None) -> ReadingLesson:
+        """Return what makes examples of reading, with passages of some documents."""
+        seed = self._settings.adaptation.seed
+        return ReadingLesson(self._retriever, self._settings.generation, seed, sources)
 
     def questions(self, sources: frozenset[str], wanted: int) -> list[Question]:
         """Return questions made from documents, without those that a question set asks."""
@@ -363,12 +367,9 @@ class _ExampleMaking:
     def _reading(self, questions: Sequence[Question], sources: frozenset[str]) -> list[Example]:
         if not questions:
             return []
-        seed = self._settings.adaptation.seed
         # validation sees passages of all documents that are not held out, as a reader would
         shown = sources if sources <= self.split.training else sources | self.split.training
-        examples = reading_examples(
-            questions, self._retriever, self._settings.generation, seed=seed, sources=shown
-        )
+        examples = self.lesson(shown).examples(questions)
         asked = sum(question.answerable for question in questions)
         read = sum(example.kind is ExampleKind.READING for example in examples)
         self.left_out += counted([_NO_QUOTE] * (asked - read))

@@ -68,7 +68,7 @@ _SHORT = 1 / 3  # of the training
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A causal language model on disk, and the name that people know it by."""
+    """A model on disk, and the name that people know it by."""
 
     folder: Path
     name: str

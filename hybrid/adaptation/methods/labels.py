@@ -21,16 +21,15 @@ from torch.nn import functional
 
 from hybrid.adaptation.data.given import require_examples
 from hybrid.adaptation.methods import AdapterPlan
-from hybrid.adaptation.methods.encoding import encode, gain_of, worth
-from hybrid.adaptation.methods.generator import Base, GeneratorTask, TunedGenerator
+from hybrid.adaptation.methods.encoding import encode, gain_of
+from hybrid.adaptation.methods.generator import TunedGenerator
 from hybrid.adaptation.methods.loop import Fit
-from hybrid.adaptation.methods.lora import load_base
 from hybrid.adaptation.values import Example, ExampleKind, Examples, LossPoint
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
-from hybrid.models.device import Placement
 from hybrid.models.dialogue import Dialogue
+from hybrid.models.generator import TransformersGenerator
 from hybrid.models.labels import (
     HeadSettings,
     LabelHead,
@@ -39,10 +38,7 @@ from hybrid.models.labels import (
     PromptFrame,
     cut,
     find,
-    inner_model,
-    read_means,
 )
-from hybrid.models.pretrained import load_tokenizer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -195,9 +191,9 @@ def _temperature(logits: Tensor, right: Tensor) -> tuple[float, float]:
 
 
 def tune_labels(
-    base: Base, examples: Examples, settings: AdaptationSettings, *, out: Path, placement: Placement
+    base: TransformersGenerator, examples: Examples, settings: AdaptationSettings, *, out: Path
 ) -> TunedGenerator:
-    """Learn labels and save the head.
+    """Learn labels on what the base tells of their texts, as it will be asked, and save the head.
 
     Raises:
         UsageError: too few examples, labels that are all equal, or none of fixed sets.
@@ -211,20 +207,21 @@ def tune_labels(
         )
     begun = time.perf_counter()
     sets, frame = found
-    dialogue = Dialogue(load_tokenizer(base.folder))
-    limit = settings.max_tokens
+    dialogue, limit = base.dialogue, settings.max_tokens
     rows = label_rows(examples.train, sets, frame, dialogue, tokens=limit)
-    module = load_base(base.folder, Method.LORA, placement).eval()
-    inner = inner_model(module)
-    reading = head_settings(module.config.num_hidden_layers, rows, tokens=limit)
-    means = read_means(inner, rows.readings, reading, first=dialogue.first)
-    head, loss = fit_head(means, rows, sets, frame, reading)
+    reading = head_settings(base.blocks, rows, tokens=limit)
+    head, loss = fit_head(base.means(rows.readings, reading), rows, sets, frame, reading)
     head.save(out)
     done = Fit(0, (LossPoint(0, loss),), 0, _FROZEN, time.perf_counter() - begun)
     proof = encode(examples.validation, dialogue, max_tokens=limit).encoded[:_PROOF]
-    before = worth(GeneratorTask(module, dialogue, [], [], [], settings, placement).losses, proof, dialogue)
-    proved = label_rows([item.example for item in proof], sets, frame, dialogue, tokens=limit)
-    after = rights(head, read_means(inner, proved.readings, reading, first=dialogue.first), proved)
+    asked = [item.example for item in proof]
+    told = base.log_likelihoods([one.prompt for one in asked], [one.options for one in asked])
+    before = [
+        float(one.options[logs.index(max(logs))] == one.completion)
+        for one, logs in zip(asked, told, strict=True)
+    ]
+    proved = label_rows(asked, sets, frame, dialogue, tokens=limit)
+    after = rights(head, base.means(proved.readings, reading), proved)
     tokens = sum(len(one.passages) + len(one.text) for one in rows.readings)
     return TunedGenerator(
         out, AdapterPlan(Method.LORA, 0, 0, 0.0), done, 1.0, gain_of(before, after, proof), tokens, ()

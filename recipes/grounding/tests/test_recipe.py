@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from hybrid.grounding.examples import Dataset, Label, LabelledClaim
+from hybrid.grounding.metrics import resampled_aurocs
 from hybrid.grounding.scorers.trained import TrainedScorer
 from hybrid.grounding.values import Pair
 from recipes.grounding.making import MADE
-from recipes.grounding.recipe import folds_of, shares_of_heads, train_scorer, worth
+from recipes.grounding.recipe import folds_of, mean_over, shares_of_heads, train_scorer, worth
 from recipes.grounding.training import TrainingSettings
 
 _SETTINGS = TrainingSettings(epochs=4, batch=16, warmup=5)
@@ -134,3 +135,25 @@ def test_heads_that_see_numbers_add_to_words_only_what_words_do_not_tell(made):
     assert found.auroc.value > 0.9 and not found.shown
     blind = [dataclasses.replace(kind, words=np.zeros(len(kind.words))) for kind in trained.kinds]
     assert worth(blind).shown
+
+
+def _drawn(count, sources, *, seed):
+    """Return the AUROCs of a good and a bad scorer on so many claims of so many sources."""
+    chance = np.random.default_rng(seed)
+    flags = chance.random(count) < 0.4
+    scores = chance.normal(size=(2, count)) + flags * np.array([[1.0], [0.3]])
+    return resampled_aurocs(scores, flags, [f"s{n}" for n in chance.integers(sources, size=count)], seed=seed)
+
+
+def test_the_mean_over_sets_counts_them_alike():
+    parts = [_drawn(count, 40, seed=seed) for seed, count in enumerate((100, 1_000))]
+    mean = mean_over(parts)
+    assert mean.values == pytest.approx((parts[0].values + parts[1].values) / 2)
+    wide, tight, both = (each.interval([1, 0]) for each in (*parts, mean))
+    expected = np.hypot(wide.high - wide.low, tight.high - tight.low) / 2
+    assert both.high - both.low == pytest.approx(expected, rel=0.2)
+
+
+def test_a_mean_over_few_sources_in_each_set_still_has_an_interval():
+    found = mean_over([_drawn(30, 3, seed=seed) for seed in range(3)]).interval([1, -1])
+    assert -1 <= found.low < found.value < found.high <= 1

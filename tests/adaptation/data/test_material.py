@@ -7,6 +7,7 @@ from hypothesis import given
 from hybrid.adaptation.data.given import Given
 from hybrid.adaptation.data.material import (
     Objective,
+    TrainingRequest,
     make_examples,
     question_sets,
     split_for,
@@ -35,7 +36,8 @@ def settings(**adaptation):
 
 def examples_of(retriever, objectives=ALL, **options):
     adaptation = options.pop("adaptation", {})
-    return make_examples(retriever, settings(**adaptation), objectives, count=COUNT, **options)
+    request = TrainingRequest(**options)
+    return make_examples(retriever, settings(**adaptation), objectives, request, count=COUNT)
 
 
 def kinds(examples):

@@ -6,7 +6,6 @@ import json
 import pytest
 
 from hybrid.adaptation.data.examples import label_examples
-from hybrid.adaptation.methods.generator import Base
 from hybrid.adaptation.methods.labels import (
     LabelRows,
     fit_head,
@@ -20,9 +19,8 @@ from hybrid.config import AdaptationSettings
 from hybrid.errors import UsageError
 from hybrid.generation.prompts import Passage, load_prompts
 from hybrid.models.device import Placement
-from hybrid.models.dialogue import Dialogue
+from hybrid.models.generator import TransformersGenerator
 from hybrid.models.labels import HeadSettings, LabelReading, LabelSet, PromptFrame
-from hybrid.models.pretrained import load_tokenizer
 from hybrid.types import Message, MessageRole, Question, Span
 
 _PROMPTS = load_prompts("en")
@@ -97,10 +95,10 @@ def test_a_head_is_as_sure_as_it_is_right():
 
 @pytest.fixture(scope="module")
 def made(tiny_generator_folder, tmp_path_factory):
-    base = Base(tiny_generator_folder, "tiny")
+    base = TransformersGenerator(tiny_generator_folder, name="tiny", placement=_CPU)
     out = tmp_path_factory.mktemp("labels") / "out"
     examples = Examples(_examples(120), _examples(40, offset=200))
-    return tune_labels(base, examples, _SETTINGS, out=out, placement=_CPU), base
+    return tune_labels(base, examples, _SETTINGS, out=out), base
 
 
 def test_it_learns_and_proves_it_on_what_it_never_saw(made):
@@ -109,11 +107,10 @@ def test_it_learns_and_proves_it_on_what_it_never_saw(made):
 
 
 def test_it_serves_what_was_proved(made):
-    from hybrid.models.generator import TransformersGenerator
-
     tuned, base = made
-    (tuned.folder / "card.json").write_text(json.dumps({"base": "tiny", "base_digest": base.digest}))
-    adapted = TransformersGenerator(base.folder, name="tiny", placement=_CPU).adapted(tuned.folder)
+    card = {"base": "tiny", "base_digest": base.base_weights}
+    (tuned.folder / "card.json").write_text(json.dumps(card))
+    adapted = base.adapted(tuned.folder)
     asked = list(_questions(40, offset=400))
     passage = Passage(1, "a", "Title", "Nothing of it.", Span(0, 5))
     for passages in ([], [passage]):
@@ -130,8 +127,7 @@ def test_prompts_of_ones_own_are_learned_and_known_again(made):
         for n, one in enumerate(prompt)
     ]
     sets, frame = label_sets(examples)
-    dialogue = Dialogue(load_tokenizer(made[1].folder))
-    rows = label_rows(examples, sets, frame, dialogue, tokens=64)
+    rows = label_rows(examples, sets, frame, made[1].dialogue, tokens=64)
     assert rows.right == (0, 1) * 8 and rows.sources[3] == "s3"
     assert head_settings(2, rows, tokens=64).passages is False
 
@@ -139,4 +135,4 @@ def test_prompts_of_ones_own_are_learned_and_known_again(made):
 def test_examples_that_are_no_labels_are_refused(made, tmp_path):
     text = tuple(Example(ExampleKind.TEXT, (), f"A port {n}.") for n in range(12))
     with pytest.raises(UsageError, match="labels alone"):
-        tune_labels(made[1], Examples(text, ()), _SETTINGS, out=tmp_path / "out", placement=_CPU)
+        tune_labels(made[1], Examples(text, ()), _SETTINGS, out=tmp_path / "out")
