@@ -122,8 +122,7 @@ _EU = (
 )
 _OTHERS = "switzerland norway uk usa us canada japan china india brazil australia turkey"
 _COUNTRIES = dict.fromkeys(_EU.split(), ("eu", "european union", "europe", "abroad")) | dict.fromkeys(
-    _OTHERS.split(),
-    ("abroad", "outside eu", "outside the eu", "overseas"),
+    _OTHERS.split(), ("abroad", "outside eu", "outside the eu", "overseas")
 )
 _STATES = ("USA", "US", "United States", "America")
 _KINGDOM = ("UK", "United Kingdom", "Great Britain", "Britain", "England")
