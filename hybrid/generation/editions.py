@@ -7,29 +7,17 @@ from collections.abc import Sequence
 
 from hybrid.generation.asking import Asked
 from hybrid.generation.facts import Quotable, headings_of, section_of, title_of
-from hybrid.generation.matching import Matcher, names_held
+from hybrid.generation.matching import Matcher, expressions, names_held
 from hybrid.generation.prompts import Passage
 from hybrid.text.dates import MONTHS, dates
 from hybrid.text.words import content_words
 
 # Two facts are about one thing from so great a share of their words; smaller in versions of a document.
 _ALIKE_WORDS = (0.65, 0.4)
-_YEAR_MONTH = re.compile(r"(?<!\d)((?:19|20)\d\d)(?:[-_.](0[1-9]|1[0-2]))?(?!\d)")
-_VALID = re.compile(
-    r"\b(?:valid|effective|in force|as of|from|since|updated|revised|gültig"
-    r"|stand)\b\D{0,30}?(?:\d{1,2} \w+ )?((?:19|20)\d\d)",
-    re.IGNORECASE,
-)
-_EXTENSION = re.compile(r"\.\w{1,5}$")
-_NUMBERS = re.compile(r"\d+(?:[.,:]\d+)*")
-_REPLACES = re.compile(r"\b(?:replaces?|supersedes?|takes? the place of|ersetz\w+)\b", re.IGNORECASE)
-_ENDED = re.compile(
-    r"\b(?:(?:valid|in force)\b.{0,30}\b(?:until|to) |(?:replaced|superseded) by|no longer (?:valid|in force)|gültig bis)",
-    re.IGNORECASE,
-)
+# What each is for stands beside it.
+(_YEAR_MONTH, _VALID, _EXTENSION, _NUMBERS, _REPLACES, _ENDED, _INSTEAD) = expressions("editions")
 # The age of a document that says itself that it is in force no more.
 _NO_MORE = (0,)
-_INSTEAD = re.compile(r"\b(?:instead of|rather than|no longer) ((?:\w+ )?[\w.,:]*\w)")
 
 
 def outdated(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list[float]:
@@ -89,7 +77,7 @@ def _earlier_sections(facts: Sequence[Quotable], changes: bool) -> list[bool]:
 
 
 def age_of(fact: Quotable) -> tuple[int, ...]:
-    """Return the version, or else the date, in the heading or the line above a fact; empty if there is none."""
+    """Return the version, or else the date, in the heading or the line above a fact; empty if none is."""
     heading = f"{section_of(fact.passage)} {fact.term}"
     if version := re.search(r"\d+(?:\.\d+)+", heading):
         return tuple(map(int, version.group().split(".")))

@@ -35,11 +35,6 @@ _NEAR = 0.6
 _LONGEST = 3
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _TIMES = frozenset(content_words("hours days weeks months years"))
-_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
-_ORDINAL = re.compile(
-    rf"\b(?:(?P<number>\d{{1,2}})(?:st|nd|rd|th)|(?P<word>{'|'.join(_ORDINALS)})) (?P<thing>[^\W\d_]+)",
-    re.IGNORECASE,
-)
 _SIZES = ("big", "larg", "small")
 # What each is for stands beside it.
 (_SUPERLATIVE, _NO_EXTREME, _CHANGE, _SUM, _LEAST, _MOST, _TOTAL, _OTHERS, _IN_STOCK, _STOCK, _PEOPLE) = (
@@ -138,7 +133,6 @@ def reckoned(
             own
             for own in _tables(facts)
             if max(scores[p] for p in own) >= _NEAR * max(scores)
-            or _is_named(asked, facts[own[0]], counts)
             or _is_of_kind(lowered, facts[own[0]], facts[scores.index(max(scores))])
         ),
         key=lambda own: -max(scores[place] for place in own),
@@ -155,15 +149,7 @@ def reckoned(
     if arithmetic and scores[best] >= _NEAR * max(scores):
         table = next([facts[p] for p in own] for own in near if best in own)
         return _arithmetic(asked, lowered, facts[best], table, words)
-    return _of_last(asked, facts[best]) if scores[best] == max(scores) else None
-
-
-def _is_named(asked: Asked, fact: Quotable, counts: Mapping[str, int] | None) -> bool:
-    """Tell whether a row is of a file all of which is there, with a column called by what is asked."""
-    file = fact.passage.source.partition("#")[0]
-    return bool(counts and file in counts and fact.row and asked.thing) and any(
-        asked.thing in content_words(name) for name in (fact.row.columns if fact.row else ())
-    )
+    return None
 
 
 def _is_of_kind(lowered: str, fact: Quotable, best: Quotable) -> bool:
@@ -287,11 +273,6 @@ def _equal(asked: Asked, name: str, cells: Sequence[str]) -> list[float]:
         beside = [*asked.text[: one.span.start].split()[-1:], *asked.text[one.span.end :].split()[:1]]
         if one.value is not None and last in content_words(" ".join(beside)):
             told.add(one.value)
-    told |= {
-        float(one["number"] or _ORDINALS.index(one["word"].lower()) + 1)
-        for one in _ORDINAL.finditer(asked.text)
-        if stem(one["thing"].lower()) == last
-    }
     told |= {1.0} if re.search(rf"\b(?:each|every|per) {_singular(name)}\b", asked.text.lower()) else set()
     equal = [(number := figure(cell)) is not None and float(number.value) in told for cell in cells]
     return [1.0 if one else -1.0 for one in equal] if any(equal) else [0.0] * len(cells)
@@ -601,17 +582,6 @@ def _named_columns(asked: Asked, row: TableRow, used: Sequence[int], words: Matc
         if identifiers_held(asked.codes, row.columns[place]) or words.held(row.columns[place])
     ]
     return named or (figures if len(figures) == 1 else [])
-
-
-def _of_last(asked: Asked, best: Quotable) -> Reckoned | None:
-    """Return the cell of the last year where the latest is asked for and a row has several years."""
-    if not asked.latest or best.row is None or any(_YEAR.fullmatch(name) for name in asked.names):
-        return None
-    columns = best.row.columns
-    years = [place for place, name in enumerate(columns) if place and _YEAR.fullmatch(name.strip())]
-    if len(years) < 2:
-        return None
-    return Reckoned((best,), ((max(years, key=columns.__getitem__),),))
 
 
 def _kinds(text: str) -> frozenset[str]:
