@@ -447,11 +447,12 @@ def formatted(
         thousands = len(digits[0]) - len(digits[0].rstrip(","))
         amount = round(amount / 1000**thousands, len(digits[1] or ""))
         filled = len(digits[0]) if digits[0].strip("0") == "" else 0
-    return f"{before}{sign[0] if sign else ''}{f'{amount:.15g}'.zfill(filled)}{'%' if '%' in code else ''}{after}"
+    shown = f"{sign[0] if sign else ''}{f'{amount:.15g}'.zfill(filled)}{'%' if '%' in code else ''}"
+    return f"{before}{shown}{after}"
 
 
 def _words(section: str) -> tuple[str, str | None]:
-    """Return what a format writes before a number and behind it, such as a unit; no second where it is all."""
+    """Return what a format writes before a number and behind it, no second where it is all."""
     masked = _LITERAL.sub(lambda found: "\0" * len(found[0]), section)
     places = [found.span() for found in re.finditer(r"General|[0#?@ydhsm]+", masked, re.IGNORECASE)]
     parts = (section[: places[0][0]], section[places[-1][1] :]) if places else (section,)
