@@ -447,24 +447,26 @@ def formatted(
         thousands = len(digits[0]) - len(digits[0].rstrip(","))
         amount = round(amount / 1000**thousands, len(digits[1] or ""))
         filled = len(digits[0]) if digits[0].strip("0") == "" else 0
-    shown = f"{sign[0] if sign else ''}{f'{amount:.15g}'.zfill(filled)}{'%' if '%' in code else ''}"
-    return f"{before}{shown}{after}"
+    figure = f"{sign[0] if sign else ''}{f'{amount:.15g}'.zfill(filled)}{'%' if '%' in code else ''}"
+    return f"{before}{figure}{after}"
 
 
 def _words(section: str) -> tuple[str, str | None]:
-    """Return what a format writes before a number and behind it, no second where it is all."""
+    """Return what a format writes before a number and behind it, such as a unit; None where it is all."""
     masked = _LITERAL.sub(lambda found: "\0" * len(found[0]), section)
     places = [found.span() for found in re.finditer(r"General|[0#?@ydhsm]+", masked, re.IGNORECASE)]
-    parts = (section[: places[0][0]], section[places[-1][1] :]) if places else (section,)
-    said = []
-    for part in parts:
+
+    def words(part: str) -> str:
         found = _LITERAL.finditer(part)
         text = "".join(one[1] or one[2] or one[3] or " " * (one[0][0] == "_") for one in found)
-        text = f" {text}" if part[:1] == " " and len(said) else text
-        said.append(text if re.search(r"[^\W\d_]|°", text) else "")
+        return text if re.search(r"[^\W\d_]|°", text) else ""
+
     if not places:
-        return (said[0].strip(), None) if said[0] else ("", "")
-    return said[0].lstrip() + " " * (said[0][-1:].isalpha()), said[1].rstrip()
+        said = words(section).strip()
+        return said, None if said else ""
+    before, after = section[: places[0][0]], section[places[-1][1] :]
+    head, tail = words(before).lstrip(), words(after).rstrip()
+    return head + " " * head[-1:].isalpha(), " " * (tail != "" and after[0] == " ") + tail
 
 
 def number(text: str, default: int = 0) -> int:
