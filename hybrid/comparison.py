@@ -235,7 +235,7 @@ def compare(
     folder = begin(contenders, questions, experiments, settings=settings, name=name)
     arms = tuple(contender.name for contender in contenders)
     with opened(folder, contenders, questions, retry=retry, workers=workers) as experiment:
-        run = _Run(experiment, arms, questions, settings, policy, judges, progress, training or {})
+        run = _OpenExperiment(experiment, arms, questions, settings, policy, judges, progress, training or {})
         whole, decision = run.settled(budget) if len(arms) > 1 else (None, None)
         if decision is None:
             run.ask(arms, questions)
@@ -256,7 +256,7 @@ def compare(
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Run:
+class _OpenExperiment:
     """An open experiment, and all that its questions are asked, scored and decided by."""
 
     experiment: Experiment
