@@ -727,7 +727,7 @@ SAW = hit(
     source="b",
 )
 DECISIONS = hit(
-    "4. Price of the tents. No decision; Tom asks first.\n\n5. Keys. Mia gets ten new keys. Lost ones are told.",
+    "4. Price of the tents. No decision; Tom asks first.\n\n5. Keys. Mia gets ten new keys. Lost ones cost.",
     "Minutes",
 )
 RIDES = hit("We had 400 rides in February, because of the ice. Vans were washed.", "Minutes of 9 March 2026")
