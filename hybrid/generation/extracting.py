@@ -45,6 +45,7 @@ from hybrid.generation.weighing import (
     gives_cause,
     is_of,
     is_of_another,
+    lacks_thing,
     of_other_time,
     reread,
     weigh,
@@ -74,7 +75,7 @@ _LOOKED_AT = 24
 # So near to the best one must be what says otherwise, less near where the documents are versions of one.
 _SAME = (0.8, 0.65)
 # What has the kind of thing asked for, or the codes and months named, is so much more surely about it.
-_TYPED, _NAMED, _RECKONED = 0.03, 0.05, 0.1
+_TYPED, _NAMED, _RECKONED, _HEADED_KIND = 0.03, 0.05, 0.1, 0.12
 # The cosine of a passage counts for so much beside its rank.
 _DENSE = 2.0
 # A question of two is answered from so much on.
@@ -203,8 +204,11 @@ def _extract(
         uncounted = _UNCOUNTED * (bool(asked.counted) and fits_kind(asked, best) < BELOW_HEADING)
         uncounted += _UNCOUNTED * is_of_another(best, words, asked)
     uncounted += _OF_OTHER_TIME * bool(of_other_time(asked, best))
+    uncounted += _UNCOUNTED * (fits_kind(asked, best) == 1.0) * lacks_thing(facts, words)[order[0]]
     uncounted -= _TYPED * (asked.form is Form.FACT and fits_kind(asked, best) == 1.0)
-    uncounted -= _NAMED * _is_named(asked, best)
+    uncounted -= _NAMED * _is_named(asked, best) + _HEADED_KIND * (
+        best.heading and fits_kind(asked, best) == 1.0
+    )
     uncounted -= _OF_LATEST * (asked.latest and bool(age_of(best)))
     if both and _of_kind(asked, both):
         together = words.share(" ".join(fact.wider for fact in both))
