@@ -90,11 +90,8 @@ class Adaptation:
         Raises:
             UsageError: a file is missing or empty, or a line is no example; the message names the line.
         """
-        prompts = load_prompts(self.settings.generation.language, self.settings.generation.prompt)
-        parts = [load_given(path, prompts) for path in paths]
-        kinds = ("questions", "examples", "pairs", "preferences")
-        together = {kind: tuple(one for part in parts for one in getattr(part, kind)) for kind in kinds}
-        return Given(**together, thoughts=sum(part.thoughts for part in parts))
+        generation = self.settings.generation
+        return load_given(paths, load_prompts(generation.language, generation.prompt))
 
     def material(
         self,

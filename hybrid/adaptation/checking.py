@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -19,7 +18,6 @@ from hybrid.adaptation.data.material import Objective, TrainingRequest
 from hybrid.adaptation.export import scale
 from hybrid.adaptation.forgetting import (
     AskedQuestion,
-    Model,
     changes,
     measure,
     measure_tasks,
@@ -39,7 +37,6 @@ from hybrid.adaptation.methods.deltas import (
 )
 from hybrid.adaptation.methods.encoding import (
     Encoded,
-    Subject,
     Told,
     encode,
     encode_pairs,
@@ -69,6 +66,7 @@ from hybrid.config import AdaptationSettings, Method, Reader
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
 from hybrid.models.adapters import read_adapter, read_config
+from hybrid.models.generator import TransformersGenerator
 from hybrid.types import Question
 
 # Both as tried, cheapest first: of the change, and of the training tokens.
@@ -78,17 +76,10 @@ REHEARSALS = (0.3, 0.5)
 _WORTH = 0.5
 
 
-class Measurable(Model, Protocol):
-    """A generator that lends its model, with and without an adapter: ``TransformersGenerator``."""
-
-    def adapted(self, folder: Path, *, strength: float = 1.0) -> Model:
-        """Return the generator with the adapter of a folder."""
-
-
 def check_generator(
     store: AdapterStore,
     name: str,
-    generator: Measurable,
+    generator: TransformersGenerator,
     suite: Suite,
     *,
     asked: Sequence[AskedQuestion] = (),
@@ -114,7 +105,9 @@ def check_generator(
     return store.annotate(name, forgetting=found)
 
 
-def gain_in_service(base: Subject, adapted: Subject, validation: Sequence[Told]) -> Change | None:
+def gain_in_service(
+    base: TransformersGenerator, adapted: TransformersGenerator, validation: Sequence[Told]
+) -> Change | None:
     """Return what an adapter gained, by the generator that serves it; None without examples to tell by.
 
     ``validation``: examples or pairs; those that told when to stop are left out.

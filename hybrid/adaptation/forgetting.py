@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from pydantic import TypeAdapter
 from scipy.special import softmax
 
 from hybrid.adaptation.methods.encoding import (
-    Subject,
     TokenStretch,
     compare,
     continuation,
@@ -29,6 +28,7 @@ from hybrid.errors import AdapterError, ExtraMissing, UsageError
 from hybrid.files import hash_text, write_json
 from hybrid.generation.prompts import Prompts, declines
 from hybrid.models import Generator
+from hybrid.models.generator import TransformersGenerator
 from hybrid.models.resolve import cached
 from hybrid.text.words import contains
 from hybrid.types import Message, MessageRole
@@ -94,13 +94,9 @@ class Answers:
     followed: tuple[bool, ...]
 
 
-class Model(Subject, Generator, Protocol):
-    """A generator that lends its model and answers: ``TransformersGenerator``, with and without adapter."""
-
-
 def measure(
-    base: Model,
-    adapted: Model,
+    base: TransformersGenerator,
+    adapted: TransformersGenerator,
     suite: Suite,
     *,
     progress: Callable[[str], None] = lambda doing: None,
@@ -138,7 +134,7 @@ def measure(
     return items
 
 
-def answers(model: Model, suite: Suite) -> Answers:
+def answers(model: TransformersGenerator, suite: Suite) -> Answers:
     """Return what a model says to pairs, choices and formats."""
     sentences = [continuation(model, "", text) for pair in suite.pairs for text in (pair.good, pair.bad)]
     asked = [stretch for choice in suite.choices for stretch in _options(model, choice)]
@@ -179,7 +175,7 @@ def _change(name: str, items: Sequence[Item], counting: Counting, seed: int) -> 
     )
 
 
-def _texts(base: Model, adapted: Model, suite: Suite) -> list[Item]:
+def _texts(base: TransformersGenerator, adapted: TransformersGenerator, suite: Suite) -> list[Item]:
     """Return cross-entropy and divergence of each passage, by token."""
     cut = [pieces(base, passage.text) for passage in suite.passages]
     apart = iter(compare(base, adapted, [stretch for stretches in cut for stretch in stretches]))
@@ -215,7 +211,7 @@ def _answers(suite: Suite, before: Answers, after: Answers) -> list[Item]:
     return [*soft, *hard]
 
 
-def _options(model: Subject, choice: Choice) -> list[TokenStretch]:
+def _options(model: TransformersGenerator, choice: Choice) -> list[TokenStretch]:
     # the layout that base and instruct models of this size do best with, by the sum over tokens
     head = f"Question: {choice.question}\nAnswer:"
     return [continuation(model, head, f" {option}") for option in choice.options]
@@ -226,7 +222,7 @@ def _share(values: Sequence[float], place: int) -> float:
     return float(softmax(values)[place])
 
 
-def _kept(base: Model, suite: Suite, form: str) -> Answers:
+def _kept(base: TransformersGenerator, suite: Suite, form: str) -> Answers:
     """Return the base's answers, from the cache if they are there."""
     sizes = (len(suite.pairs), len(suite.choices), len(suite.probes))
     return _remembered(
@@ -256,7 +252,12 @@ def _remembered(
 
 
 def measure_tasks(
-    base: Subject, adapted: Subject, tasks: Sequence[str], *, items: int | None = None, seed: int = 0
+    base: TransformersGenerator,
+    adapted: TransformersGenerator,
+    tasks: Sequence[str],
+    *,
+    items: int | None = None,
+    seed: int = 0,
 ) -> tuple[Change, ...]:
     """Return the changes of every metric of these tasks that is a number from 0 to 1 for each document.
 
@@ -282,7 +283,7 @@ def measure_tasks(
 
 
 def _run(
-    subject: Subject, tasks: Sequence[str], items: int | None, seed: int
+    subject: TransformersGenerator, tasks: Sequence[str], items: int | None, seed: int
 ) -> dict[tuple[str, bool, str], float]:
     """Return what the harness says: a value for each measure, whether that is to rise, and document."""
     from lm_eval import simple_evaluate

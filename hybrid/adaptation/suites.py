@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from hybrid.errors import UsageError
-from hybrid.files import hash_text, read_jsonl
+from hybrid.files import hash_text
+from hybrid.questions.files import read_rows
 
 # Fewer say nothing about anything.
 LEAST_ITEMS = 10
@@ -224,16 +225,7 @@ def _with(suite: Suite, file: Path, name: str) -> Suite:
 
 def _rows_of(file: Path, name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield the objects of a JSON list or of JSON lines, numbered from 1."""
-    try:
-        if file.suffix == ".jsonl":
-            rows = list(read_jsonl(file))
-        else:
-            rows = list(enumerate(json.loads(file.read_text(encoding="utf-8-sig")), start=1))
-    except (ValueError, TypeError, OSError) as error:
-        raise UsageError(
-            f"the suite's file {name} cannot be read: {error}", hint=f"expected {_UNDERSTOOD}"
-        ) from error
-    for number, row in rows:
+    for number, row in read_rows(file):
         if not isinstance(row, dict):
             raise _not_understood(f"{name}:{number}", f"{type(row).__name__} instead of an object")
         yield number, row

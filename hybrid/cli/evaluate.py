@@ -87,11 +87,11 @@ def retrieval(
     reranker: Reranker = None,
 ) -> None:
     """Score dense, lexical and fused retrieval: nDCG@10, recall, MRR."""
-    from hybrid.evaluation.benchmark import bench_folder
+    from hybrid.evaluation.benchmark import bench_retrieval
 
     settings = context.settings({"models": {"reranker": reranker}})
     with console.progress() as progress:
-        rows = bench_folder(folder, settings, split=split, keep=keep, progress=progress)
+        rows = bench_retrieval(folder, settings, split=split, keep=keep, progress=progress)
     context.show_table(
         {"folder": str(folder), "split": split, "rows": rows},
         ("mode", "queries", "nDCG@10", "recall@10", "recall@100", "MRR"),

@@ -307,7 +307,7 @@ def _caption_in(text: str, *, is_heading: bool, before: str) -> str:
     if is_heading or CAPTION.match(text):
         return text[:_CAPTION_LENGTH]
     if text.endswith(":") or len(text) < 120:
-        return re.split(r"(?<=[.!?])\s", text)[-1][-_CAPTION_LENGTH:]
+        return re.split(r"(?<=[.!?])\s(?=\D)", text)[-1][-_CAPTION_LENGTH:]
     return ""
 
 

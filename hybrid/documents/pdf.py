@@ -429,7 +429,12 @@ def _codes(page: pdfium.PdfTextPage) -> NDArray[np.uint32]:
         codes = np.frombuffer(buffer, np.uint16)[:count].astype(np.uint32)
         if not ((codes >= 0xD800) & (codes < 0xE000)).any():
             return codes
-    return np.fromiter(map(_unicode_of, repeat(text), range(count)), np.uint32, count)
+    codes = np.fromiter(map(_unicode_of, repeat(text), range(count)), np.uint32, count)
+    # letters of formulas and pictures are two halves, the second of which is passed over like an end of line
+    first = np.flatnonzero((codes[:-1] >> 10 == 0xD800 >> 10) & (codes[1:] >> 10 == 0xDC00 >> 10))
+    codes[first] = 0x10000 + ((codes[first] & 0x3FF) << 10 | codes[first + 1] & 0x3FF)
+    codes[first + 1] = 0x0D
+    return codes
 
 
 def _notes(

@@ -396,6 +396,13 @@ def _lines(rows: list[Row]) -> Iterator[TextRun]:
         yield from (piece for piece in row if piece.table)
 
 
+def _is_flush_right(side: Row) -> bool:
+    """Return whether pieces end below one another and begin anywhere, as no lines of prose do."""
+    ends, begins = [piece.end for piece in side], [piece.x for piece in side]
+    apart = max(begins) - min(begins) > 2 * side[0].size
+    return apart and max(ends) - min(ends) < 1.5 and not any(RIGHT_TO_LEFT.search(p.text) for p in side)
+
+
 def _parts_prose(rows: list[Row], gutter: _Gutter) -> bool:
     """Return whether text runs down on both sides, and not from cell to cell."""
     sides: tuple[Row, Row] = ([], [])
@@ -404,6 +411,8 @@ def _parts_prose(rows: list[Row], gutter: _Gutter) -> bool:
         right = [piece for piece in row if piece.x >= gutter.right - 1]
         sides[0].extend(left[-1:])
         sides[1].extend(right[:1])
+    if gutter.both > 1 and _is_flush_right(sides[1]):
+        return False  # labels and their values
     least = 1 if gutter.both else 3
     count = gutter.last - gutter.first + 1
     if gutter.both <= count / 4 and all(map(_is_headed, sides)):

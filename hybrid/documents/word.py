@@ -36,6 +36,7 @@ from hybrid.documents.text import numeral
 from hybrid.types import CELLS, BlockKind, Document
 
 # the names of built-in styles are English where Word wrote the file, and the user's elsewhere
+_BOXES = frozenset("☐☑☒✓✔✗✘")
 _HEADING = re.compile(
     r"(?:heading|ü?berschrift|titre|título|titolo|kop|rubrik|nagłówek|заголовок|标题|標題|見出し)\s?([1-9])\b",
     re.IGNORECASE,
@@ -92,12 +93,14 @@ class _Styles:
         for style in self.chain(name):
             if (outline := child(style, "pPr", "outlineLvl")) is not None:
                 return _outline(outline)
-            if level := _named_level(value(child(style, "name"))):
+            name = value(child(style, "name"))
+            if (level := _named_level(name)) or name.lower() in ("author", "date"):
                 return level
         return _named_level(name) if name not in self._styles else 0
 
 
 def _named_level(name: str) -> int:
+    """Return the level that a name says; who wrote it, and when, is written like a title and is none."""
     match = _HEADING.match(name)
     return int(match[1]) if match else int(name.lower() == "title")
 
@@ -162,7 +165,7 @@ class _Numbering:
         for deeper in [one for one in counts if one > depth]:
             del counts[deeper]
         if level.says("numFmt") == "bullet":
-            return "-"
+            return mark if (mark := level.says("lvlText")) in _BOXES else "-"
 
         def shown(match: re.Match[str]) -> str:
             at = int(match[1]) - 1

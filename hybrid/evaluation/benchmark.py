@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hybrid.config import (
-    ChunkSettings,
     DocumentSettings,
     FusionMethod,
     RetrievalMode,
@@ -21,7 +20,7 @@ from hybrid.index.sync import Progress
 from hybrid.ingestion import Ingestor
 from hybrid.models import Embedder, Reranker
 from hybrid.models.loading import load_embedder, load_reranker
-from hybrid.questions.files import Collection, load_beir
+from hybrid.questions.files import load_beir
 from hybrid.ranking import RankingScores, score_rankings
 from hybrid.retrieval import Retriever
 from hybrid.types import Hit
@@ -37,53 +36,30 @@ class RetrievalRow:
     scores: RankingScores
 
 
-def bench_folder(
+def bench_retrieval(
     folder: Path,
     settings: Settings,
     *,
     split: str = "test",
     keep: Path | None = None,
+    embedder: Embedder | None = None,
+    reranker: Reranker | None = None,
     progress: Progress | None = None,
 ) -> list[RetrievalRow]:
-    """Score every mode of retrieval on a BEIR folder, with the models of the settings.
+    """Index a BEIR folder and score every mode of retrieval; a document ranks where its best chunk does.
 
-    ``split`` names the judgements; several are joined by +. The index stays in ``keep``, or is thrown away.
+    ``split`` names the judgements; several are joined by +. The index stays in ``keep``, where an unchanged
+    one is used again, or is thrown away. Mode and depths of retrieval are set here; models that are not given
+    are those of the settings, and a reranker adds a row with the fusion reranked.
 
     Raises:
         UsageError: the folder is not in that format.
         ModelMissing: a model is nowhere.
     """
     collection = load_beir(folder, split=split)
-    with nullcontext(str(keep)) if keep else tempfile.TemporaryDirectory(prefix="hybrid-bench-") as index:
-        return bench_retrieval(
-            collection,
-            Path(index),
-            embedder=load_embedder(settings.models),
-            chunks=settings.chunks,
-            retrieval=settings.retrieval,
-            reranker=load_reranker(settings.models),
-            progress=progress,
-        )
-
-
-def bench_retrieval(
-    collection: Collection,
-    folder: Path,
-    *,
-    embedder: Embedder,
-    chunks: ChunkSettings,
-    retrieval: RetrievalSettings,
-    reranker: Reranker | None = None,
-    progress: Progress | None = None,
-) -> list[RetrievalRow]:
-    """Index a BEIR corpus and score every mode of retrieval; a document ranks where its best chunk does.
-
-    An index that is in the folder and unchanged is used again. Mode and depths of ``retrieval`` are set here;
-    a ``reranker`` adds a row with the fusion reranked.
-    """
-    documents = DocumentSettings(text_field="text")
-    Ingestor(folder, embedder, documents, chunks).ingest(collection.corpus, progress=progress)
-    index = Index.open(folder)
+    embedder = embedder or load_embedder(settings.models)
+    reranker = reranker or load_reranker(settings.models)
+    retrieval = settings.retrieval
     # a BEIR row is found by its number; its judged name is in the metadata
     deep = replace(retrieval, k=retrieval.candidates, duplicate_overlap=1.0, min_score=-1.0)
     variants: list[tuple[str, RetrievalSettings, Reranker | None]] = [
@@ -95,12 +71,15 @@ def bench_retrieval(
     if reranker is not None:
         variants.append(("fusion, reranked", _fusion(deep, retrieval.fusion), reranker))
     rows = []
-    for name, settings, model in variants:
-        retriever = Retriever(index, embedder, settings, model)
-        found = retriever.search_all(list(collection.queries.values()))
-        rankings = {query: _documents(hits) for query, hits in zip(collection.queries, found, strict=True)}
-        rows.append(RetrievalRow(name, score_rankings(rankings, collection.qrels)))
-    index.close()
+    with nullcontext(str(keep)) if keep else tempfile.TemporaryDirectory(prefix="hybrid-bench-") as place:
+        ingestor = Ingestor(Path(place), embedder, DocumentSettings(text_field="text"), settings.chunks)
+        ingestor.ingest(collection.corpus, progress=progress)
+        with closing(Index.open(Path(place))) as index:
+            for name, own, model in variants:
+                found = Retriever(index, embedder, own, model).search_all([*collection.queries.values()])
+                pairs = zip(collection.queries, found, strict=True)
+                rankings = {query: _documents(hits) for query, hits in pairs}
+                rows.append(RetrievalRow(name, score_rankings(rankings, collection.qrels)))
     return rows
 
 

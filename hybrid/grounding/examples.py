@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.errors import UsageError
-from hybrid.files import hash_text, read_jsonl
+from hybrid.files import hash_text
+from hybrid.questions.files import read_rows, text_of
 from hybrid.questions.splits import unit_hash
 from hybrid.types import Span
 
@@ -287,25 +287,7 @@ def _fields(row: Any) -> frozenset[str]:
 
 def _rows(path: Path) -> Iterator[tuple[int, Any]]:
     """Yield the rows of a file with their lines: of JSON lines, of a table, or items of a JSON list."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read as text: {error}") from error
-    if path.suffix.lower() == ".csv":
-        yield from _table(text)
-    elif text.strip():
-        try:
-            whole: Any = json.loads(text)
-        except json.JSONDecodeError as error:
-            if error.msg != "Extra data":  # else a value stands on the first line, and one on the next
-                raise UsageError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from error
-        else:
-            yield from enumerate(whole if isinstance(whole, list) else [whole], start=1)
-            return
-        try:
-            yield from read_jsonl(path)
-        except ValueError as error:
-            raise UsageError(str(error)) from error
+    return _table(text_of(path, table=True)) if path.suffix.lower() == ".csv" else read_rows(path)
 
 
 def _table(text: str) -> Iterator[tuple[int, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import re
@@ -29,6 +30,8 @@ _UNREAD = re.compile(r"(^|\.)pooler\.")
 # How the file begins that git keeps in place of a large one.
 _POINTER = b"version https://git-lfs"
 _LEAST_TOKENS = 32
+_EIGHT_BITS = frozenset(("I8", "U8", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F4"))
+_LONGEST_HEADER = 100_000_000
 
 
 @contextlib.contextmanager
@@ -100,6 +103,7 @@ def load_causal(folder: Path, *, dtype: Any, quantisation: Any = None) -> Any:
 def load_whole(loader: Any, folder: Path, kind: str, *, dtype: Any, quantisation: Any = None) -> Any:
     """Return the model of a folder by an auto class of transformers, on the CPU; see ``load_causal``."""
     quiet()
+    _require_numbers(folder, kind)
     with LOADING, loaded_as(kind, folder):
         model, report = loader.from_pretrained(
             folder,
@@ -160,6 +164,7 @@ def require_whole(report: Mapping[str, Any], folder: Path, kind: str) -> None:
 
 def require_whole_module(module: Any, folder: Path, kind: str) -> None:
     """Raise ModelMissing for a module that another library loaded without telling what was missing."""
+    _require_numbers(folder, kind)
     with LOADING:
         # nothing is read but the names
         _, report = type(module).from_pretrained(
@@ -174,6 +179,23 @@ def require_whole_module(module: Any, folder: Path, kind: str) -> None:
         )
     missing = {key for key in report["missing_keys"] if kind != "embedder" or not _UNREAD.search(key)}
     require_whole({**report, "missing_keys": missing}, folder, kind)
+
+
+def _require_numbers(folder: Path, kind: str) -> None:
+    """Refuse weights in eight bits whose scale nobody tells: the libraries take them as they stand."""
+    with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):  # told when it is loaded
+        if "quantization_config" in json.loads((folder / "config.json").read_bytes()):
+            return
+        for path in folder.glob("*.safetensors"):
+            with path.open("rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                held = json.loads(file.read(length)) if length < _LONGEST_HEADER else {}
+            if found := {one["dtype"] for one in held.values() if "dtype" in one} & _EIGHT_BITS:
+                raise ModelMissing(
+                    f"{path} holds weights of a {kind} as {', '.join(sorted(found))}, and config.json does "
+                    "not say how they are scaled",
+                    hint="fetch the weights in 16 or 32 bits, or with their quantization_config",
+                )
 
 
 def quiet() -> None:

@@ -149,9 +149,12 @@ def read_rows(path: Path) -> Iterator[tuple[int, Any]]:
     Raises:
         UsageError: it is of another kind, not UTF-8, or a line is not JSON; the message names the line.
     """
+    text = text_of(path)
     try:
-        whole = rows_of(json.loads(text_of(path)))
-    except (ValueError, RecursionError):  # lines, or not JSON at all, which is told by line
+        whole = rows_of(json.loads(text))
+    except (ValueError, RecursionError) as error:  # lines, or not JSON at all, which is told by line
+        if isinstance(error, json.JSONDecodeError) and error.msg != "Extra data" and text.lstrip()[:1] == "[":
+            raise UsageError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from error
         whole = None
     return _lines(path) if whole is None else enumerate(whole, start=1)
 

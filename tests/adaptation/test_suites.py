@@ -239,7 +239,7 @@ def test_a_path_that_is_not_there_is_refused(tmp_path):
         ("a.jsonl", "{}\n", "the keys of an empty object"),
         ("a.jsonl", '{"sentence_good"\n', "line 1: not JSON"),
         ("a.json", "[1, 2]", "a.json:1 is nothing that a suite understands: int"),
-        ("a.json", "7", "cannot be read"),
+        ("a.json", "7", "int instead of an object"),
         ("a.txt", b"\xff\xfe\x00x", "cannot be read"),
         (
             "a.jsonl",

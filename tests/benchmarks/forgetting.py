@@ -47,7 +47,6 @@ from hybrid.adaptation.methods.deltas import (
 )
 from hybrid.adaptation.methods.encoding import (
     Encoded,
-    Subject,
     encode,
     log_likelihoods,
     paired_change,
@@ -184,12 +183,12 @@ def _rehearsal(
         )
 
 
-def losses_of(subject: Subject, texts: Sequence[Encoded]) -> list[float]:
+def losses_of(subject: TransformersGenerator, texts: Sequence[Encoded]) -> list[float]:
     sums = log_likelihoods(subject, texts)
     return [-value / item.judged for value, item in zip(sums, texts, strict=True)]
 
 
-def rights_of(subject: Subject, texts: Sequence[Encoded]) -> list[float]:
+def rights_of(subject: TransformersGenerator, texts: Sequence[Encoded]) -> list[float]:
     """Return for each label whether it is chosen; nothing where there are none."""
     if not any(item.example.options for item in texts):
         return []

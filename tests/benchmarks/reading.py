@@ -19,7 +19,7 @@ from pathlib import Path
 
 from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.material import Objective, split_for
-from hybrid.adaptation.data.reading import SWAPPED, reading_examples
+from hybrid.adaptation.data.reading import SWAPPED, ReadingLesson
 from hybrid.adaptation.methods.encoding import paired_change
 from hybrid.comparison import Comparison
 from hybrid.config import Settings
@@ -72,19 +72,15 @@ def unseen_questions(assistant: Assistant, apart: Sequence[Question], count: int
 
 def follows_the_passage(assistant: Assistant, adapter: str, questions: Sequence[Question]) -> tuple[int, int]:
     """Return how often the exchanged answer is given, and how many were asked."""
-    examples = [
-        example
-        for example in reading_examples(
-            questions,
-            assistant.retriever,
-            assistant.settings.generation,
-            seed=1,
-            without=0.0,
-            near_miss=0.0,
-            swaps=1.0,
-        )
-        if example.made == SWAPPED
-    ]
+    lesson = ReadingLesson(
+        assistant.retriever,
+        assistant.settings.generation,
+        seed=1,
+        without=0.0,
+        near_miss=0.0,
+        swaps=1.0,
+    )
+    examples = [example for example in lesson.examples(questions) if example.made == SWAPPED]
     generator = assistant.adaptation.tunable.adapted(assistant.adapters.folder(adapter))
     written = generator.generate([example.prompt for example in examples], max_new_tokens=96)
     wanted = [example.completion.rpartition("\n")[2].lower() for example in examples]

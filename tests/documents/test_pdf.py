@@ -314,6 +314,34 @@ def test_running_heads_of_turned_pages_go(read_one, make_pdf):
     assert texts_of(read_one("a.pdf", data.getvalue())) == ["The first.", "The second.", "The third."]
 
 
+def test_letters_of_formulas_are_whole(read_one, drawn):
+    def name(writer, page):
+        stream = StreamObject()
+        stream.set_data(
+            b"1 begincodespacerange <00> <FF> endcodespacerange 1 beginbfchar <41> <D835DC5B> endbfchar"
+        )
+        font = page["/Resources"]["/Font"]["/F1"].get_object()
+        font[NameObject("/ToUnicode")] = writer._add_object(stream)
+
+    document = read_one("a.pdf", drawn("BT /F1 9 Tf 60 700 Td (A) Tj ET", name))
+    assert (document.text, document.left_out) == ("\U0001d45b", ())
+
+
+def test_values_at_the_right_margin_stay_with_their_labels(read_one, make_pdf):
+    widths = dict.fromkeys("ABE", 667) | dict.fromkeys("NUR", 722) | dict.fromkeys("I: .,", 278)
+    lines = [
+        ("Owner: Ada Berg", "IBAN: AB89 3704 0044 0532 0130 00"),
+        ("Old balance of 1 March", "1.234,56 EUR"),
+    ]
+    page = [(50, 780, 9, "F1", "Statement Nr. 3")]
+    for row, (label, value) in enumerate(lines):
+        left = 500 - 9 * sum(widths.get(letter, 556) for letter in value) / 1000
+        page += [(50, 740 - 12 * row, 9, "F1", label), (left, 740 - 12 * row, 9, "F1", value)]
+    document = read_one("a.pdf", make_pdf([page]))
+    assert "Old balance of 1 March | 1.234,56 EUR" in document.text
+    assert [block.caption for block in document.blocks if block.caption] == ["Statement Nr. 3"]
+
+
 def test_an_array_of_any_length_is_no_damage(read_one, drawn):
     def fill(writer, page):
         page[NameObject("/Long")] = ArrayObject([NumberObject(1)] * 200_000)

@@ -367,15 +367,17 @@ STYLES = (
     + style("Law", "Law", level=1)
     + style("A", "a", "B")
     + style("B", "b", "A")
+    + style("Who", "Author", "T")
+    + style("T", "Title")
 )
 
 
 def test_headings_by_style_and_outline(read_word, blocks_of):
-    names = ("berschrift1", "Own", "Contents", "Law", "A", "Heading3", "Titre4", "Title")
+    names = ("berschrift1", "Own", "Contents", "Law", "A", "Heading3", "Titre4", "Title", "Who", "T")
     body = "".join(styled(name, name) for name in names) + p("Outlined", '<w:outlineLvl w:val="2"/>')
     body += p("Not outlined", '<w:pStyle w:val="Own"/><w:outlineLvl w:val="9"/>')
     levels = [level for _, level, _ in blocks_of(read_word(body, styles=STYLES))]
-    assert levels == [1, 1, 0, 2, 0, 3, 4, 1, 3, 0]
+    assert levels == [1, 1, 0, 2, 0, 3, 4, 1, 0, 1, 3, 0]
 
 
 def lvl(depth, style, text, start=1):
@@ -396,6 +398,8 @@ def num(number, kind, inside=""):
 NUMBERING = (
     kind(0, lvl(0, "decimal", "%1.") + lvl(1, "lowerLetter", "%2)") + lvl(2, "upperRoman", "%1.%3"))
     + kind(1, lvl(0, "bullet", "*"))
+    + kind(4, lvl(0, "bullet", "☒"))
+    + num(5, 4)
     + kind(2, '<w:numStyleLink w:val="L"/>')
     + kind(3, '<w:styleLink w:val="L"/>' + lvl(0, "decimalZero", "§ %1", start=4))
     + num(1, 0)
@@ -410,10 +414,10 @@ def item(text, number, level=0):
 
 
 def test_lists_have_their_numbers(read_word, blocks_of):
-    asked = [(1, 0), (1, 1), (1, 1), (1, 2), (1, 0), (1, 1), (2, 0), (3, 0), (3, 0), (4, 0)]
+    asked = [(1, 0), (1, 1), (1, 1), (1, 2), (1, 0), (1, 1), (2, 0), (3, 0), (3, 0), (4, 0), (5, 0)]
     document = read_word("".join(item("x", *one) for one in asked) + item("off", 0), numbering=NUMBERING)
     *rest, last = blocks_of(document)
-    labels = ["1.", "  a)", "  b)", "    1.I", "2.", "  a)", "-", "7.", "8.", "§ 04"]
+    labels = ["1.", "  a)", "  b)", "    1.I", "2.", "  a)", "-", "7.", "8.", "§ 04", "☒"]
     assert rest == [("list", 0, "\n".join(f"{label} x" for label in labels))]
     assert last == ("paragraph", 0, "off")
 

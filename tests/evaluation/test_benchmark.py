@@ -2,9 +2,8 @@ import json
 
 import pytest
 
-from hybrid.config import ChunkSettings, RetrievalSettings
+from hybrid.config import load_settings
 from hybrid.evaluation.benchmark import bench_retrieval
-from hybrid.questions.files import load_beir
 from hybrid.testing import HashEmbedder, OverlapReranker
 
 TEXTS = {
@@ -24,16 +23,15 @@ def collection(folder):
     ]
     (folder / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in queries))
     (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\nq2\td3\t1\n")
-    return load_beir(folder)
+    return folder
 
 
 def bench(tmp_path, reranker=None):
     return bench_retrieval(
         collection(tmp_path / "beir"),
-        tmp_path / "index",
+        load_settings({}, environment={}),
+        keep=tmp_path / "index",
         embedder=HashEmbedder(dimension=256),
-        chunks=ChunkSettings(),
-        retrieval=RetrievalSettings(),
         reranker=reranker,
     )
 

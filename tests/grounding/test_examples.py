@@ -176,5 +176,5 @@ def test_broken_files_are_refused_with_the_line(tmp_path, text, message):
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     path = tmp_path / "binary.jsonl"
     path.write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(UsageError, match="cannot be read as text"):
+    with pytest.raises(UsageError, match="not UTF-8"):
         load_labelled(path)

@@ -295,3 +295,14 @@ def test_a_mixture_of_attention_and_recurrence_writes_in_batches_what_it_writes_
     alone = [generator.log_likelihoods([one], [[text]])[0][0] for one in asked for text in options]
     together = generator.log_likelihoods(asked, [options, options])
     assert [value for row in together for value in row] == pytest.approx(alone, abs=1e-4)
+
+
+def test_weights_in_eight_bits_want_a_scale(tmp_path):
+    import torch
+
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    for kind, told in ((torch.int8, "I8"), (torch.float8_e4m3fn, "F8_E4M3")):
+        save_file({"w": torch.ones(2).to(kind)}, tmp_path / "model.safetensors")
+        with pytest.raises(ModelMissing, match=f"as {told}, and config.json does") as caught:
+            load_causal(tmp_path, dtype="auto")
+        assert "quantization_config" in caught.value.hint

@@ -173,7 +173,7 @@ def test_preferences_are_read_as_training_data(store, keep, tmp_path):
     store.prefer("one", ["one", "two", "three"])
     path = tmp_path / "pairs.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in preference_rows(store.preferences())))
-    (pair,) = load_given(path, load_prompts("en")).preferences
+    (pair,) = load_given([path], load_prompts("en")).preferences
     # two of the same words are no pair
     assert len(store.preferences()) == 2
     assert (pair.chosen, pair.rejected) == ("It is 5432. [1]", "No idea.")

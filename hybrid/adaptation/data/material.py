@@ -21,7 +21,7 @@ from hybrid.adaptation.data.examples import (
     windows,
 )
 from hybrid.adaptation.data.given import MORE, NOTHING, Given, require_examples
-from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, contrastive_pairs, reading_examples
+from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, ReadingLesson
 from hybrid.adaptation.values import Example, ExampleKind, Examples, PreferencePair, Sifted
 from hybrid.config import Reader, Settings, ShownPassages
 from hybrid.errors import UsageError
@@ -204,16 +204,8 @@ def reading_questions(
     sources = part(split)
     sieve = Sieve(() if sources <= split.held_out else against)
     making = _ExampleMaking(retriever, settings, split, sieve, lambda texts: [len(text) for text in texts])
-    return reading_examples(
-        making.questions(sources, count),
-        retriever,
-        settings.generation,
-        seed=settings.adaptation.seed,
-        without=0.25,
-        near_miss=0.25,
-        swaps=0.0,
-        reader=reader,
-    )
+    lesson = replace(making.lesson(None).even, reader=reader)
+    return lesson.examples(making.questions(sources, count))
 
 
 def taught_by(given: Given) -> list[Objective]:
@@ -300,20 +292,12 @@ class _ExampleMaking:
         """Return pairs for training and for validation: contrastive ones made, and those given."""
         if Objective.PREFERENCE not in objectives:
             return [], []
-        split, adaptation = self.split, self._settings.adaptation
+        split = self.split
         parts: tuple[list[PreferencePair], list[PreferencePair]] = ([], [])
         shown = (split.training, split.training | split.validation)
         for place, sources in enumerate((split.training, split.validation) if wanted else ()):
             count = math.ceil(_QUESTIONS_A_PAIR * (looks if place else wanted))
-            parts[place].extend(
-                contrastive_pairs(
-                    self.questions(sources, count),
-                    self._retriever,
-                    self._settings.generation,
-                    seed=adaptation.seed,
-                    sources=shown[place],
-                )
-            )
+            parts[place].extend(self.lesson(shown[place]).even.pairs(self.questions(sources, count)))
         for pair in given.preferences:
             if pair.source not in split.held_out:
                 said = _said(Example(ExampleKind.INSTRUCTION, pair.prompt, pair.chosen))
@@ -343,6 +327,11 @@ class _ExampleMaking:
             return
         for window in windows(example.completion, self._count, max_tokens=limit):
             yield replace(example, completion=example.completion[window.start : window.end])
+
+    def lesson(self, sources: frozenset[str] | None) -> ReadingLesson:
+        """Return what makes examples of reading, with passages of some documents."""
+        seed = self._settings.adaptation.seed
+        return ReadingLesson(self._retriever, self._settings.generation, seed, sources)
 
     def questions(self, sources: frozenset[str], wanted: int) -> list[Question]:
         """Return questions made from documents, without those that a question set asks."""
@@ -378,12 +367,9 @@ class _ExampleMaking:
     def _reading(self, questions: Sequence[Question], sources: frozenset[str]) -> list[Example]:
         if not questions:
             return []
-        seed = self._settings.adaptation.seed
         # validation sees passages of all documents that are not held out, as a reader would
         shown = sources if sources <= self.split.training else sources | self.split.training
-        examples = reading_examples(
-            questions, self._retriever, self._settings.generation, seed=seed, sources=shown
-        )
+        examples = self.lesson(shown).examples(questions)
         asked = sum(question.answerable for question in questions)
         read = sum(example.kind is ExampleKind.READING for example in examples)
         self.left_out += counted([_NO_QUOTE] * (asked - read))

@@ -62,108 +62,131 @@ class _Ask:
     withheld: Quote | None = None
 
 
-def reading_examples(
-    questions: Sequence[Question],
-    retriever: Retriever,
-    settings: GenerationSettings,
-    *,
-    seed: int,
-    sources: frozenset[str] | None = None,
-    without: float = WITHOUT_SHARE,
-    near_miss: float = NEAR_MISS_SHARE,
-    swaps: float = 0.15,
-    reader: Reader = Reader.QUOTING,
-) -> list[Example]:
-    """Return what teaches to read (after RAFT, Zhang et al. 2024, arXiv:2403.10131).
+@dataclass(frozen=True, slots=True)
+class ReadingLesson:
+    """What teaches to read (after RAFT, Zhang et al. 2024, arXiv:2403.10131), made of questions.
 
     Every question is asked with the passage that answers it among others that retrieval confuses with it.
     Some are asked a second time without: the same question has an answer or none, as the passages have it, so
     that there is nothing to learn from the question alone. One without a short enough quote gives nothing.
 
-    ``sources``: the documents that passages may be taken from; None takes them from all. ``without``: share
-    of the examples that show only passages of other documents, none with the answer. ``near_miss``: share
-    that show other passages of the right document; both end in the abstention. ``swaps``: share of those with
-    an answer where another answer was put into passage and quote.
+    ``sources`` are the documents that passages may be taken from, None all. ``without`` is the share of the
+    examples that show only passages of other documents, none with the answer, ``near_miss`` the share that
+    show other passages of the right document; both end in the abstention. ``swaps`` is the share of those
+    with an answer where another answer was put into passage and quote.
     """
-    found = _both_sides(questions, retriever, settings, seed, sources, without, near_miss, swaps, reader)
-    return [example for example, _ in found]
 
+    retriever: Retriever
+    settings: GenerationSettings
+    seed: int
+    sources: frozenset[str] | None = None
+    without: float = WITHOUT_SHARE
+    near_miss: float = NEAR_MISS_SHARE
+    swaps: float = 0.15
+    reader: Reader = Reader.QUOTING
 
-def contrastive_pairs(
-    questions: Sequence[Question],
-    retriever: Retriever,
-    settings: GenerationSettings,
-    *,
-    seed: int,
-    sources: frozenset[str] | None = None,
-) -> list[PreferencePair]:
-    """Return every question twice: with its passage the answer is better than declining, without it is not.
+    @property
+    def even(self) -> ReadingLesson:
+        """Return it with every question as often without its answer as with it, and no answer exchanged."""
+        return replace(self, without=0.25, near_miss=0.25, swaps=0.0)
 
-    What is worse without the passage is the right quote, which nobody can know there.
-    """
-    found = _both_sides(questions, retriever, settings, seed, sources, 0.25, 0.25, 0.0, Reader.QUOTING)
-    return [
-        PreferencePair(example.prompt, example.completion, worse, example.source, example.made)
-        for example, worse in found
-        if worse
-    ]
+    def examples(self, questions: Sequence[Question]) -> list[Example]:
+        """Return examples: an answer with its quote, or the abstention."""
+        return [example for example, _ in self._both_sides(questions)]
 
+    def pairs(self, questions: Sequence[Question]) -> list[PreferencePair]:
+        """Return every question twice: with its passage the answer is better than declining, else it is not.
 
-def _both_sides(
-    questions: Sequence[Question],
-    retriever: Retriever,
-    settings: GenerationSettings,
-    seed: int,
-    sources: frozenset[str] | None,
-    without: float,
-    near_miss: float,
-    swaps: float,
-    reader: Reader,
-) -> list[tuple[Example, str]]:
-    """Return examples, each with what would be wrong to write there; empty where that is not known."""
-    answerable = [question for question in questions if question.answerable and question.evidence]
-    quotes = _quotes(answerable, retriever, settings)
-    open_ = [question for question in questions if not question.answerable]
-    hits = _hits([*(quote.question for quote in quotes), *open_], retriever, sources)
-    found, brought = hits[: len(quotes)], hits[len(quotes) :]
-    share = 1 / max(1 - without - near_miss, 0.1)
-    near = round(len(quotes) * near_miss * share)
-    far = round(len(quotes) * without * share)
-    order = sorted(
-        range(len(quotes)), key=lambda place: unit_hash("reading", str(seed), quotes[place].question.id)
-    )
-    asks = [_with_golden(quote, ranking) for quote, ranking in zip(quotes, found, strict=True)]
-    asks += [_near_miss(quotes[place], found[place], retriever) for place in order[:near]]
-    asks += [_without(quotes[place], found[place]) for place in order[near : near + far]]
-    asks += [_Ask(own, tuple(ranking), made=own.made) for own, ranking in zip(open_, brought, strict=True)]
-    return _examples([ask for ask in asks if ask.hits], retriever, settings, seed, swaps, reader)
+        What is worse without the passage is the right quote, which nobody can know there.
+        """
+        return [
+            PreferencePair(example.prompt, example.completion, worse, example.source, example.made)
+            for example, worse in self._both_sides(questions)
+            if worse
+        ]
 
+    def _both_sides(self, questions: Sequence[Question]) -> list[tuple[Example, str]]:
+        """Return examples, each with what would be wrong to write there; empty where that is not known."""
+        quotes = self._quotes([one for one in questions if one.answerable and one.evidence])
+        open_ = [question for question in questions if not question.answerable]
+        hits = self._hits([*(quote.question for quote in quotes), *open_])
+        found, brought = hits[: len(quotes)], hits[len(quotes) :]
+        share = 1 / max(1 - self.without - self.near_miss, 0.1)
+        near = round(len(quotes) * self.near_miss * share)
+        far = round(len(quotes) * self.without * share)
+        ids = [quote.question.id for quote in quotes]
+        order = sorted(range(len(quotes)), key=lambda place: unit_hash("reading", str(self.seed), ids[place]))
+        asks = [_with_golden(quote, ranking) for quote, ranking in zip(quotes, found, strict=True)]
+        asks += [_near_miss(quotes[place], found[place], self.retriever) for place in order[:near]]
+        asks += [_without(quotes[place], found[place]) for place in order[near : near + far]]
+        asks += [
+            _Ask(own, tuple(ranking), made=own.made) for own, ranking in zip(open_, brought, strict=True)
+        ]
+        return self._laid_out([ask for ask in asks if ask.hits])
 
-def _quotes(questions: Sequence[Question], retriever: Retriever, settings: GenerationSettings) -> list[Quote]:
-    """Return the quotes of the questions that have one; each document is read once."""
-    documents: dict[str, tuple[Document | None, list[Chunk]]] = {}
-    found: list[Quote] = []
-    for question in questions:
-        source = question.evidence[0].source
-        if source not in documents:
-            document = retriever.index.document(source)
-            documents[source] = document, chunks_of(retriever.index, source) if document else []
-        document, chunks = documents[source]
-        if document is not None:
-            quote = find_quote(question, document, chunks, retriever.embedder, support=settings.support)
-            found += [quote] if quote else []
-    return found
+    def _quotes(self, questions: Sequence[Question]) -> list[Quote]:
+        """Return the quotes of the questions that have one; each document is read once."""
+        index, embedder = self.retriever.index, self.retriever.embedder
+        documents: dict[str, tuple[Document | None, list[Chunk]]] = {}
+        found: list[Quote] = []
+        for question in questions:
+            source = question.evidence[0].source
+            if source not in documents:
+                document = index.document(source)
+                documents[source] = document, chunks_of(index, source) if document else []
+            document, chunks = documents[source]
+            if document is not None:
+                quote = find_quote(question, document, chunks, embedder, support=self.settings.support)
+                found += [quote] if quote else []
+        return found
 
+    def _hits(self, questions: Sequence[Question]) -> list[list[Hit]]:
+        deep = replace(self.retriever.settings, k=max(_DEPTH, self.retriever.settings.k))
+        found = replace(self.retriever, settings=deep).search_all(
+            [question.text for question in questions], exclude=[question.withheld for question in questions]
+        )
+        sources = self.sources
+        return [[hit for hit in hits if sources is None or hit.chunk.source in sources] for hits in found]
 
-def _hits(
-    questions: Sequence[Question], retriever: Retriever, sources: frozenset[str] | None
-) -> list[list[Hit]]:
-    deep = replace(retriever.settings, k=max(_DEPTH, retriever.settings.k))
-    search = replace(retriever, settings=deep).search_all
-    found = search(
-        [question.text for question in questions], exclude=[question.withheld for question in questions]
-    )
-    return [[hit for hit in hits if sources is None or hit.chunk.source in sources] for hits in found]
+    def _laid_out(self, asks: Sequence[_Ask]) -> list[tuple[Example, str]]:
+        """Cut the hits to passages as the reader will get them, in one call, and put them in any order."""
+        focused = focus_all(
+            [ask.question.text for ask in asks],
+            [ask.hits[: _POOL + 1] for ask in asks],
+            self.retriever.embedder,
+            passages=_POOL + 1,
+            tokens=self.settings.passage_tokens,
+            holding=[ask.quote.evidence if ask.quote else None for ask in asks],
+        )
+        quotes = [ask.quote for ask in asks if ask.quote]
+        prompts = load_prompts(self.settings.language, self.settings.prompt)
+        layout = prompts.quoting if self.reader is Reader.QUOTING else prompts.rag
+        examples: list[tuple[Example, str]] = []
+        for ask, focus in zip(asks, focused, strict=True):
+            # a source of chance that no other question moves
+            chance = np.random.default_rng(int(hash_text(str(self.seed), ask.made, ask.question.id)[:16], 16))
+            most = self.settings.passages
+            count = most if chance.random() >= _FEWER else int(chance.integers(1, most + 1))
+            if ask.quote is None:
+                passages, number = _shuffled(focus.passages[:count], chance)
+                prompt, said = layout(ask.question.text, passages), prompts.abstention
+                lost = ask.withheld
+                worse = completion(lost.evidence.quote, number, lost.answer) if lost else ""
+                made = Example(ExampleKind.ABSTENTION, prompt, said, ask.question.unit, ask.made)
+                examples.append((made, worse))
+                continue
+            # a quote that begins behind the end of its passage is longer than a passage may be
+            for golden in [passage for passage in focus.passages if _holds(passage, ask.quote)][:1]:
+                others = [passage for passage in focus.passages if passage is not golden]
+                other = other_answer(ask.quote, quotes, chance) if chance.random() < self.swaps else ""
+                own = (golden, ask.quote.evidence.quote)
+                passage, quoted = swapped(golden, ask.quote, other) if other else own
+                passages, number = _shuffled([passage, *others][:count], chance)
+                said = completion(quoted, number, other or ask.quote.answer)
+                prompt, how = layout(ask.question.text, passages), SWAPPED if other else ask.made
+                made = Example(ExampleKind.READING, prompt, said, ask.question.unit, how)
+                examples.append((made, prompts.abstention))
+        return examples
 
 
 def _with_golden(quote: Quote, found: Sequence[Hit]) -> _Ask:
@@ -200,54 +223,6 @@ def _is_other(chunk: Chunk, quote: Quote) -> bool:
 
 def _answers(chunk: Chunk, question: Question) -> bool:
     return any(contains(chunk.embedded_text, answer) for answer in question.answers)
-
-
-def _examples(
-    asks: Sequence[_Ask],
-    retriever: Retriever,
-    settings: GenerationSettings,
-    seed: int,
-    swaps: float,
-    reader: Reader,
-) -> list[tuple[Example, str]]:
-    """Cut the hits to passages as the reader will get them, all in one call, and put them in any order."""
-    focused = focus_all(
-        [ask.question.text for ask in asks],
-        [ask.hits[: _POOL + 1] for ask in asks],
-        retriever.embedder,
-        passages=_POOL + 1,
-        tokens=settings.passage_tokens,
-        holding=[ask.quote.evidence if ask.quote else None for ask in asks],
-    )
-    quotes = [ask.quote for ask in asks if ask.quote]
-    prompts = load_prompts(settings.language, settings.prompt)
-    layout = prompts.quoting if reader is Reader.QUOTING else prompts.rag
-    examples: list[tuple[Example, str]] = []
-    for ask, focus in zip(asks, focused, strict=True):
-        # a source of chance that no other question moves
-        chance = np.random.default_rng(int(hash_text(str(seed), ask.made, ask.question.id)[:16], 16))
-        most = settings.passages
-        count = most if chance.random() >= _FEWER else int(chance.integers(1, most + 1))
-        if ask.quote is None:
-            passages, number = _shuffled(focus.passages[:count], chance)
-            prompt, said = layout(ask.question.text, passages), prompts.abstention
-            lost = ask.withheld
-            worse = completion(lost.evidence.quote, number, lost.answer) if lost else ""
-            made = Example(ExampleKind.ABSTENTION, prompt, said, ask.question.unit, ask.made)
-            examples.append((made, worse))
-            continue
-        # a quote that begins behind the end of its passage is longer than a passage may be
-        for golden in [passage for passage in focus.passages if _holds(passage, ask.quote)][:1]:
-            others = [passage for passage in focus.passages if passage is not golden]
-            other = other_answer(ask.quote, quotes, chance) if chance.random() < swaps else ""
-            own = (golden, ask.quote.evidence.quote)
-            passage, quoted = swapped(golden, ask.quote, other) if other else own
-            passages, number = _shuffled([passage, *others][:count], chance)
-            said = completion(quoted, number, other or ask.quote.answer)
-            prompt, how = layout(ask.question.text, passages), SWAPPED if other else ask.made
-            made = Example(ExampleKind.READING, prompt, said, ask.question.unit, how)
-            examples.append((made, prompts.abstention))
-    return examples
 
 
 def _shuffled(passages: Sequence[Passage], chance: np.random.Generator) -> tuple[list[Passage], int]:

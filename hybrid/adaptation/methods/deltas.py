@@ -18,12 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hybrid.adaptation.methods.encoding import Subject, TokenStretch, pieces
+from hybrid.adaptation.methods.encoding import TokenStretch, pieces
 from hybrid.adaptation.methods.lora import layer_of
 from hybrid.adaptation.values import Merging
 from hybrid.errors import AdapterError, UsageError
 from hybrid.files import storage_errors, write_json
 from hybrid.models.adapters import CONFIG, WEIGHTS, read_config
+from hybrid.models.generator import TransformersGenerator
 
 _DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
 _PREFIX = "base_model.model."
@@ -339,7 +340,11 @@ class BlockDrift:
 
 
 def measure_drift(
-    base: Subject, adapted: Subject, folder: Path, domain: Sequence[str], general: Sequence[str]
+    base: TransformersGenerator,
+    adapted: TransformersGenerator,
+    folder: Path,
+    domain: Sequence[str],
+    general: Sequence[str],
 ) -> tuple[BlockDrift, ...]:
     """Return how far each block moved."""
     turned = [_angles(base, adapted, texts) for texts in (domain, general)]
@@ -365,13 +370,13 @@ def effective_rank(values: Tensor) -> float:
     return float(torch.special.entr(shares).sum().exp())
 
 
-def _angles(base: Subject, adapted: Subject, texts: Sequence[str]) -> list[float]:
+def _angles(base: TransformersGenerator, adapted: TransformersGenerator, texts: Sequence[str]) -> list[float]:
     stretches = [stretch for text in texts for stretch in pieces(base, text)]
     spread = [_covariances(subject, stretches) for subject in (base, adapted)]
     return [float(np.mean(principal_angles(one, other))) for one, other in zip(*spread, strict=True)]
 
 
-def _covariances(subject: Subject, stretches: Sequence[TokenStretch]) -> list[Tensor]:
+def _covariances(subject: TransformersGenerator, stretches: Sequence[TokenStretch]) -> list[Tensor]:
     """Return the covariance of what each block gives, over all tokens but the first of a text.
 
     The first token is a sink of attention: hundreds of times as long as any other, it would be the only
@@ -393,7 +398,9 @@ def _covariances(subject: Subject, stretches: Sequence[TokenStretch]) -> list[Te
     return [total[:-1, :-1] / count - torch.outer(m, m) for total, m in zip(sums, means, strict=True)]
 
 
-def _changes(base: Subject, adapted: Subject, folder: Path) -> dict[int, tuple[float, float]]:
+def _changes(
+    base: TransformersGenerator, adapted: TransformersGenerator, folder: Path
+) -> dict[int, tuple[float, float]]:
     """Return ‖ΔW‖ / ‖W‖ and the mean effective rank of each block that changed."""
     try:
         deltas = read_deltas(folder)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from hybrid.errors import UsageError
 from hybrid.files import hash_text
 from hybrid.models.device import batches, choose_placement
 from hybrid.models.dialogue import Dialogue
+from hybrid.models.generator import TransformersGenerator
 from hybrid.statistics import resample
 
 # Their logits are 200 MB in float32 at a vocabulary of 49,152; more at once are no faster on a CPU.
@@ -31,21 +31,6 @@ _STOP_EXAMPLES = 48
 _PROOF_EXAMPLES = 200
 _LEVEL = 0.95
 _REPLICATES = 4_000
-
-
-class Subject(Protocol):
-    """A causal language model that is measured: the base, or the same one with an adapter."""
-
-    @property
-    def dialogue(self) -> Dialogue:
-        """Return its layout of conversations, with the tokenizer."""
-
-    @property
-    def context_tokens(self) -> int:
-        """Return how many tokens it sees."""
-
-    def lent(self) -> AbstractContextManager[Any]:
-        """Lend the model itself; nobody else has it meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +55,7 @@ class Apart:
     divergence: float
 
 
-def number_format(subject: Subject) -> str:
+def number_format(subject: TransformersGenerator) -> str:
     """Return the number format to measure in: the model's own, or bf16 where float32 would be slower."""
     with subject.lent() as module:
         parameter = next(module.parameters())
@@ -79,7 +64,7 @@ def number_format(subject: Subject) -> str:
     return choose_placement(parameter.device.type).dtype
 
 
-def pieces(subject: Subject, text: str) -> list[TokenStretch]:
+def pieces(subject: TransformersGenerator, text: str) -> list[TokenStretch]:
     """Return a plain text as stretches that fit: all of its tokens are judged, each once."""
     (ids,) = subject.dialogue.tokens([subject.dialogue.plain(text)])
     lead = _lead(subject.dialogue)
@@ -89,7 +74,7 @@ def pieces(subject: Subject, text: str) -> list[TokenStretch]:
     return [TokenStretch((*lead, *part), len(lead) or 1) for part in parts if len(lead) + len(part) > 1]
 
 
-def continuation(subject: Subject, before: str, text: str) -> TokenStretch:
+def continuation(subject: TransformersGenerator, before: str, text: str) -> TokenStretch:
     """Return a text of which only what comes after ``before`` is judged.
 
     Raises:
@@ -110,7 +95,7 @@ def continuation(subject: Subject, before: str, text: str) -> TokenStretch:
     return stretch
 
 
-def log_likelihoods(subject: Subject, stretches: Sequence[TokenStretch]) -> list[float]:
+def log_likelihoods(subject: TransformersGenerator, stretches: Sequence[TokenStretch]) -> list[float]:
     """Return the log-likelihood of the judged tokens of each stretch, summed."""
     values = [0.0] * len(stretches)
     form = number_format(subject)
@@ -120,7 +105,9 @@ def log_likelihoods(subject: Subject, stretches: Sequence[TokenStretch]) -> list
     return values
 
 
-def compare(base: Subject, adapted: Subject, stretches: Sequence[TokenStretch]) -> list[Apart]:
+def compare(
+    base: TransformersGenerator, adapted: TransformersGenerator, stretches: Sequence[TokenStretch]
+) -> list[Apart]:
     """Return how two models with one tokenizer judge each stretch, and how far apart they are on it."""
     values = [Apart(0.0, 0.0, 0.0)] * len(stretches)
     form = number_format(base)
@@ -134,7 +121,9 @@ def compare(base: Subject, adapted: Subject, stretches: Sequence[TokenStretch]) 
     return values
 
 
-def _judged(subject: Subject, rows: Sequence[TokenStretch], form: str) -> list[tuple[Tensor, Tensor]]:
+def _judged(
+    subject: TransformersGenerator, rows: Sequence[TokenStretch], form: str
+) -> list[tuple[Tensor, Tensor]]:
     """Return for each stretch the logits of its judged tokens, (judged, vocabulary), and these tokens."""
     with torch.inference_mode(), subject.lent() as module:
         parameter, wanted = next(module.parameters()), getattr(torch, form)
@@ -344,7 +333,7 @@ def collate(rows: Sequence[TokenStretch], *, pad: int, device: str = "cpu") -> T
 Losses: TypeAlias = Callable[[Sequence[Encoded]], list[float]]
 
 
-def served_losses(subject: Subject, encoded: Sequence[Encoded]) -> list[float]:
+def served_losses(subject: TransformersGenerator, encoded: Sequence[Encoded]) -> list[float]:
     """Return for each example the mean loss of its completion tokens, by the generator that serves."""
     sums = log_likelihoods(subject, encoded)
     return [-value / item.judged for value, item in zip(sums, encoded, strict=True)]

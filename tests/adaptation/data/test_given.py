@@ -27,7 +27,7 @@ def written(tmp_path, *rows):
 
 
 def given_by(tmp_path, *rows):
-    return load_given(written(tmp_path, *rows), PROMPTS)
+    return load_given([written(tmp_path, *rows)], PROMPTS)
 
 
 def test_lines_of_all_kinds_are_read(tmp_path):
@@ -86,7 +86,7 @@ def test_an_error_names_file_and_line(tmp_path, row, message):
 
 def test_a_file_that_is_missing_or_empty_is_an_error(tmp_path):
     with pytest.raises(UsageError, match="no file"):
-        load_given(tmp_path / "none.jsonl", PROMPTS)
+        load_given([tmp_path / "none.jsonl"], PROMPTS)
     with pytest.raises(UsageError, match="no line"):
         given_by(tmp_path, "\n")
 
@@ -158,7 +158,7 @@ def assistant(text=SAID, **more):
 def given_rows(tmp_path, *rows, name="data.jsonl"):
     path = tmp_path / name
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return load_given(path, PROMPTS)
+    return load_given([path], PROMPTS)
 
 
 SAME = {
@@ -299,7 +299,7 @@ def test_labels_are_asked_as_they_are_served(tmp_path):
 def test_a_list_in_one_json_file_is_read(tmp_path):
     path = tmp_path / "alpaca.json"
     path.write_text(json.dumps([SAME["alpaca"], SAME["openai"]], indent=1))
-    assert len(load_given(path, PROMPTS).examples) == 2
+    assert len(load_given([path], PROMPTS).examples) == 2
 
 
 def test_what_was_made_before_can_be_given(tmp_path):
@@ -308,7 +308,7 @@ def test_what_was_made_before_can_be_given(tmp_path):
         Example(ExampleKind.TEXT, (), "Plain text."),
     )
     save_examples(tmp_path / "made.jsonl", examples)
-    assert load_given(tmp_path / "made.jsonl", PROMPTS).examples == examples
+    assert load_given([tmp_path / "made.jsonl"], PROMPTS).examples == examples
 
 
 CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function"}]}
@@ -474,7 +474,7 @@ def test_what_the_hint_converts_is_read(tmp_path, name):
     command = "jq " + caught.value.hint.partition("jq ")[2].partition(", or give")[0]
     subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True)
     (converted,) = [path for path in tmp_path.glob("*.jsonl") if path.name != "data.jsonl"]
-    found = load_given(converted, PROMPTS)
+    found = load_given([converted], PROMPTS)
     assert len(found.examples) + len(found.pairs) + len(found.preferences) + len(found.questions) == 1
 
 
@@ -490,7 +490,7 @@ def test_what_the_hint_converts_is_read(tmp_path, name):
 def test_another_encoding_is_an_error_with_file_and_line(tmp_path, content, line, command):
     (tmp_path / "other.jsonl").write_bytes(content)
     with pytest.raises(UsageError, match=rf"other\.jsonl, line {line}: not UTF-8") as caught:
-        load_given(tmp_path / "other.jsonl", PROMPTS)
+        load_given([tmp_path / "other.jsonl"], PROMPTS)
     assert command in caught.value.hint
 
 
@@ -506,7 +506,7 @@ def test_another_encoding_is_an_error_with_file_and_line(tmp_path, content, line
 def test_another_kind_of_file_is_refused_with_how_to_convert_it(tmp_path, name, command):
     (tmp_path / name).write_bytes(b"prompt,completion\nx,y\n")
     with pytest.raises(UsageError, match="is not JSON lines") as caught:
-        load_given(tmp_path / name, PROMPTS)
+        load_given([tmp_path / name], PROMPTS)
     assert command in caught.value.hint
     assert name in caught.value.hint
 
@@ -532,4 +532,4 @@ def test_formats_can_be_checked_against_a_question_set(tmp_path):
 def test_what_json_readers_choke_on_is_an_error_with_the_line(tmp_path, line):
     (tmp_path / "odd.jsonl").write_bytes(b'{"text": "x"}\n' + line)
     with pytest.raises(UsageError, match=r"odd\.jsonl, line 2: not JSON"):
-        load_given(tmp_path / "odd.jsonl", PROMPTS)
+        load_given([tmp_path / "odd.jsonl"], PROMPTS)

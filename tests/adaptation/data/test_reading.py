@@ -12,9 +12,9 @@ from hybrid.adaptation.data.reading import (
     SWAPPED,
     WITHOUT,
     Quote,
+    ReadingLesson,
     find_quote,
     other_answer,
-    reading_examples,
     swapped,
 )
 from hybrid.adaptation.values import ExampleKind
@@ -54,7 +54,7 @@ def questions(tools):
 
 
 def examples(retriever, questions, **options):
-    return reading_examples(questions, retriever, SETTINGS, **{"seed": 0} | options)
+    return ReadingLesson(retriever, SETTINGS, **{"seed": 0} | options).examples(questions)
 
 
 def passages(example):
@@ -185,7 +185,7 @@ def test_questions_without_evidence_or_document_give_nothing(tools):
 @given(st.integers(0, 1000), st.integers(1, 4), st.integers(32, 60))
 def test_whatever_the_reader_sees_the_right_passage_holds_the_quote(tools, seed, count, tokens):
     shape = GenerationSettings(passages=count, passage_tokens=tokens)
-    found = reading_examples(made(tools, 12), tools, shape, seed=seed)
+    found = ReadingLesson(tools, shape, seed).examples(made(tools, 12))
     assert any(example.kind is ExampleKind.READING for example in found)
     for example in found:
         shown = passages(example)

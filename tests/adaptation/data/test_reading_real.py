@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hybrid.adaptation.data.reading import reading_examples
+from hybrid.adaptation.data.reading import ReadingLesson
 from hybrid.adaptation.values import ExampleKind
 from hybrid.assistant import Assistant
 from hybrid.config import load_settings
@@ -41,7 +41,7 @@ def test_what_is_taught_is_what_is_read(assistant):
     ]
     assert len(asked) >= 3
     settings = assistant.settings.generation
-    examples = reading_examples(asked, assistant.retriever, settings, seed=0, swaps=0.0)
+    examples = ReadingLesson(assistant.retriever, settings, seed=0, swaps=0.0).examples(asked)
     taught = [example.completion for example in examples if example.kind is ExampleKind.READING]
     assert len(taught) == len(asked)
     pupil = ScriptedGenerator(taught)

@@ -13,17 +13,14 @@ from hypothesis import strategies as st
 
 from hybrid.adaptation.methods.embedder import (
     STRENGTHS_TRIED,
-    Bm25,
     EmbedderSettings,
-    Lesson,
     Strength,
-    Teacher,
-    VectorModel,
     choose_strength,
     listwise,
     moved,
     tune_embedder,
 )
+from hybrid.adaptation.methods.teaching import Bm25, Lesson, Teacher, VectorModel
 from hybrid.adaptation.store import write_card
 from hybrid.adaptation.values import AdapterKind, Pairs, QueryPair
 from hybrid.config import AdaptationSettings, Method
@@ -465,7 +462,7 @@ def _lesson(encoder, kept=[]):  # noqa: B006 - made once for all examples
         twice = [dataclasses.replace(pair, query=f"{pair.query} b") for pair in _pairs(8)]
         negatives = tuple(f"a port of {_word(n)}" for n in range(3))
         own = [dataclasses.replace(pair, negatives=negatives) for pair in _pairs(20)]
-        kept.append(Lesson([*own, *twice], encoder, _SMALL))
+        kept.append(Lesson([*own, *twice], encoder, dense_weight=_SMALL.dense_weight, listed=_SMALL.listed))
     return kept[0]
 
 

@@ -452,24 +452,26 @@ def test_targets_choose_where_bottlenecks_go(family, tmp_path, targets, parts):
 
 
 @pytest.mark.slow
-def test_divergence_is_from_the_base_whatever_is_tuned(family, tmp_path):
+@pytest.mark.parametrize(
+    "method", [Method.LORA, Method.FULL, Method.PREFIX]
+)  # each is switched off its own way
+def test_divergence_is_from_the_base_whatever_is_tuned(family, tmp_path, method):
     text = [Example(ExampleKind.REHEARSAL, (), f"the default port of server {n} is a") for n in range(40)]
-    for method in _METHODS:
-        rate = 1e-3 if method is Method.FULL else 1e-2
-        free, held = (
-            _tune(
-                family("llama"),
-                tmp_path / f"{method}-{weight}",
-                method,
-                learning_rate=rate,
-                rehearsal=0.5,
-                divergence=weight,
-                texts=text,
-                probe=text[:8],
-                epochs=6,
-            )
-            for weight in (0.01, 20.0)
+    rate = 1e-3 if method is Method.FULL else 1e-2
+    free, held = (
+        _tune(
+            family("llama"),
+            tmp_path / f"{method}-{weight}",
+            method,
+            learning_rate=rate,
+            rehearsal=0.5,
+            divergence=weight,
+            texts=text,
+            probe=text[:8],
+            epochs=6,
         )
-        assert held.fit.curve[-1].general - held.fit.curve[0].general < 0.05 + 0.8 * max(
-            0.0, free.fit.curve[-1].general - free.fit.curve[0].general
-        )
+        for weight in (0.01, 20.0)
+    )
+    assert held.fit.curve[-1].general - held.fit.curve[0].general < 0.05 + 0.8 * max(
+        0.0, free.fit.curve[-1].general - free.fit.curve[0].general
+    )
