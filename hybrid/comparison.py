@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from hybrid.arms import Contender
-from hybrid.config import DecisionSettings, Settings
+from hybrid.config import Settings
 from hybrid.decision import wording
 from hybrid.decision.planning import prospect
 from hybrid.decision.replay import write_table
@@ -234,44 +234,11 @@ def compare(
     deciding_card(policy.metric)
     folder = begin(contenders, questions, experiments, settings=settings, name=name)
     arms = tuple(contender.name for contender in contenders)
-    guessing = _guessing(questions, policy.metric)
     with opened(folder, contenders, questions, retry=retry, workers=workers) as experiment:
-
-        def ask(named: Sequence[str], rows: Sequence[int]) -> Array:
-            asked = [questions[row] for row in rows]
-            _ask(experiment, named, asked, settings.decision, judges, progress)
-            values = scored(asked, named).values
-            if len(values) < len(rows):
-                raise UsageError(
-                    f"the metric {policy.metric!r} does not apply to all questions",
-                    hint="decide by another metric, or without --budget",
-                )
-            return values
-
-        def scored(asked: Sequence[Question], named: Sequence[str]) -> ScoreTable:
-            return table(asked, *experiment.scored(), metric=policy.metric, arms=named)
-
-        def costs() -> dict[str, ArmCost]:
-            return experiment.costs(experiment.scored()[0], settings.prices, training or {})
-
-        def measures() -> Measures:
-            spent = costs()
-            return {
-                one.arm: spent.get(one.arm, ArmCost()).measures()
-                | {mean.metric: mean.mean for mean in one.means if mean.mean is not None}
-                for one in summarise(questions, *experiment.scored())
-            }
-
-        whole: ScoreTable | None = None
-        decision: Decision | None = None
-        if budget is not None and len(arms) > 1:
-            contest = Contest(_frame(arms, questions, policy.metric), ask, costs, measures)
-            decision = decide_sequentially(contest, policy=policy, budget=budget, guessing=guessing)
-        else:
-            _ask(experiment, arms, questions, settings.decision, judges, progress)
-            if len(arms) > 1:
-                whole = scored(questions, arms)
-                decision = decide(whole, costs=costs(), measures=measures(), policy=policy, guessing=guessing)
+        run = _OpenExperiment(experiment, arms, questions, settings, policy, judges, progress, training or {})
+        whole, decision = run.settled(budget) if len(arms) > 1 else (None, None)
+        if decision is None:
+            run.ask(arms, questions)
         outcomes, scores = experiment.scored()
         if decision is not None:
             _require_answers(arms, outcomes)
@@ -281,11 +248,76 @@ def compare(
             outcomes=tuple(outcomes),
             scores=tuple(scores),
             summaries=summarise(questions, outcomes, scores),
-            costs=costs(),
+            costs=run.costs(),
             judge=judges.grounder.scorer.name,
             table=whole,
             decision=decision,
         )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _OpenExperiment:
+    """An open experiment, and all that its questions are asked, scored and decided by."""
+
+    experiment: Experiment
+    arms: tuple[str, ...]
+    questions: Sequence[Question]
+    settings: Settings
+    policy: Policy
+    judges: Judges
+    progress: Progress
+    training: Mapping[str, float]
+
+    def settled(self, budget: int | None) -> tuple[ScoreTable | None, Decision]:
+        """Decide on all questions, with their table; with a budget on growing batches, then without one."""
+        guessing = _guessing(self.questions, self.policy.metric)
+        if budget is not None:
+            frame = _frame(self.arms, self.questions, self.policy.metric)
+            contest = Contest(frame, self.values, self.costs, self.measures)
+            return None, decide_sequentially(contest, policy=self.policy, budget=budget, guessing=guessing)
+        self.ask(self.arms, self.questions)
+        whole = self.table(self.questions, self.arms)
+        costs, measures = self.costs(), self.measures()
+        return whole, decide(whole, costs=costs, measures=measures, policy=self.policy, guessing=guessing)
+
+    def ask(self, arms: Sequence[str], questions: Sequence[Question]) -> None:
+        """Have questions answered by arms, and score the answers."""
+        chosen, experiment = self.settings.decision, self.experiment
+        # one at a time are those of the first batch, and never most of it
+        alone = 0 if experiment.scores else min(chosen.alone, math.ceil(len(questions) / 3))
+        outcomes = experiment.ask(arms, questions, alone=alone, seed=chosen.seed, progress=self.progress)
+        judges = self.judges
+        scores = score_all(questions, outcomes, grounder=judges.grounder, embedder=judges.embedder)
+        experiment.scores |= {(o.arm, o.question): score for o, score in zip(outcomes, scores, strict=True)}
+
+    def values(self, arms: Sequence[str], rows: Sequence[int]) -> Array:
+        """Ask arms the questions in these rows, and return what they score by the deciding metric."""
+        asked = [self.questions[row] for row in rows]
+        self.ask(arms, asked)
+        values = self.table(asked, arms).values
+        if len(values) < len(rows):
+            raise UsageError(
+                f"the metric {self.policy.metric!r} does not apply to all questions",
+                hint="decide by another metric, or without --budget",
+            )
+        return values
+
+    def table(self, questions: Sequence[Question], arms: Sequence[str]) -> ScoreTable:
+        """Return what arms score on questions by the deciding metric."""
+        return table(questions, *self.experiment.scored(), metric=self.policy.metric, arms=arms)
+
+    def costs(self) -> dict[str, ArmCost]:
+        """Return what the arms cost on what was asked so far."""
+        return self.experiment.costs(self.experiment.scored()[0], self.settings.prices, self.training)
+
+    def measures(self) -> Measures:
+        """Return what gates may ask of the arms: their costs, and the means of all metrics."""
+        spent = self.costs()
+        return {
+            one.arm: spent.get(one.arm, ArmCost()).measures()
+            | {mean.metric: mean.mean for mean in one.means if mean.mean is not None}
+            for one in summarise(self.questions, *self.experiment.scored())
+        }
 
 
 def _require_answers(arms: Sequence[str], outcomes: Sequence[Outcome]) -> None:
@@ -313,22 +345,6 @@ def write(comparison: Comparison, *, title: str) -> Path:
     page = report_html(decision, table=comparison.table, material=comparison.material, title=title)
     write_atomic(folder / REPORT, page)
     return folder / REPORT
-
-
-def _ask(
-    experiment: Experiment,
-    arms: Sequence[str],
-    questions: Sequence[Question],
-    settings: DecisionSettings,
-    judges: Judges,
-    progress: Progress,
-) -> None:
-    """Have questions answered by arms, and score the answers."""
-    # one at a time are those of the first batch, and never most of it
-    alone = 0 if experiment.scores else min(settings.alone, math.ceil(len(questions) / 3))
-    outcomes = experiment.ask(arms, questions, alone=alone, seed=settings.seed, progress=progress)
-    scores = score_all(questions, outcomes, grounder=judges.grounder, embedder=judges.embedder)
-    experiment.scores |= {(o.arm, o.question): score for o, score in zip(outcomes, scores, strict=True)}
 
 
 def _frame(arms: tuple[str, ...], questions: Sequence[Question], metric: str) -> ScoreTable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
@@ -14,6 +14,10 @@ from hybrid.cli.options import Context, ExecutorName, shared
 from hybrid.errors import EXIT_GATE_FAILED, EXIT_PARTIAL, UsageError
 from hybrid.routing.abstention import AnswerScore, Risk
 from hybrid.types import plain
+
+if TYPE_CHECKING:
+    from hybrid.comparison import Comparison
+    from hybrid.decision.values import Requirements
 
 From = Annotated[
     Path | None, Option("--from", help="Outcomes (CSV, JSON, JSON lines, a folder): question, source, arms.")
@@ -59,7 +63,7 @@ def decide(
     seed: Annotated[int | None, Option("--seed", min=0, help="Of the resampling.")] = None,
 ) -> int:
     """Decide which arm to run, with evidence: from a question set, or from a table of outcomes."""
-    from hybrid.comparison import policy_from, write
+    from hybrid.comparison import policy_from
     from hybrid.decision.replay import decide_from
     from hybrid.decision.values import parse_requirements, refuse_unknown
     from hybrid.report import report_html, report_json, report_text
@@ -108,19 +112,7 @@ def decide(
         progress=console.counting(10),
         executor=executor,
     )
-    assert comparison.decision is not None, "several arms are decided on"
-    page = write(comparison, title=assistant.domain)
-    console.note("\n".join(filter(None, (f"report: {page}", comparison.caution))))
-    if report is not None:
-        _save(report, page.read_text(encoding="utf-8"))
-    text = report_text(comparison.decision, material=comparison.material, width=console.width())
-    context.show(report_json(comparison.decision) | comparison.told(), text)
-    failed = told_failures(comparison)
-    unmet = requirements.unmet(comparison.decision)
-    adopted = None if unmet else assistant.adopt(comparison)
-    if adopted is not None:
-        _tell_adopted(assistant, adopted)
-    return _gate(unmet) or (EXIT_PARTIAL if failed else 0)
+    return _tell(context, assistant, comparison, requirements, report)
 
 
 @shared()
@@ -143,6 +135,32 @@ def abstain(
     bound = found.bound
     context.show({"sentence": bound.sentence} | plain(found), f"{found.arm}, {found.score}: {bound.sentence}")
     return 0 if bound.threshold is not None else EXIT_GATE_FAILED
+
+
+def _tell(
+    context: Context,
+    assistant: Assistant,
+    comparison: Comparison,
+    requirements: Requirements,
+    report: Path | None,
+) -> int:
+    """Write the report of an experiment, show its decision, and adopt it unless a requirement is not met."""
+    from hybrid.comparison import write
+    from hybrid.report import report_json, report_text
+
+    assert comparison.decision is not None, "several arms are decided on"
+    page = write(comparison, title=assistant.domain)
+    console.note("\n".join(filter(None, (f"report: {page}", comparison.caution))))
+    if report is not None:
+        _save(report, page.read_text(encoding="utf-8"))
+    text = report_text(comparison.decision, material=comparison.material, width=console.width())
+    context.show(report_json(comparison.decision) | comparison.told(), text)
+    failed = told_failures(comparison)
+    unmet = requirements.unmet(comparison.decision)
+    adopted = None if unmet else assistant.adopt(comparison)
+    if adopted is not None:
+        _tell_adopted(assistant, adopted)
+    return _gate(unmet) or (EXIT_PARTIAL if failed else 0)
 
 
 def _tell_adopted(assistant: Assistant, adopted: str) -> None:

@@ -26,7 +26,8 @@ Element = Any
 # The container that Office uses for files with a password, and used before 2007.
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # of a format: names of colours and languages, words, and what only fills the cell
-_UNSHOWN = re.compile(r'\[\$([^]-]*)[^]]*]|\[(?!h)[^]]*]|"[^"€$£¥]*"|[_*\\].')
+_UNSHOWN = re.compile(r'\[\$([€$£¥]?)[^]]*]|\[(?!h)[^]]*]|"[^"€$£¥]*"|[_*\\].')
+_LITERAL = re.compile(r'"([^"]*)"|\\(.)|\[\$([^]€$£¥-]*)[^]]*]|\[[^]]*]|[_*].')
 # what PowerPoint writes where nobody gave a title
 _NO_TITLE = "PowerPoint Presentation"
 
@@ -418,9 +419,14 @@ def formatted(
         places = code.count("0")
         head, shown = text[:-places], iter(text.zfill(places)[-places:])
         return head + "".join(next(shown) if sign == "0" else sign for sign in code.replace("\\", ""))
+    sections = code[:200].split(";")
     code = _UNSHOWN.sub(lambda found: found[1] or "", code[:200]).split(";")[0]
     try:
         amount = float(text)
+        is_last = amount == 0 and len(sections) > 2
+        before, after = _words(sections[2 if is_last else int(amount < 0 and len(sections) > 1)])
+        if after is None:
+            return before
         exact = "seconds" if "s" in code.lower() else "minutes"
         if "[h" in code:
             hours, seconds = divmod(round(amount * 86_400), 3_600)
@@ -432,14 +438,35 @@ def formatted(
         return text
     sign = re.search("[€$£¥]", code)
     amount *= 100 if "%" in code else 1
+    filled = 0  # digits that are shown at least
     if (
         rounded
         and not re.search("E[+-]|/", code)
-        and (digits := re.search(r"[0#?][0#,]*(?:\.([0#?]+))?", code))
+        and (digits := re.search(r"[0#?][0#,]*(?:\.([0#?]+))?,*", code))
     ):
         thousands = len(digits[0]) - len(digits[0].rstrip(","))
         amount = round(amount / 1000**thousands, len(digits[1] or ""))
-    return f"{sign[0] if sign else ''}{amount:.15g}{'%' if '%' in code else ''}"
+        filled = len(digits[0]) if digits[0].strip("0") == "" else 0
+    figure = f"{sign[0] if sign else ''}{f'{amount:.15g}'.zfill(filled)}{'%' if '%' in code else ''}"
+    return f"{before}{figure}{after}"
+
+
+def _words(section: str) -> tuple[str, str | None]:
+    """Return what a format writes before a number and behind it, such as a unit; None where it is all."""
+    masked = _LITERAL.sub(lambda found: "\0" * len(found[0]), section)
+    places = [found.span() for found in re.finditer(r"General|[0#?@ydhsm]+", masked, re.IGNORECASE)]
+
+    def words(part: str) -> str:
+        found = _LITERAL.finditer(part)
+        text = "".join(one[1] or one[2] or one[3] or " " * (one[0][0] == "_") for one in found)
+        return text if re.search(r"[^\W\d_]|°", text) else ""
+
+    if not places:
+        said = words(section).strip()
+        return said, None if said else ""
+    before, after = section[: places[0][0]], section[places[-1][1] :]
+    head, tail = words(before).lstrip(), words(after).rstrip()
+    return head + " " * head[-1:].isalpha(), " " * (tail != "" and after[0] == " ") + tail
 
 
 def number(text: str, default: int = 0) -> int:

@@ -40,6 +40,7 @@ _FORMATS = {1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 
 _FORMATS |= dict.fromkeys((*range(14, 18), *range(27, 37), *range(50, 59)), "y")
 _FORMATS |= dict.fromkeys((19, 21, 45, 47), "hs") | {18: "h", 20: "h", 46: "[h]s"}
 _FORMATS |= dict.fromkeys((37, 38), "#,##0") | dict.fromkeys((39, 40), "#,##0.00")
+_NUMBER = re.compile(r"[€$£¥]?-?\d[\d.,]*(?:%| ?\w{1,3})?")
 _MAX_CELLS, _MAX_MERGED, _MOST_HEADS = 2_000_000, 10_000, 3
 _Row = dict[int, str | None]
 
@@ -153,7 +154,8 @@ class _Workbook:
         parts = {local(one): one for one in cell}
         if "is" in parts:
             return _text(parts["is"])
-        if "v" not in parts:
+        # some writers leave the value empty; a formula may also give a text without letters
+        if "v" not in parts or not (parts["v"].text or kind == "str"):
             if "f" not in parts:
                 return ""
             self._builder.leave_out("formula whose value is not in the file", lost=True)
@@ -185,6 +187,18 @@ class _Workbook:
                 self._put(table, heads, caption)
                 table, pending = [], names if len(names) < 3 else []
                 self._builder.add(BlockKind.PARAGRAPH, "\n".join(names))
+                continue
+            if len(beside := _beside(rows)) > 1:
+                self._put(table, heads, caption)
+                table, pending, columns = [], [], set()
+                self._builder.add(BlockKind.PARAGRAPH, "\n".join(names))
+                for one in beside:
+                    first = next((n for n, row in enumerate(one) if _filled(row) > 1), 0)
+                    own = [text for row in one[:first] for text in row.values() if text]
+                    self._builder.add(BlockKind.PARAGRAPH, "\n".join(own))
+                    is_named = all(any(map(str.isalpha, text)) for text in one[first].values() if text)
+                    found = max(count_heads(_grid(one[first:][:40])), int(is_named))
+                    self._put(one[first:], found, " ".join((own or names)[-2:]))
                 continue
             bold = next((n for n, at in enumerate(part) if at not in sheet.bold), 0)
             marked = min(bold, _MOST_HEADS) if part[-1] not in sheet.bold else 0
@@ -231,6 +245,27 @@ def _text(element: Element) -> str:
 
 def _filled(row: _Row) -> int:
     return sum(1 for text in row.values() if text)
+
+
+def _beside(rows: list[_Row]) -> list[list[_Row]]:
+    """Return the tables that stand beside one another, which a column without cells parts.
+
+    Each has names in its first column, and numbers; without them tables of one height may be one.
+    """
+    columns = sorted({column for row in rows for column, text in row.items() if text})
+    begins = [n for n, column in enumerate(columns) if not n or column > columns[n - 1] + 1]
+    groups = [columns[begin:stop] for begin, stop in pairwise([*begins, len(columns)])]
+    parts = [
+        [cells for row in rows if any((cells := {at: row[at] for at in group if at in row}).values())]
+        for group in groups
+    ]
+    for group, part in zip(groups, parts, strict=True):
+        inside = [(at, text) for row in part[1:] for at, text in row.items() if text]
+        named = all(any(map(str.isalpha, text)) for at, text in inside if at == group[0])
+        counted = any(_NUMBER.fullmatch(text) for at, text in inside if at != group[0])
+        if len(group) < 2 or not inside or not named or not (counted or len(set(map(len, parts))) > 1):
+            return [rows]
+    return parts
 
 
 def _corner(place: str) -> tuple[int, int]:

@@ -140,10 +140,20 @@ def _taken(row: Mapping[str, Any], field: str) -> tuple[str, dict[str, Any]]:
     if below and isinstance(found, dict):
         text, left = _taken(found, below)
         return text, {**rest, name: left}
+    if isinstance(found, list) and not below and found and all(map(_said, found)):  # a conversation
+        found = "\n\n".join(map(_said, found))
     if below or not isinstance(found, str):
         wanted = "an object" if below else "a string"
         raise Unreadable(f"the field `{name}` is {_kind(found)}, expected {wanted}")
     return found, rest
+
+
+def _said(turn: object) -> str:
+    """Return what is said in a turn of a conversation, and who says it; nothing of what is none."""
+    turn = turn if isinstance(turn, dict) else {}
+    text = next((turn[key] for key in ("content", "text", "value") if isinstance(turn.get(key), str)), "")
+    who = turn.get("role") or turn.get("from")
+    return f"{who}: {text}" if text and isinstance(who, str) else text
 
 
 def _plain(value: object) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import json
-import math
 import re
 import shutil
 import time
@@ -20,13 +18,13 @@ from hybrid.config import PriceSettings, Settings, settings_dict
 from hybrid.distributed.assembly import carry_out
 from hybrid.distributed.executors import Executor
 from hybrid.distributed.plan import BatchInput, cut, leftovers
-from hybrid.errors import ModelError, UsageError
+from hybrid.errors import UsageError
+from hybrid.evaluation.answering import AnsweredBatch, AskWork, ask_all, blank_of, question_key, timed_alone
 from hybrid.evaluation.outcomes import (
     ArmCost,
     Meter,
     Outcome,
     Reading,
-    Retrieved,
     append_outcomes,
     arm_cost,
     load_outcomes,
@@ -36,12 +34,11 @@ from hybrid.evaluation.scores import Scores
 from hybrid.files import checked, folder_lock, hash_text, json_text, storage_errors, write_json
 from hybrid.models.device import describe_machine, versions
 from hybrid.questions.files import question_row, save_questions
-from hybrid.types import Answer, Question, Span
+from hybrid.types import Question
 
 _SETTINGS = "settings.json"
 _OUTCOMES = "outcomes.jsonl"
 _METERS = "meters.json"
-_ERROR_LETTERS = 500
 _NAME_LETTERS = 60
 # Questions of a batch, and letters by which they are ordered: alike ones share a batch.
 _BATCH = 64
@@ -227,9 +224,9 @@ class Experiment:
         parts = (together[first : first + batch] for first in range(0, len(together), batch))
         for asked in itertools.chain(parts, ones):
             with Meter() as meter:
-                outcomes = _ask_all(contender, asked)
+                outcomes = ask_all(contender, asked)
             if asked[0].id in single:
-                outcomes = [_timed(outcome) for outcome in outcomes]
+                outcomes = [timed_alone(outcome) for outcome in outcomes]
                 reading = replace(meter.reading(0), joules=None)
             else:
                 reading = meter.reading(len(asked))
@@ -266,13 +263,13 @@ class Experiment:
         for batch in carried.lost:
             part = ordered[batch.number * _BATCH : (batch.number + 1) * _BATCH]
             why = f"batch {batch.number} ({part[0].id} and {len(part) - 1} more): {batch.why}"
-            lost = [replace(_blank(contender, question), error=why) for question in part]
+            lost = [replace(blank_of(contender, question), error=why) for question in part]
             self._add(lost, Reading())
         shutil.rmtree(plans)
 
     def _take(self, body: bytes) -> None:
         """Write down what a worker answered, as far as it is of this experiment as it is now."""
-        asked = checked(_AnsweredBatch, json.loads(body), "what a worker answered", hint="run it again")
+        asked = checked(AnsweredBatch, json.loads(body), "what a worker answered", hint="run it again")
         known = [one for one in asked.outcomes if self._keys.get((one.arm, one.question)) == one.key]
         fresh = [one for one in known if (one.arm, one.question) not in self.outcomes]
         if fresh:
@@ -333,63 +330,6 @@ class Experiment:
 
 
 @dataclass(frozen=True, slots=True)
-class AskWork:
-    """Questions become outcomes; ``identity`` is the digest of the arm that has to answer."""
-
-    contender: Callable[[], Contender]
-    identity: str
-
-    @property
-    def name(self) -> str:
-        """Return all that decides an answer."""
-        return f"ask {self.identity}"
-
-    def open(self) -> Callable[[Sequence[str]], bytes]:
-        """Open the arm and load its models.
-
-        Raises:
-            ModelError: it is another one than that of the process that cut the plan.
-        """
-        contender = self.contender()
-        if (here := identity_digest(contender.identity)) != self.identity:
-            raise ModelError(
-                f"a worker's arm {contender.name} is {here[:12]}, the experiment is of {self.identity[:12]}",
-                hint="it needs the same models, index, adapters and settings files on every machine",
-            )
-        contender.prepare([])
-        return functools.partial(_ask_written, contender)
-
-
-@dataclass(frozen=True, slots=True)
-class _AnsweredBatch:
-    """What a worker gives back of a batch."""
-
-    outcomes: tuple[Outcome, ...]
-    reading: Reading
-
-
-def _ask_written(contender: Contender, texts: Sequence[str]) -> bytes:
-    """Ask a batch of questions, each as JSON; return what came out as JSON."""
-    questions = [checked(Question, json.loads(text), "a question", hint="run it again") for text in texts]
-    with Meter() as meter:
-        outcomes = _ask_all(contender, questions)
-    asked = _AnsweredBatch(tuple(outcomes), meter.reading(len(questions)))
-    return json_text(asdict(asked)).encode("utf-8", "surrogatepass")
-
-
-def ask(contender: Contender, question: Question) -> Outcome:
-    """Ask one question by itself, without writing anything down; a failure is an outcome with its error."""
-    (outcome,) = _ask_all(contender, [question])
-    return _timed(outcome)
-
-
-def question_key(identity: Mapping[str, str], question: Question) -> str:
-    """Return a digest of all that decides the answer to a question."""
-    asked = [question.text, list(question.options), list(question.withheld)]
-    return identity_digest(identity, json.dumps(asked))
-
-
-@dataclass(frozen=True, slots=True)
 class _Metered:
     """What was measured of an arm; ``identity`` is its digest, so that a changed arm begins anew."""
 
@@ -415,53 +355,6 @@ def _load_meters(folder: Path) -> dict[str, _Metered]:
         return TypeAdapter(dict[str, _Metered]).validate_json(path.read_bytes())
     except ValidationError as error:
         raise UsageError(f"{path} holds no meter readings", hint="delete it; costs are lost") from error
-
-
-def _ask_all(contender: Contender, questions: Sequence[Question]) -> list[Outcome]:
-    begun = time.perf_counter()
-    try:
-        pairs = list(zip(questions, contender.answer_all(questions), strict=True))
-    except Exception as error:  # noqa: BLE001 - one failure never stops an experiment
-        if len(questions) > 1:
-            return [outcome for question in questions for outcome in _ask_all(contender, [question])]
-        said = f"{type(error).__name__}: {error}"[:_ERROR_LETTERS]
-        blank = _blank(contender, questions[0])
-        return [replace(blank, error=said, seconds=time.perf_counter() - begun)]
-    share = (time.perf_counter() - begun) / len(questions)
-    return [_filled(_blank(contender, question), answer, share) for question, answer in pairs]
-
-
-def _blank(contender: Contender, question: Question) -> Outcome:
-    key = question_key(contender.identity, question)
-    return Outcome(key=key, arm=contender.name, question=question.id, answer="")
-
-
-def _filled(blank: Outcome, answer: Answer, seconds: float) -> Outcome:
-    passages = [
-        Retrieved(hit.chunk.source, Span(hit.chunk.start, hit.chunk.end), hit.chunk.text, _finite(hit.score))
-        for hit in answer.hits
-    ]
-    return replace(
-        blank,
-        answer=answer.text,
-        abstained=answer.abstained,
-        citations=answer.citations,
-        passages=tuple(passages),
-        confidence=_finite(answer.confidence),
-        prompt_tokens=answer.prompt_tokens,
-        completion_tokens=answer.completion_tokens,
-        seconds=seconds,
-        incomplete=answer.incomplete,
-    )
-
-
-def _finite(value: float | None) -> float | None:
-    """Return None for what is no number: a model that broke said nothing."""
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _timed(outcome: Outcome) -> Outcome:
-    return outcome if outcome.error else replace(outcome, alone=outcome.seconds)
 
 
 def _refuse_twins(kind: str, names: Sequence[str]) -> None:

@@ -10,13 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hybrid.config import GenerationSettings, Reader
-from hybrid.generation.citations import (
-    CitedText,
-    cite_generated,
-    join_cited,
-    pieces_of,
-    settled_part,
-)
+from hybrid.generation.citations import CitedText, cite_generated, join_cited, pieces_of, settled_part
 from hybrid.generation.extracting import Extract, extract
 from hybrid.generation.prompts import (
     STOP,
@@ -401,9 +395,7 @@ class Answerer:
     ) -> list[Passage]:
         generator = self.generator()
         return pack(
-            hits,
-            lambda passages: generator.count_prompt_tokens(prompt(passages)),
-            self._budget(generator),
+            hits, lambda passages: generator.count_prompt_tokens(prompt(passages)), self._budget(generator)
         )
 
     def _budget(self, generator: Generator) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from hybrid.generation.matching import either, everyday, patterns
+from hybrid.generation.matching import also, either, everyday, expressions, patterns
 from hybrid.text.dates import MONTHS
 from hybrid.text.identifiers import QUARTER, identifiers
 from hybrid.text.numbers import SMALL_NUMBERS, Quantity, quantities
@@ -49,44 +49,21 @@ def _asks() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], re.Pattern[str
     return re.compile(forms), kinds, [(either(one["asks"], {}), one["names"]) for one in table["columns"]]
 
 
-# "How many WEEKS": what is counted must be said, not only a number.
-_COUNTED = re.compile(r"\bhow many ((?!is|are|was|does|do|did|of|time|it|will|can|can|i\b)[^\W\d_]+)")
+# What each is for stands beside it.
+_TOLD = expressions("asking")
+_COUNTED, _BOTH, _ASKING, _LATEST, _THING, _LISTS, _NUMBERED, _PIECES, _UNIT, _SHORT = _TOLD[:10]
+_CAPITAL, _SHORT_FOR, _ONESELF, _GERMAN, _HOUR = _TOLD[10:]
 
-# What a release or a new edition brought is a list.
-_CHANGED = r"(?:and |so )?what(?:['’]?s| is| was| has)? (?:new|changed|different|fixed|added)\b"
-_ASK = r"(?:what|when|where|how|who|whom|whose|which|is|are|was|were|do|does|did|can|may|must|should|will)"
-_BOTH = re.compile(rf"(?<=\?)\s+(?={_ASK}\b)|,?\s+and\s+(?={_ASK}\b)", re.IGNORECASE)
-_ASKING = re.compile(rf"(?:and\s+)?{_ASK}\b", re.IGNORECASE)
-_LATEST = re.compile(r"\b(?:latest|newest|most recent|(?:last|past|previous) year(?:'s)?|neuste[rns]?)\b")
-_THING = re.compile(r"\b(?:which|what) ([^\W\d_]{4,})\b")
-# A number behind one of these names a thing.
-_NUMBERED = re.compile(
-    r"\b(?:annex|appendix|article|building|chapter|class|edition|form|gate|grade|level|line|part|phase"
-    r"|platform|room|section|stage|step|table|tier|unit|version|volume|zone) \d+(?:\.\d+)*\b",
-    re.IGNORECASE,
-)
-# No year, and an abbreviation as 2FA, which is no quantity.
-_PIECES = re.compile(r"\b(?:19|20)\d\d(?=\s?(?:pieces|units|eur|€|\$))", re.IGNORECASE)
-_UNIT = re.compile(r"(?<=\d)\s?(?:°\s?[CF]\b|[a-zµ]{1,2}[²³])")
-_SHORT = re.compile(r"\b\d[A-Z]{2,3}\b")
-_CAPITAL = re.compile(r"(?<![.!?] )(?<!^)(?<![\w-])(?!I\b|I['’])[A-Z][\w'’-]*")
 
 # Words that every question has and no answer needs.
 _EMPTY = word_set(
     "tell please know want like get give need find many much long often mean kind exactly happen must",
     "go went come came take took put got make made let say said",
 )
-_MODAL = "must|can|may|should|shall|could|would|will|do|does|did|has|have|need|needs|if|when"
 # Between a question and the follow-up to it; white space that nobody types.
 FOLLOWED = "\u2028"
 # A follow-up of nothing else asks the same again.
 _AGAIN = word_set("one sure certain really right true correct sicher wirklich")
-# "they've" is no "ve"
-_SHORT_FOR = re.compile(
-    r"\b(?:i|you|we|they|he|she|it|that|there|who|what)['’](?:ve|m|re|ll|d|s)\b", re.IGNORECASE
-)
-# "one" is no number there
-_ONESELF = re.compile(rf"\b(?:{_MODAL}) one\b|\bone(?= (?:{_MODAL})\b)|\bones?(?=\W*$)", re.IGNORECASE)
 
 
 # Who pastes a document does not ask with all of it.
@@ -139,17 +116,21 @@ class Asked:
         """Return the question and what columns are called that hold what it asks for."""
         return f"{self.text} {self.columns}"
 
+    def of_columns(self, cells: Iterable[tuple[str, str]]) -> str:
+        """Return the question, and what its column may be called where it names none with such a thing."""
+        own = set(content_words(self.last))
+        for words in (own, frozenset(self.words).union(*map(also, own))):
+            named = [(name, cell) for name, cell in cells if words & set(content_words(name))]
+            if self.wanted and any(self.wanted.search(f"{cell} {name}") for name, cell in named):
+                # of alike words only one column's is surely meant
+                alike = self.with_columns if len(named) > 1 else f"{self.text} {named[0][0]}"
+                return self.text if words == own else alike
+        return self.with_columns
+
     @property
     def lists(self) -> bool:
         """Tell whether it asks for all things of a kind: which methods, what documents."""
-        return bool(
-            re.match(
-                r"(?:which|what|name|list|welche)\b (?!happens|means|needs)"
-                r"(?:\w+ ){0,2}?(?:\w{3,}[^s\W]s|\w+en)\b"
-                rf"|{_CHANGED}",
-                self.text.lower(),
-            )
-        )
+        return bool(_LISTS.search(self.text.lower()))
 
     @property
     def latest(self) -> bool:
@@ -219,9 +200,14 @@ def _plain(question: str) -> str:
     return pattern.sub(told, question)
 
 
+def _in_24_hours(told: re.Match[str]) -> str:
+    hour = int(told["hour"]) % 12 + 12 * (told["half"].lower() == "p")
+    return f"{hour}:{told['minute'] or '00'}"
+
+
 def read_question(question: str) -> Asked:
     """Return what a question asks for; of a very long one its beginning and its end are read."""
-    question = shortened(question)
+    question = _HOUR.sub(_in_24_hours, shortened(question))
     # a follow-up stands behind the question that it follows: the last one is what is asked
     last = [part for part in re.split(rf"{FOLLOWED}|(?<=\?)\s+", question.strip()) if part][-1:] or [question]
     lowered = " ".join(_plain(last[0]).lower().replace("’", "'").split())
@@ -284,9 +270,6 @@ def _words(question: str, codes: Sequence[str]) -> tuple[str, ...]:
     bare = _ONESELF.sub(" ", _SHORT_FOR.sub(" ", bare))
     found = [word for word in content_words(bare) if word not in _EMPTY] or content_words(question)
     return tuple(dict.fromkeys(found))
-
-
-_GERMAN = re.compile(r"\b(?:wie|was|wer|wo|wann|welche[rsn]?|warum|der|die|das|ich|ist|nach)\b")
 
 
 def _holds(code: str, span: Span, question: str) -> bool:

@@ -7,23 +7,17 @@ from collections.abc import Sequence
 
 from hybrid.generation.asking import Asked
 from hybrid.generation.facts import Quotable, headings_of, section_of, title_of
-from hybrid.generation.matching import Matcher, names_held
+from hybrid.generation.matching import Matcher, expressions, names_held
 from hybrid.generation.prompts import Passage
 from hybrid.text.dates import MONTHS, dates
 from hybrid.text.words import content_words
 
 # Two facts are about one thing from so great a share of their words; smaller in versions of a document.
 _ALIKE_WORDS = (0.65, 0.4)
-_YEAR_MONTH = re.compile(r"(?<!\d)((?:19|20)\d\d)(?:[-_.](0[1-9]|1[0-2]))?(?!\d)")
-_VALID = re.compile(
-    r"\b(?:valid|effective|in force|as of|from|since|updated|revised|gültig"
-    r"|stand)\b\D{0,30}?(?:\d{1,2} \w+ )?((?:19|20)\d\d)",
-    re.IGNORECASE,
-)
-_EXTENSION = re.compile(r"\.\w{1,5}$")
-_NUMBERS = re.compile(r"\d+(?:[.,:]\d+)*")
-_REPLACES = re.compile(r"\b(?:replaces|supersedes|takes the place of|ersetzt)\b", re.IGNORECASE)
-_INSTEAD = re.compile(r"\b(?:instead of|rather than|no longer) ((?:\w+ )?[\w.,:]*\w)")
+# What each is for stands beside it.
+(_YEAR_MONTH, _VALID, _EXTENSION, _NUMBERS, _REPLACES, _ENDED, _INSTEAD) = expressions("editions")
+# The age of a document that says itself that it is in force no more.
+_NO_MORE = (0,)
 
 
 def outdated(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list[float]:
@@ -40,8 +34,7 @@ def outdated(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list[fl
         old: [
             new
             for new in ages
-            if ages[old]
-            and ages[new] > ages[old]
+            if _is_older(ages[old], ages[new])
             and named[new] >= named[old]
             and sisters(first[old], first[new])
         ]
@@ -73,7 +66,7 @@ def _earlier_sections(facts: Sequence[Quotable], changes: bool) -> list[bool]:
 
     Of ``changes`` nothing tells that stands in no such section, where there are some.
     """
-    ages = [age_of(fact.passage) for fact in facts]
+    ages = [age_of(fact) for fact in facts]
     last: dict[str, tuple[int, ...]] = {}
     for fact, age in zip(facts, ages, strict=True):
         last[fact.passage.source] = max(age, last.get(fact.passage.source, ()))
@@ -83,12 +76,22 @@ def _earlier_sections(facts: Sequence[Quotable], changes: bool) -> list[bool]:
     ]
 
 
-def age_of(passage: Passage) -> tuple[int, ...]:
-    """Return the version, or else the date, in the heading right above a passage; empty if there is none."""
-    heading = section_of(passage)
+def age_of(fact: Quotable) -> tuple[int, ...]:
+    """Return the version, or else the date, in the heading or the line above a fact; empty if none is."""
+    heading = f"{section_of(fact.passage)} {fact.term}"
     if version := re.search(r"\d+(?:\.\d+)+", heading):
         return tuple(map(int, version.group().split(".")))
     return max(((one.year, one.month or 0, one.day or 0) for one in dates(heading) if one.year), default=())
+
+
+def _is_older(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    return other != _NO_MORE and (one == _NO_MORE or bool(one and other > one))
+
+
+def newer_of(one: Passage, other: Passage) -> Passage | None:
+    """Return the newer of two passages of versions of a document; None where nothing tells."""
+    ages = dated(one), dated(other)
+    return other if _is_older(*ages) else one if _is_older(ages[1], ages[0]) else None
 
 
 def contradicts(one: Quotable, other: Quotable) -> bool:
@@ -141,4 +144,6 @@ def dated(passage: Passage) -> tuple[int, ...]:
     ]
     valid = [(int(year), 0) for year in _VALID.findall(passage.text)]
     found = [*numeric, *((date.year or 0, date.month or 0) for date in told)]
+    if _ENDED.search(passage.text):
+        return _NO_MORE
     return max(found, default=()) or max(versions, default=()) or max(valid, default=())

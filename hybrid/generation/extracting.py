@@ -11,7 +11,7 @@ import numpy as np
 
 from hybrid.generation.asking import Asked, Form, parts_of, read_question, shortened
 from hybrid.generation.citations import Cited, Support
-from hybrid.generation.editions import age_of, contradicts, dated, sisters
+from hybrid.generation.editions import age_of, contradicts, newer_of, sisters
 from hybrid.generation.facts import (
     FIELD,
     ITEM,
@@ -45,6 +45,7 @@ from hybrid.generation.weighing import (
     gives_cause,
     is_of,
     is_of_another,
+    of_other_time,
     reread,
     weigh,
 )
@@ -74,11 +75,13 @@ _LOOKED_AT = 24
 _SAME = (0.8, 0.65)
 # What has the kind of thing asked for, or the codes and months named, is so much more surely about it.
 _TYPED, _NAMED, _RECKONED = 0.03, 0.05, 0.1
+# The cosine of a passage counts for so much beside its rank.
+_DENSE = 2.0
 # A question of two is answered from so much on.
 _PART = 0.35
-_OF_LATEST = 0.15
+_OF_LATEST = 0.2
 _REPEATED = 0.4
-_CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED = 0.3, 0.15, 0.1
+_CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED, _OF_OTHER_TIME = 0.3, 0.15, 0.1, 0.6
 # So much of the question must stand there for no, and for yes, which is sooner wrong.
 _DECIDES, _AFFIRMS = 0.6, 0.85
 _LONGEST_LIST, _LONGEST_PART = 120, 60
@@ -151,7 +154,7 @@ def _extract(
         )
     facts = [
         fact
-        for rank, passage in zip(ranks(hits), passages, strict=True)
+        for rank, passage in zip(_nearness(hits), passages, strict=True)
         for fact in facts_of(asked, passage, rank)
     ]
     facts = [fact for fact in facts if not _only_asks(asked, fact)] or facts
@@ -199,14 +202,25 @@ def _extract(
     else:
         uncounted = _UNCOUNTED * (bool(asked.counted) and fits_kind(asked, best) < BELOW_HEADING)
         uncounted += _UNCOUNTED * is_of_another(best, words, asked)
+    uncounted += _OF_OTHER_TIME * bool(of_other_time(asked, best))
     uncounted -= _TYPED * (asked.form is Form.FACT and fits_kind(asked, best) == 1.0)
     uncounted -= _NAMED * _is_named(asked, best)
-    uncounted -= _OF_LATEST * (asked.latest and bool(age_of(best.passage)))
+    uncounted -= _OF_LATEST * (asked.latest and bool(age_of(best)))
     if both and _of_kind(asked, both):
         together = words.share(" ".join(fact.wider for fact in both))
         relevances[order[0]] = max(float(relevances[order[0]]), (1 + together) / 2)
     relevance = float(relevances[order[0]]) - _unheld(asked, about) - uncounted
     return Extract(tuple(chosen), float(np.clip(relevance, 0.0, 1.0)))
+
+
+def _nearness(hits: Sequence[Hit]) -> list[float]:
+    """Return the share of the best score that each hit has, and how alike it is to the question."""
+    known = [hit.dense for hit in hits if hit.dense is not None]
+    least = min(known, default=0.0)
+    return [
+        rank + _DENSE * (least if hit.dense is None else hit.dense)
+        for rank, hit in zip(ranks(hits), hits, strict=True)
+    ]
 
 
 def _is_named(asked: Asked, fact: Quotable) -> bool:
@@ -379,7 +393,8 @@ def _cite(asked: Asked, fact: Quotable, words: Matcher, verdict: str = "") -> Ci
     if fact.row:
         whole = closed(fact.row.sentence())
         shown = whole if asked.several and len(whole.split()) <= 30 else text
-        return Cited(f"{verdict}: {shown}" if verdict else shown, Support(passage, span, 1.0))
+        lead = _naming(asked, fact, f"{shown} {fact.row.sentence()}")
+        return Cited(": ".join(filter(None, (verdict, lead, shown))), Support(passage, span, 1.0))
     if (
         (_POINTS.match(text.lstrip('*_“"(')) or is_bare(text))
         and fact.above
@@ -414,13 +429,24 @@ def _lead(asked: Asked, fact: Quotable, text: str) -> str:
     telling = telling_heading(asked, fact.passage)
     if telling in headings and not (asked.wanted and asked.wanted.search(text)) and telling not in text:
         return telling
-    missing = [name for name in asked.names if name in asked.codes and not names_held([name], text)]
-    missing += [name for name in asked.names if name not in asked.codes and not names_held([name], text)]
-    for name in missing:
-        for heading in reversed(headings[name not in asked.codes :]):
-            if names_held([name], heading):
-                return heading
-    return ""
+    return _naming(asked, fact, text)
+
+
+def _naming(asked: Asked, fact: Quotable, text: str) -> str:
+    """Return the nearest heading with a name of the question that a text lacks, codes first."""
+    record = "#" in fact.passage.source
+    headings = fact.passage.chunk.headings if fact.passage.chunk and not record else ()
+    held = names_held(asked.names, text)
+    missing = sorted(
+        (name for name in asked.names if name not in held), key=lambda name: name not in asked.codes
+    )
+    found = (
+        heading
+        for name in missing
+        for heading in reversed(headings[name not in asked.codes :])
+        if names_held([name], heading) and not asks(heading)
+    )
+    return next(found, "")
 
 
 def _goes_on(passage: Passage, span: Span) -> Span | None:
@@ -526,14 +552,14 @@ def _compared(
 
 def _versions(asked: Asked, one: Quotable, other: Quotable, words: Matcher) -> list[Cited]:
     """Return what is in force and the name of the older document; both where nothing tells which is newer."""
-    ages = [dated(fact.passage) for fact in (one, other)]
-    if not all(ages) or ages[0] == ages[1]:
+    latest = newer_of(one.passage, other.passage)
+    if latest is None:
         return [
             replace(cited, sentence=f"{title_of(fact.passage)}: {cited.sentence}")
             for fact in (one, other)
             for cited in [_cite(asked, fact, words)]
         ]
-    newer, older = (one, other) if ages[0] > ages[1] else (other, one)
+    newer, older = (one, other) if latest is one.passage else (other, one)
     title = title_of(older.passage)
     told = title if title != title_of(newer.passage) else older.passage.source
     named = Cited(f"(Older: {told}.)", Support(older.passage, older.span, 1.0))

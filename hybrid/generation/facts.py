@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hybrid.generation.asking import Asked, Form
-from hybrid.generation.matching import names_held, patterns
+from hybrid.generation.matching import expressions, names_held, patterns
 from hybrid.generation.prompts import Passage
 from hybrid.text.identifiers import identifiers
 from hybrid.text.numbers import quantities
@@ -19,30 +19,16 @@ from hybrid.text.words import content_words
 from hybrid.types import CELLS, Span
 
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
-_LABEL_WORDS, _PAIR_WORDS = 4, 8
+_LABEL_WORDS, _PAIR_WORDS = 6, 8
 # A value of more words that ends as one is a sentence.
 _SENTENCE = 5
 # What is longer is quoted by its sentences.
 LONGEST = 30
-_MARK = re.compile(r"\(?\d{1,2}[.)]")
-_DATED = re.compile(r"\s*(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4})\b")
+# What each is for stands beside it.
+_TOLD = expressions("facts")
+_MARK, _DATED, _NUMBERING, _ASKS, _BARE, _NOT, _CHOOSES, _CODED, _ENDS, _GOES_ON, _OWN_UNIT = _TOLD
 FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
-# a number before a month is of a date
-_MONTHS = "jan|feb|mar|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz]|mär"
-_NUMBERING = re.compile(
-    r"^(?:\d{1,2}[.)]|§ ?\d+|[A-Z][.)]|\d{1,2}(?:\.\d{1,2})+"
-    rf"|\d{{1,2}}(?=\s+(?!(?i:{_MONTHS}))[A-ZÄÖÜ]))\s+(?=[^\W\d])"
-)
-# A question of the document itself, and an answer that says nothing alone.
-_ASKS = re.compile(r"\?[\"”’')\]]*\s*\Z")
-_BARE = re.compile(r"(?:(?:answer|antwort):\s*)?(?:yes|no|ja|nein)\W*", re.IGNORECASE)
-_NOT = re.compile(r"\b(?:not|never|nicht)\b|n['’]t\b", re.IGNORECASE)
-_CHOOSES = re.compile(r"\b(?:or|oder)\b", re.IGNORECASE)
-_CODED = re.compile(r"(?P<code>[A-Z][\w-]*\d[\w-]*)\b(?!\.\d)")
 _CODE = re.compile(r"\n[ \t]*[^\W\d_A-Z]|^#", re.ASCII)
-_ENDS = re.compile(r"[.:;,!?]\s*$")
-# "20 m³": what is counted in a unit that is not known is no amount of a known one.
-_OWN_UNIT = re.compile(r"\d\s?(?!or\b|and\b|to\b|und\b)[^\W\d]+[²³]?$")
 _RANGES = [
     (re.compile(one["found"], re.IGNORECASE), (one["ends"][0], one["ends"][1]))
     for one in patterns()["ranges"]
@@ -158,7 +144,9 @@ def _is_above(saying: Saying, passage: Passage) -> bool:
 def _lists_of(passage: Passage, rank: float) -> Iterator[Quotable]:
     """Yield the lists of a passage, each as a whole."""
     for place in lists_in(passage.text):
-        if len(ITEM.findall(text := passage.text[place.start : place.end].strip())) > 1:
+        text = passage.text[place.start : place.end].strip()
+        # numbered paragraphs, as of minutes or of a contract, are no list that answers as a whole
+        if (items := len(ITEM.findall(text))) > 1 and 2 * len(_GOES_ON.findall(text)) <= items:
             above, section = _lead_in(passage.text[: place.start]), section_of(passage)
             yield Quotable(passage, passage.placed(place), text, above, rank, term=section, whole=True)
 
@@ -252,7 +240,7 @@ def _row_of(asked: Asked, row: TableRow, lead: str) -> tuple[TableRow, str]:
     """Return a row, named by the line above its table where it has no name, and what of it is asked for."""
     row = row if row.label else replace(row, group=lead)
     column = _in_ranges(asked, row)
-    return row, closed(row.sentence(column) if column else row.asked(asked.with_columns))
+    return row, closed(row.sentence(column) if column else row.asked(asked.of_columns(row.named)))
 
 
 def _of_row(

@@ -49,11 +49,12 @@ def expressions(module: str) -> list[re.Pattern[str]]:
 
 
 def _alike() -> dict[str, frozenset[str]]:
-    """Return which stems stand for each other: what one asks with, and what documents say."""
+    """Return which stems stand for each other; where one is asked with alone, it stands before a ">"."""
     table: dict[str, set[str]] = {}
     for line in everyday()["alike"].strip().split("\n"):
-        words = {stem(word) for word in line.split()}
-        for word in words:
+        asked, _, _ = line.rpartition(">")
+        words = {stem(word) for word in line.split() if word != ">"}
+        for word in map(stem, asked.split()) if asked else words:
             table.setdefault(word, set()).update(words - {word})
     return {word: frozenset(others) for word, others in table.items()}
 
@@ -113,20 +114,18 @@ def _long_form(short: str) -> re.Pattern[str]:
 _INFLECTED = 5
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _SHORT = re.compile(r"[A-Z0-9]{2,5}")
-# Countries are named by the regions that a rule is about.
-_EU = (
-    "austria belgium bulgaria croatia cyprus czechia denmark estonia finland france germany greece"
-    " hungary ireland italy"
-    " latvia lithuania luxembourg malta netherlands poland portugal romania slovakia slovenia spain sweden"
-)
-_OTHERS = "switzerland norway uk usa us canada japan china india brazil australia turkey"
-_COUNTRIES = dict.fromkeys(_EU.split(), ("eu", "european union", "europe", "abroad")) | dict.fromkeys(
-    _OTHERS.split(),
-    ("abroad", "outside eu", "outside the eu", "overseas"),
-)
-_STATES = ("USA", "US", "United States", "America")
-_KINGDOM = ("UK", "United Kingdom", "Great Britain", "Britain", "England")
-_NAMED_ALSO = {fold(name): names for names in (_STATES, _KINGDOM) for name in names}
+# Countries are named by the regions that a rule is about, and some by other names.
+_COUNTRIES = {
+    country: tuple(region.split(", "))
+    for line in everyday()["regions"].strip().split("\n")
+    for region, _, countries in [line.partition(": ")]
+    for country in countries.split()
+}
+_NAMED_ALSO = {
+    fold(name): tuple(line.split(", "))
+    for line in everyday()["countries"].strip().split("\n")
+    for name in line.split(", ")
+}
 
 
 def regions(names: Iterable[str], text: str) -> str:

@@ -34,6 +34,8 @@ _TEXT = 0.5
 _NEAR = 0.6
 _LONGEST = 3
 _YEAR = re.compile(r"(?:19|20)\d\d")
+_TIMES = frozenset(content_words("hours days weeks months years"))
+_SIZES = ("big", "larg", "small")
 # What each is for stands beside it.
 (_SUPERLATIVE, _NO_EXTREME, _CHANGE, _SUM, _LEAST, _MOST, _TOTAL, _OTHERS, _IN_STOCK, _STOCK, _PEOPLE) = (
     expressions("reckoning")
@@ -101,7 +103,7 @@ def conditioned(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list
                 used.append(column)
                 unmet = [was + size * min(one, 0.0) for was, one in zip(unmet, says, strict=True)]
         for place, row, short, fit in zip(places, rows, unmet, ranged, strict=True):
-            question = f"{asked.with_columns} {regions(asked.names, ' '.join(row.columns))}"
+            question = f"{asked.of_columns(row.named)} {regions(asked.names, ' '.join(row.columns))}"
             text = closed(row.asked(question, without=_answers(asked, row, used), named=used))
             gain = float(bool(fit) and several and _shares(asked, facts[place], words))
             worth = max(gain + short, -_MOST_CONDITIONS)
@@ -130,7 +132,8 @@ def reckoned(
         (
             own
             for own in _tables(facts)
-            if max(scores[p] for p in own) >= _NEAR * max(scores) or _is_named(asked, facts[own[0]], counts)
+            if max(scores[p] for p in own) >= _NEAR * max(scores)
+            or _is_of_kind(lowered, facts[own[0]], facts[scores.index(max(scores))])
         ),
         key=lambda own: -max(scores[place] for place in own),
     )
@@ -146,15 +149,20 @@ def reckoned(
     if arithmetic and scores[best] >= _NEAR * max(scores):
         table = next([facts[p] for p in own] for own in near if best in own)
         return _arithmetic(asked, lowered, facts[best], table, words)
-    return _of_last(asked, facts[best]) if scores[best] == max(scores) else None
+    return None
 
 
-def _is_named(asked: Asked, fact: Quotable, counts: Mapping[str, int] | None) -> bool:
-    """Tell whether a row is of a file all of which is there, with a column called by what is asked."""
-    file = fact.passage.source.partition("#")[0]
-    return bool(counts and file in counts and fact.row and asked.thing) and any(
-        asked.thing in content_words(name) for name in (fact.row.columns if fact.row else ())
+def _is_of_kind(lowered: str, fact: Quotable, best: Quotable) -> bool:
+    """Tell whether a row is of a table that is called by the things of which the greatest is asked for."""
+    match = _SUPERLATIVE.search(_NO_EXTREME.sub(" ", lowered))
+    if match is None or match[0] in best.text.lower():
+        return False
+    # "the longest boat", "which boat is the longest"
+    things = {*content_words(lowered[match.end() :])[:2], *content_words(lowered[: match.start()])[-1:]}
+    called = (
+        f"{fact.passage.source.partition('#')[0]} {fact.around} {fact.row.columns[0] if fact.row else ''}"
     )
+    return bool(things & set(content_words(re.sub(r"[/._#-]", " ", called))))
 
 
 def _tables(facts: Sequence[Quotable]) -> list[list[int]]:
@@ -178,8 +186,15 @@ def _named_rows(asked: Asked, rows: Sequence[TableRow]) -> list[int]:
 
 def _shares(asked: Asked, fact: Quotable, words: Matcher) -> bool:
     """Tell whether a row, or what stands above it, has a word of the question that is no number or unit."""
-    held = words.held(f"{fact.wider} {fact.around} {fact.passage.source}")
-    return any(len(asked.words[place]) > 2 and asked.words[place].isalpha() for place in held)
+    held = {asked.words[p] for p in words.held(f"{fact.wider} {fact.around} {fact.passage.source}")}
+    # "7 years" are in a range of years, whatever these are about
+    held -= {
+        word
+        for one in asked.amounts
+        for word in content_words(asked.text[one.span.start : one.span.end])
+        if word in _TIMES
+    }
+    return any(len(word) > 2 and word.isalpha() for word in held)
 
 
 def _in_ranges(asked: Asked, row: TableRow) -> bool | None:
@@ -264,7 +279,8 @@ def _equal(asked: Asked, name: str, cells: Sequence[str]) -> list[float]:
 
 
 def _singular(name: str) -> str:
-    last = name.split()[-1].lower() if name.split() else ""
+    words = name.partition(",")[0].split()
+    last = words[-1].lower() if words else ""
     return re.escape(last.removesuffix("s")) or "-"
 
 
@@ -443,11 +459,14 @@ def _measured(asked: Asked, rows: Sequence[TableRow], meant: set[str], base: str
         told = own.union(*(content_words(property_of(kind)) for kind in kinds))
         said = bool(told & meant)
         named = 2.0 * bool(asked.codes & own)
-        worth[place] = said + named + 0.5 * len(own & asked_words) - 0.01 * place
+        worth[place] = said + named + 0.5 * len(own & asked_words) - 0.001 * place
     best = max(worth, key=lambda place: worth[place], default=None)
     if best is None:
         return None
     least = 0.45 if base in OF_ANY_COLUMN else 0.95
+    if worth[best] < least and base in _SIZES:  # the largest station has most of what is counted first
+        counts = (place for place in worth if all(row.cells[place].isdigit() for row in rows))
+        return next(counts, None) if len(worth) > 1 else best
     return best if worth[best] >= least or (base in OF_ANY_COLUMN and len(worth) == 1) else None
 
 
@@ -563,17 +582,6 @@ def _named_columns(asked: Asked, row: TableRow, used: Sequence[int], words: Matc
         if identifiers_held(asked.codes, row.columns[place]) or words.held(row.columns[place])
     ]
     return named or (figures if len(figures) == 1 else [])
-
-
-def _of_last(asked: Asked, best: Quotable) -> Reckoned | None:
-    """Return the cell of the last year where the latest is asked for and a row has several years."""
-    if not asked.latest or best.row is None or any(_YEAR.fullmatch(name) for name in asked.names):
-        return None
-    columns = best.row.columns
-    years = [place for place, name in enumerate(columns) if place and _YEAR.fullmatch(name.strip())]
-    if len(years) < 2:
-        return None
-    return Reckoned((best,), ((max(years, key=columns.__getitem__),),))
 
 
 def _kinds(text: str) -> frozenset[str]:

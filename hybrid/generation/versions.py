@@ -168,8 +168,7 @@ class PromptVersions:
         # of a version that came back the file has no name of its own
         earlier = next((use.prompt for use in uses if use.digest == version), generation.prompt)
         append_jsonl(
-            self._folder / _USED,
-            [dataclasses.asdict(PromptUse(version, generation.language, earlier, now))],
+            self._folder / _USED, [dataclasses.asdict(PromptUse(version, generation.language, earlier, now))]
         )
 
     def _pinned(self) -> _PromptInForce | None:

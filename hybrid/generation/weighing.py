@@ -14,7 +14,7 @@ from hybrid.generation.facts import Quotable, section_of, telling_heading
 from hybrid.generation.matching import Matcher, expressions, names_held
 from hybrid.models import Embedder
 from hybrid.models.choosing import Offered, load_chooser
-from hybrid.text.dates import dates
+from hybrid.text.dates import MONTHS, dates
 from hybrid.text.words import content_words, stem, tokens
 from hybrid.types import CELLS
 
@@ -42,7 +42,9 @@ _NUMBER = re.compile(rf"\b{COUNT}", re.IGNORECASE)
 # Where one thing is asked for a whole list is rarely it, where things are listed it is.
 
 _WHOLE, _LISTED = 0.3, 0.2
-_CAUSE, UNDER_CAUSE = 0.8, 1.3
+_CAUSE, UNDER_CAUSE, _RESTATED = 0.8, 1.3, 0.5
+_MONTH, _YEAR = re.compile("|".join(MONTHS), re.IGNORECASE), re.compile(r"(?:19|20)\d\d")
+_CLOCK = re.compile(r"\b\d{1,2}[:.]\d\d\b")
 _ENDED = re.compile(r"[.!?:;,)\]”\"]$")
 # What each is for stands beside it.
 (_ANNOUNCES, _ANNOUNCED, _TO_MACHINES, _VERSION, _OF_VERSION, BECAUSE) = expressions("weighing")
@@ -54,7 +56,11 @@ def weigh(
     asked: Asked, facts: Sequence[Quotable], words: Matcher, sources: Mapping[str, str], embedder: Embedder
 ) -> tuple[Scores, Scores]:
     """Return for each fact how good an answer it is, and how surely it is about the question."""
-    held = [names_held(asked.names, f"{fact.text} {fact.around} {fact.passage.source}") for fact in facts]
+    held = [
+        names_held(asked.names, f"{fact.text} {fact.around} {fact.passage.source}")
+        - of_other_time(asked, fact)
+        for fact in facts
+    ]
     near = {source: names_held(asked.names, text) for source, text in sources.items()}
     table = _features(asked, facts, words, near, held)
     cheap = table @ _WEIGHTS[1:]
@@ -118,7 +124,9 @@ def _features(
     held: Sequence[frozenset[str]],
 ) -> Scores:
     """Return what speaks for each fact, and against it, a column a reason in the order of the weights."""
-    causes = asked.form is Form.CAUSE
+    causes = [gives_cause(fact) if asked.form is Form.CAUSE else 0.0 for fact in facts]
+    # what only says again what happened gives way to the section of causes of its document
+    explained = {fact.passage.source for fact, own in zip(facts, causes, strict=True) if own == UNDER_CAUSE}
     return np.array(
         [
             (
@@ -131,12 +139,12 @@ def _features(
                 lacking,
                 -float(_is_aside(fact, words, asked)),
                 -float(is_of_another(fact, words, asked)),
-                gives_cause(fact) if causes else 0.0,
+                own or -_RESTATED * (fact.passage.source in explained),
                 -_unasked(asked, fact),
                 -old,
             )
-            for fact, lacking, old in zip(
-                facts, _named(asked, facts, near, held), outdated(asked, facts, words), strict=True
+            for fact, own, lacking, old in zip(
+                facts, causes, _named(asked, facts, near, held), outdated(asked, facts, words), strict=True
             )
         ]
     )
@@ -221,6 +229,21 @@ def gives_cause(fact: Quotable) -> float:
     )
 
 
+def of_other_time(asked: Asked, fact: Quotable) -> frozenset[str]:
+    """Return the month and the year of a question that a fact lacks which names one other month or year."""
+    text = fact.row.sentence() if fact.row else fact.text
+    other: set[str] = set()
+    if not (asked.wanted and asked.wanted.search("march")):
+        for kind in (_MONTH, _YEAR):
+            own = [name for name in asked.names if kind.fullmatch(name)]
+            said = next(filter(kind.search, (text, fact.around)), "") if own else ""
+            if len({one.lower() for one in kind.findall(said)}) == 1 and not names_held(own, said):
+                other.update(own)
+    told = set(_CLOCK.findall(fact.row.label)) if fact.row else set()
+    own = _CLOCK.findall(asked.text)
+    return frozenset({*other, *(own if told and told.isdisjoint(own) else ())})
+
+
 def _unasked(asked: Asked, fact: Quotable) -> float:
     """Return what a whole list loses where one thing is asked for."""
     if not fact.whole:
@@ -255,7 +278,8 @@ def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
 
 def is_of_another(fact: Quotable, words: Matcher, asked: Asked) -> bool:
     """Tell whether a row is named by nothing of the question, so that it may be that of another thing."""
-    if fact.row is None or fact.in_range > 0 or names_held(asked.names, " ".join(fact.row.cells)):
+    meets = fact.in_range > 0 or (fact.met and fact.in_range == 0)
+    if fact.row is None or meets or names_held(asked.names, " ".join(fact.row.cells)):
         return False
     return not words.held(f"{' '.join(fact.row.cells)} {fact.row.group}")
 

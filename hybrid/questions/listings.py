@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hybrid.questions.statements import UNITS
+from hybrid.generation.matching import expressions
 from hybrid.questions.values import Candidate, Section, TextBlock, TextBlockKind
 from hybrid.questions.wording import (
     FINITE,
@@ -20,7 +20,6 @@ from hybrid.questions.wording import (
     lower_first,
     plain,
 )
-from hybrid.text.numbers import SMALL_NUMBERS
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import STOP_WORDS, contains, word_set
 from hybrid.types import CELLS, Span
@@ -31,26 +30,11 @@ _ITEM = re.compile(
     r"[`*]*(?::|[ \t]+[—–-]+)[`*]*[ \t]+(?P<text>\S.*)$",
     re.MULTILINE,
 )
-_NAME = re.compile(r"(?P<long>--[\w-]+)|(?P<short>-\w)(?=[ ,\n]|$)|(?P<word>[A-Za-z_$][\w.$-]*)")
-_TYPED = re.compile(
-    r"\s*\((?:integer|boolean|string|enum|floating point|real|number|float|int|str|bool|text)\)\s*$"
-)
-_NUMBERED = re.compile(r"\d+(?:\.|$)")
-_BULLET = re.compile(r"\s*(?:[-*•]|\d{1,2}[.)])\s")
-# "SELECT city" is a statement, not a name
-_SHOUTED = re.compile(r"[A-Z]{2,} ")
-_SENTENCE_END = re.compile(r"[a-z0-9)”’\"'`]\.(?:\s|$)")
-_MARKED = re.compile(r"[`\[\]]")
-_DEFAULT = re.compile(
-    rf"(?:(?:The|the|its|by) default(?: value| setting)?(?: of \S+)?(?: is|:)|[Dd]efaults to|[Dd]efault:)\s+"
-    rf"[`“\"']?(?P<value>-?\d+(?:[.,]\d+)*(?:\s?{UNITS})?"
-    rf"|(?:{'|'.join(SMALL_NUMBERS[1:11])}) {UNITS}"
-    rf"|[A-Za-z_/$][\w./$-]*[\w$])[`”\"']?(?:\s+\([^()]*\))?(?=[.,;)\s]*(?:$|[.,;)]))"
-)
-_VALUE_DEFAULT = re.compile(
-    r"(?:^|[.,:]\s|\b(?:or|and|are|is|if|to)\s)[`“\"]?(?P<value>-?\w[\w-]*)[`”\"]?"
-    r"\s\((?:the|which is the) default\)"
-)
+# What each is for stands beside it.
+_TOLD = expressions("listings")
+_NAME, _TYPED, _NUMBERED, _BULLET, _SHOUTED, _SENTENCE_END, _MARKED, _DEFAULT = _TOLD[:8]
+_VALUE_DEFAULT, _POINTS_ELSEWHERE, _CODE_NAME, _OWNER, _INNER_CLAUSE, _ADDRESS, _RULER = _TOLD[8:15]
+_LETTER, _YEAR, _BEHIND = _TOLD[15:]
 # Headings in the plural that name the kind of their entries.
 _NOUNS = {
     "options": "option", "arguments": "argument", "parameters": "parameter", "settings": "setting",
@@ -59,15 +43,8 @@ _NOUNS = {
     "properties": "property", "components": "component", "metrics": "metric", "roles": "role",
     "environment": "environment variable",
 }  # fmt: skip
-_POINTS_ELSEWHERE = re.compile(
-    r"^(?:see|same as|like|as |similar|this|these|it |ditto|if |when |note|default)", re.IGNORECASE
-)
-_CODE_NAME = re.compile(r"[a-z]_[a-z]|[a-z][A-Z]|^-")
-# A command or a class; "Replication" owns no parameters.
-_OWNER = re.compile(r"(?:[a-z][\w.-]*|[A-Z]\w*[a-z]\w*[A-Z0-9]\w*)(?: [a-z]+)?")
 # "What does it specify?"; of other verbs people ask what it does.
 _SAYING = word_set("specifies determines controls sets defines reports indicates")
-_INNER_CLAUSE = re.compile(r"\b(?:that|which|where|who|whose|when|if|how|whether)\b|[,;:(]")
 # More names than that are not spellings of one thing.
 _ALTERNATIVES = 3
 _DESCRIPTION = range(4, 34)
@@ -180,18 +157,13 @@ def _defaults(text: str, entry: Entry, sentences: list[Span], called: str) -> It
         yield Candidate("default", f"What is the default of {called}?", (found["value"],), evidence)
 
 
-_ADDRESS = re.compile(r"https?://|www\.")
-_RULER = re.compile(r"[\s|:-]+")
 _CELL_WIDTH = 60
 _HEADER_WORDS = 3
-_LETTER = re.compile(r"[^\W\d_]")
-_YEAR = re.compile(r"(?:FY ?|Q[1-4] )?(?:19|20)\d\d")
 # What the head of a header or of a row's label is that asks for a value: "daily allowance", "weight".
 _ATTRIBUTES = LISTS["attributes"]
 # "The daily allowance for Germany", but "the weight of a goat".
 _GRANTED = word_set("allowance budget cost deadline deposit discount fee fees limit premium price quota rate")
 _SAYS_NOTHING = word_set("name type value number default variable variables")
-_BEHIND = re.compile(r"\b(?:of|in|for|per|by|to|at|on)\b|\(")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,20 +24,14 @@ from hybrid.questions.wording import (
     telling,
 )
 from hybrid.text.abbreviations import long_form
-from hybrid.text.numbers import SMALL_NUMBERS
 from hybrid.text.sentences import independent_sentences
 from hybrid.types import Span
 
-# Where an answer ends that points elsewhere, and what no answer is.
-_SEE = re.compile(
-    r"\s*(?:\((?:see |cf\. )?(?:Section|Chapter|Table|Figure|Appendix)\b[^)]*\)|"
-    r",? as (?:described|discussed|shown|explained)\b.*)$"
-)
 # What each is for stands beside it.
-(_NO_ANSWER, _CALLED, _ROLE, _PRAISE, _IS, _HAS, _OTHERS, _CLAUSE, _PEOPLE, _IF, _HAPPENS) = expressions(
-    "statements"
-)
-_NAME_LINE = re.compile(r"`?(?P<name>[\w.+-]{2,40}(?: [\w.+-]{1,20})?)`? [—–-]+ (?P<does>[^\n.]{12,140})\.?")
+_TOLD = expressions("statements")
+_NO_ANSWER, _CALLED, _ROLE, _PRAISE, _IS, _HAS, _OTHERS, _CLAUSE, _PEOPLE, _IF, _HAPPENS = _TOLD[:11]
+_SEE, _NAME_LINE, _STEPS, _IS_A, _SHORT_FOR, _SHORT_FIRST, _MARKED, _CODE, _NEEDS = _TOLD[11:20]
+_WITHIN, _BEHIND_A_NOUN, _ADVERB = _TOLD[20:]
 
 
 class QuestionAnswer(NamedTuple):
@@ -84,9 +78,6 @@ def _placed(found: Iterator[QuestionAnswer], evidence: Span) -> Iterator[Candida
             yield Candidate(asked.kind, f"{question[:1].upper()}{question[1:]}?", (answer,), evidence)
 
 
-_STEPS = re.compile(r"(?:How to |(?P<ing>[A-Z][a-z]+ing) )(?P<do>.+)")
-
-
 def step_candidates(text: str, section: Section, title: str) -> Iterator[Candidate]:
     """Yield the question that a list of steps below a heading answers: "How to claim expenses"."""
     found = _STEPS.fullmatch(bare_heading(section.headings[-1])) if section.headings else None
@@ -101,17 +92,7 @@ def step_candidates(text: str, section: Section, title: str) -> Iterator[Candida
         yield Candidate("steps", f"How do I {in_first_person(do)}?", (steps,), lists[0])
 
 
-_TERM = r"[`“\"]?(?P<term>[A-Za-z][\w./+-]*(?:[ ][\w./+-]+){0,4}?)[`”\"]?"
-_IS_A = re.compile(
-    rf"(?P<article>(?:An?|The) )?{_TERM}(?: \([A-Z]\w+\))? (?P<verb>is|are) "
-    r"(?P<rest>(?:an?|the|one of the) \S+ \S+ \S+.*)"
-)
-_SHORT_FOR = re.compile(r"(?P<long>(?:[A-Za-z][\w’'-]*[ ]){2,8}?)\((?P<short>[A-Z][A-Za-z]*[A-Z])\)")
-_SHORT_FIRST = re.compile(r"\b(?P<short>[A-Z]{2,7}) \((?P<long>[A-Z][\w’'-]*(?:[ -][A-Za-z][\w’'-]*){1,7})\)")
-_MARKED = re.compile(r"[A-Z_.\d]")
-_CODE = re.compile(r"\w_\w|[a-z][A-Z]")
 _LONGEST_TERM = 4
-_NEEDS = re.compile(r"(?:requires|needs|supports|uses|has|lists|works)\b")
 
 
 def _definitions(body: str) -> Iterator[QuestionAnswer]:
@@ -170,26 +151,6 @@ def _does(name: str, does: str) -> Iterator[QuestionAnswer]:
         yield QuestionAnswer("purpose", f"what does {name} do", does)
 
 
-# What an answer takes along behind its number: units, and what is counted without being one.
-UNITS = (
-    r"(?:%|percent|milliseconds?|microseconds?|seconds?|minutes?|hours?|days?|weeks?|months?|years?|ms|"
-    r"bytes?|bits?|kilobytes?|megabytes?|gigabytes?|terabytes?|[kKMGT]i?B|kB|pages?|blocks?|characters?|"
-    r"rows?|columns?|lines?|tokens?|words?|times|metres?|meters?|km|cm|mm|kg|degrees?|°C|USD|EUR|€|\$)"
-    r"(?![A-Za-z])"
-)
-_SMALL = "|".join(SMALL_NUMBERS[2:13])
-_NUMBER = (
-    rf"(?:[$€£]\s?)?-?\d+(?:[.,]\d+)*(?:\s(?:thousand|million|billion))?(?:\s?{UNITS})?(?: per \w+)?"
-    r"(?![\w/:=^-]|[.,]\d)"
-)
-_WITHIN = re.compile(
-    rf"(?P<clause>[^,;:()]{{10,110}}) within (?P<number>\d+|{_SMALL}) (?P<unit>[a-z]+s)(?P<rest>\b[^,;:()]*)$"
-)
-_BEHIND_A_NOUN = re.compile(
-    r" (?:in|for|to|and|or|on|at|with|from|by|that|which|per|as|when|if|is|are|into|while|than|instead|"
-    r"each|during|of the)\b"
-)
-_ADVERB = re.compile(r" (?:currently|only|already|usually|typically|always|normally|generally)$")
 _UNCOUNTED = frozenset(("things", "ways", "ones", "cases", "kinds", "times", "types", "forms"))
 
 

@@ -119,7 +119,7 @@ class AskedDomain:
 
     def side_by_side(self, question: str, arms: str) -> list[Outcome]:
         """Ask several arms one question, write nothing down, and return what each answered; all or none."""
-        from hybrid.evaluation.experiment import ask
+        from hybrid.evaluation.answering import ask
 
         asked = asked_of([question])
         contenders = self.contenders(arms, asked)

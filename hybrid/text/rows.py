@@ -71,8 +71,15 @@ class TableRow:
         if not self.cells or self._first < 0:
             return self.group.rstrip(":")
         first = self.cells[self._first]
+        if self._first == 0 and first.isdigit() and not _YEAR.fullmatch(first):
+            first = f"{_tidy(self.columns[self._first])} {first}".strip()
         grouped = self.group.endswith(":")
         return f"{self.group.rstrip(':')}, {first}" if grouped else first.rstrip(":")
+
+    @property
+    def named(self) -> list[tuple[str, str]]:
+        """Return the names of all columns but the first one, each with its cell."""
+        return list(zip(self.columns[1:], self.cells[1:], strict=False))
 
     @property
     def _first(self) -> int:
@@ -237,7 +244,8 @@ def _prose(text: str, start: int, end: int) -> Iterator[Saying]:
 
 
 def _tidy(name: str) -> str:
-    return name.replace(",,", ",").strip(" ,:")
+    tidy = name.replace(",,", ",").strip(" ,:")
+    return "" if tidy.lower() in ("value", "wert") else tidy
 
 
 def markdown(text: str, caption: str = "", columns: Sequence[str] = ()) -> str:

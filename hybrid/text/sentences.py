@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from hybrid.text.words import LEANING, STOP_WORDS
 from hybrid.types import CELLS, Span
@@ -12,6 +13,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 # Indented lines, comments, prompts, items and cells: on one line they would mean something else.
 _LINES_MATTER = re.compile(r"\n(?=[ \t]|[#$>|*-]|.* \| )|^[#$>|].*\n|^.* \| .*\n", re.MULTILINE)
 _LONGEST = 400
+_MAY = re.compile(r"\bMay\.\s+(?=[A-Z])")
 # The splitter takes 5 ms for a block at the worst, and a third of a second for a text of so many marks times
 # letters.
 _BLOCK, _WHOLE = 4_000, 3 * 10**8
@@ -61,7 +63,10 @@ def _boundaries(text: str) -> Iterator[tuple[int, int]]:
             cut = max(block.rfind("\n"), 0) or max(block.rfind(" "), 0) or len(block)
             # the last one may go on behind the block
             found = found[:-1] or [(0, cut)]
-        yield from ((start + begin, start + end) for begin, end in found)
+        for begin, end in found:
+            # "since May. Staff": no month is short for another one
+            cuts = [begin + one.end() for one in _MAY.finditer(block[begin:end])]
+            yield from ((start + own, start + last) for own, last in pairwise([begin, *cuts, end]))
         start += max((end for _, end in found), default=len(block))
 
 

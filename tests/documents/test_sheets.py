@@ -10,14 +10,21 @@ TYPES = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 STYLES = f"""<styleSheet {NAMES}><numFmts><numFmt numFmtId="170" formatCode="#,##0.00\\ [$€-407]"/>
 <numFmt numFmtId="171" formatCode="#,##0,"/><numFmt numFmtId="172" formatCode="[h]:mm"/>
 <numFmt numFmtId="173" formatCode="00000"/><numFmt numFmtId="174" formatCode="(000) 000-0000"/>
-<numFmt numFmtId="175" formatCode="# ?/?"/><numFmt numFmtId="176" formatCode="mmmm"/></numFmts>
+<numFmt numFmtId="175" formatCode="# ?/?"/><numFmt numFmtId="176" formatCode="mmmm"/>
+<numFmt numFmtId="177" formatCode="#,##0.00&quot; kr&quot;"/>
+<numFmt numFmtId="178" formatCode="[$USD] #,##0.00"/>
+<numFmt numFmtId="179" formatCode="0.0,,&quot;M&quot;"/>
+<numFmt numFmtId="180" formatCode="0\\ &quot;°C&quot;"/>
+<numFmt numFmtId="181" formatCode="&quot;Yes&quot;;&quot;Yes&quot;;&quot;No&quot;"/></numFmts>
 <fonts><font/><font><b/></font><font><strike/></font></fonts><cellXfs>
 <xf numFmtId="0" fontId="0"/><xf numFmtId="0" fontId="1"/>
 <xf numFmtId="10" fontId="0"/><xf numFmtId="14" fontId="0"/><xf numFmtId="22" fontId="0"/>
 <xf numFmtId="170" fontId="0"/><xf numFmtId="171" fontId="0"/><xf numFmtId="172" fontId="0"/>
 <xf numFmtId="11" fontId="0"/><xf numFmtId="173" fontId="0"/><xf numFmtId="174" fontId="0"/>
 <xf numFmtId="175" fontId="0"/><xf numFmtId="21" fontId="0"/><xf numFmtId="46" fontId="0"/>
-<xf numFmtId="176" fontId="0"/><xf numFmtId="0" fontId="2"/></cellXfs>
+<xf numFmtId="176" fontId="0"/><xf numFmtId="0" fontId="2"/><xf numFmtId="177" fontId="0"/>
+<xf numFmtId="178" fontId="0"/><xf numFmtId="179" fontId="0"/><xf numFmtId="180" fontId="0"/>
+<xf numFmtId="181" fontId="0"/></cellXfs>
 </styleSheet>"""
 STRINGS = f"""<sst {NAMES}><si><t>会議</t><rPh sb="0" eb="2"><t>カイギ</t></rPh></si>
 <si><r><t>H</t></r><r><t>2O</t></r></si>
@@ -118,6 +125,13 @@ def test_sheets_are_tables_with_columns_and_captions(read_book, blocks_of):
         ('<c t="inlineStr"><is><t>a  b</t></is></c>', "a b"),
         (cell("00123"), "00123"),
         (cell(7, formula="<f>A1+1</f>"), "7"),
+        ("<c><f>A1</f><v></v></c>", "=A1"),
+        (cell(90.5, 16), "90.5 kr"),
+        (cell(1200, 17), "USD 1200"),
+        (cell(1234567, 18), "1.2M"),
+        (cell(21, 19), "21 °C"),
+        (cell(1, 20), "Yes"),
+        (cell(0, 20), "No"),
     ],
 )
 def test_cells_say_what_they_show(read_book, written, shown):
@@ -168,6 +182,24 @@ def test_a_group_below_an_empty_row_keeps_the_columns(read_book, group):
     document = read_book({"Sheet1": "".join(row(line, at) for at, line in enumerate(lines, 1) if line)})
     assert [block.columns for block in document.blocks if block.columns] == [("", "2023", "2024")] * 2
     assert (document.blocks[-1].caption, document.text.split("\n")[-1]) == ("Europe", "Spain | 3 | 4")
+
+
+def test_tables_beside_one_another_are_two(read_book):
+    def rows(*lines):
+        return "".join(
+            f'<row r="{n}">' + "".join(cell(value, place=f"{at}{n}") for at, value in line.items()) + "</row>"
+            for n, line in enumerate(lines, start=1)
+        )
+
+    first = {"A": "Costs", "E": "Ships"}
+    heads = {"A": "Item", "B": "Q1", "E": "Ship", "F": "Built"}
+    body = [{"A": "Fuel", "B": 1200, "E": "Aurora", "F": 1999}, {"E": "Borealis", "F": 2004}]
+    document = read_book({"Sheet1": rows(first, heads, *body)})
+    tables = [(block.caption, block.columns) for block in document.blocks if block.columns]
+    assert tables == [("Costs", ("Item", "Q1")), ("Ships", ("Ship", "Built"))]
+    assert "Aurora | 1999\nBorealis | 2004" in document.text
+    record = [{"A": "Name", "C": "City", "D": "Land"}, {"A": "Ada", "C": "Oslo", "D": "NO"}]
+    assert read_book({"Sheet1": rows(*record)}).text == "Name | City | Land\nAda | Oslo | NO"
 
 
 def test_labels_and_values_are_no_columns(read_book):

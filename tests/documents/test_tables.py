@@ -324,3 +324,11 @@ def test_a_file_within_a_field_is_told(read_items):
         False,
     )
     assert [part.count for part in (*document.left_out, *other.left_out)] == [2, 1]
+
+
+def test_a_conversation_is_a_text(read_one):
+    turns = [{"role": "user", "content": "How long?"}, {"from": "gpt", "value": "Five years."}]
+    document = read_one("a.jsonl", json.dumps({"messages": turns}), text_field="messages")
+    assert document.text == "user: How long?\n\ngpt: Five years."
+    refused = read_one("a.jsonl", json.dumps({"messages": [*turns, 1]}), text_field="messages")
+    assert "is a list, expected a string" in refused.reason

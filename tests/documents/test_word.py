@@ -494,7 +494,7 @@ def test_a_chart_in_a_document_is_a_table(read_word):
     shown = '<w:r><w:drawing><c:chart xmlns:c="c" r:id="chart1"/></w:drawing></w:r>'
     document = read_word(p(t("See the chart.") + shown) + styled("Caption", "Figure 1: Sales"), chart1=CHART)
     rows, block = table_of(document)
-    assert rows == ["| 2024", "North | 19.2"]
+    assert rows == ["| 2024", "North | USD 19.2"]
     assert block.caption == "Figure 1: Sales"
 
 

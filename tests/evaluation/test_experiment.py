@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from hybrid.config import PriceSettings, load_settings
 from hybrid.errors import IndexLocked, ModelMissing, UsageError
-from hybrid.evaluation.experiment import ask, begin, opened, question_key
+from hybrid.evaluation.answering import ask, question_key
+from hybrid.evaluation.experiment import begin, opened
 from hybrid.evaluation.outcomes import load_outcomes
 from hybrid.files import folder_lock
 from hybrid.questions.files import load_questions

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -704,3 +706,145 @@ def test_a_decision_is_told_with_what_it_is_about():
     )
     found = said("What was decided about the green fence?", hit(text, source="minutes.txt"))
     assert "No decision; members are asked first." in found
+
+
+LESSONS = hit(
+    "Lesson | Begins | Ends\n3 | 9:45 | 10:30\n4 | 10:35 | 11:20",
+    "Times",
+    columns=("Lesson", "Begins", "Ends"),
+)
+CARE = hit(
+    "Care | Amount | Reduced\nuntil 15:00 | 38 EUR | 12 EUR\nuntil 17:00 | 62 EUR | 20 EUR",
+    "Care of pupils",
+    columns=("Care", "Amount", "Reduced"),
+)
+DOSES = hit(
+    "Weight | Single dose | Most per day\n5 to 11 kg | 120 mg | 480 mg\n12 to 20 kg | 240 mg | 960 mg",
+    "Syrup",
+    columns=("Weight", "Single dose", "Most per day"),
+)
+MILL = hit("Property | Value\nWeight | 138 kg\nTools | 16", "Mill M5", "Data", columns=("Property", "Value"))
+SAW = hit(
+    "Property | Value\nWeight | 212 kg\nTools | 24",
+    "Saw S7",
+    "Data",
+    columns=("Property", "Value"),
+    source="b",
+)
+DECISIONS = hit(
+    "4. Price of the tents. No decision; Tom asks first.\n\n5. Keys. Mia gets ten new keys. Lost ones cost.",
+    "Minutes",
+)
+RIDES = hit("We had 400 rides in February, because of the ice. Vans were washed.", "Minutes of 9 March 2026")
+BRIDGE = hit(
+    "Fuel became cheaper because we sail on batteries since May. Staff rose since wages did.", "Year"
+)
+NEWS = hit(
+    "Version 7.2, 9 March 2026\nNotes can be sent as photos.\n\nVersion 7.1, 2 May 2025\nTwins get mail.",
+    "Klassbuch, what is new",
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "hits", "answer"),
+    [
+        # ordinals are numbers of rows, which are told by what they count
+        ("When does the fourth lesson begin?", [LESSONS], "Lesson 4, Begins: 10:35. [1]"),
+        ("3rd lesson, from when to when?", [LESSONS], "Lesson 3: Begins 9:45; Ends 10:30. [1]"),
+        # a column by another word, and the one that is meant of several
+        ("When does the fourth lesson start?", [LESSONS], "Lesson 4, Begins: 10:35. [1]"),
+        ("14 kg, how much syrup at once?", [DOSES], "12 to 20 kg, Single dose: 240 mg. [1]"),
+        ("14 kg, how much syrup at a time?", [DOSES], "12 to 20 kg, Single dose: 240 mg. [1]"),
+        # hours as people type them; a column that the question names itself
+        ("reduced price of care until 5pm", [CARE], "until 17:00, Reduced: 20 EUR. [1]"),
+        ("reduced price of care until 3 p.m.", [CARE], "until 15:00, Reduced: 12 EUR. [1]"),
+        # a row does not say of what it is
+        ("How much does the M5 weigh?", [MILL, SAW], "Mill M5: Weight: 138 kg. [1]"),
+        (
+            "Which is heavier, M5 or S7?",
+            [MILL, SAW],
+            "Mill M5: Weight: 138 kg. [1] Saw S7: Weight: 212 kg. [2]",
+        ),
+        # numbered paragraphs are no list, and what was decided is no price
+        ("What was decided on the price of the tents?", [DECISIONS], "Price of the tents: No decision; Tom"),
+        ("Who gets the keys?", [DECISIONS], "Keys: Mia gets ten new keys. [1]"),
+        # "May." ends a sentence
+        (
+            "Why did fuel get cheaper?",
+            [BRIDGE],
+            "Fuel became cheaper because we sail on batteries since May. [1]",
+        ),
+        (
+            "What is new in the latest Klassbuch?",
+            [NEWS],
+            "Version 7.2, 9 March 2026: Notes can be sent as photos.",
+        ),
+    ],
+)
+def test_people_ask_by_ordinals_hours_names_and_the_latest(question, hits, answer):
+    assert said(question, *hits).startswith(answer)
+
+
+@pytest.mark.parametrize(
+    ("question", "of", "asked_otherwise"),
+    [
+        ("How many rides had we in March 2026?", RIDES, "How many rides had we in February 2026?"),
+        ("How much is care until 18:00?", CARE, "How much is care until 17:00?"),
+    ],
+)
+def test_what_is_of_another_month_or_hour_is_less_relevant(question, of, asked_otherwise):
+    assert run(question, [of]).relevance < 0.5 < run(asked_otherwise, [of]).relevance
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        "Valid until 31 July 2025.",
+        "In force from 2019 to 2025.",
+        "These rules were replaced by those of 2025.",
+    ],
+)
+def test_what_says_that_it_is_in_force_no_more_gives_way(ended):
+    new = hit(
+        "Leaving the yard is allowed from year 10 on.", "Rules of the school", source="rules.md", score=0.9
+    )
+    old = hit(
+        f"{ended} Leaving the yard is allowed from year 11 on.", "Rules of the school", source="rules-19.md"
+    )
+    assert "year 11" not in said("From which year on is leaving the yard allowed?", old, new)
+
+
+def test_a_passage_that_is_alike_comes_before_one_that_only_has_the_words():
+    alike = replace(hit("Days that are left go over until March.", "Leave"), dense=0.7)
+    other = replace(hit("Days end at the end of March.", "Contract", source="b.md"), dense=0.1)
+    assert said("Until when do days go?", other, alike, sentences=1).startswith("Days that are left")
+
+
+def test_leave_is_quitting_for_who_asks_and_no_holiday_for_who_gives_notice():
+    text = "Service | Days of leave\n1 to 4 years | 25\n5 to 9 years | 29"
+    leave = hit(text, "Rules", "Leave", columns=("Service", "Days of leave"))
+    notice = hit("After five years the notice is two months.", "Rules", "Notice", score=0.9, start=200)
+    assert "two months" in said("notice after 7 years", leave, notice)
+    assert "two months" in said("How do I leave after 7 years?", notice)
+
+
+@pytest.mark.parametrize(
+    ("question", "what", "cause"),
+    [
+        (
+            "Why did we close the gym?",
+            "Both gyms were closed on that day.",
+            "A roofer had drilled into a pipe.",
+        ),
+        (
+            "What caused the loss of the beer?",
+            "The loss of the beer was seen in May.",
+            "A hose had not been boiled.",
+        ),
+    ],
+)
+def test_what_only_says_again_what_happened_gives_way_to_the_section_of_causes(question, what, cause):
+    happened = hit(what, "Closing of the gym", "What happened")
+    assert said(
+        question, happened, hit(cause, "Closing of the gym", "Cause", score=0.7, start=300)
+    ).startswith(cause)

@@ -31,6 +31,10 @@ QUARTERS = (
     ("Quarter", "Tickets", "Courses"),
     "First quarter | 2,914 | 188\nSecond quarter | 1,702 | 143\nThird quarter | 1,155 | 96",
 )
+HALLS = (
+    ("Hall", "docks", "roof", "opened"),
+    "Zoo | 30 | yes | 2022\nStadium | 80 | no | 2020\nHarbour | 36 | no | 2019",
+)
 
 
 def said(question, table, *others):
@@ -55,6 +59,8 @@ def said(question, table, *others):
         ("Which room takes at least 20 people?", ROOMS, "Oar room, Seats: 28. [1]"),
         ("What were the sales of gateways last year?", SALES, "Gateways, 2024: 590.1 thousand. [1]"),
         ("What were the sales of gateways in 2022?", SALES, "Gateways, 2022: 410.0 thousand. [1]"),
+        ("What is the biggest hall?", HALLS, "Stadium, docks: 80. [1]"),
+        ("Which is the smallest hall?", HALLS, "Zoo, docks: 30. [1]"),
         ("How many courses in the second quarter?", QUARTERS, "Second quarter, Courses: 143. [1]"),
     ],
 )
@@ -330,10 +336,10 @@ ROOMS_OF_FILE = file_of(
 @pytest.mark.parametrize(
     ("question", "answer"),
     [
-        ("Which room is the biggest?", "102, area m2: 41. [1]"),
-        ("Which suites do we have?", "102, type: suite. [1] 201, type: suite. [2]"),
-        ("Which room has the biggest price in 2025?", "201, price 2025 eur: 120. [1]"),
-        ("Of what type is room 201?", "201, type: suite. [1]"),
+        ("Which room is the biggest?", "room 102, area m2: 41. [1]"),
+        ("Which suites do we have?", "room 102, type: suite. [1] room 201, type: suite. [2]"),
+        ("Which room has the biggest price in 2025?", "room 201, price 2025 eur: 120. [1]"),
+        ("Of what type is room 201?", "room 201, type: suite. [1]"),
     ],
 )
 def test_rows_are_told_by_numbers_kinds_and_what_they_have_most_of(question, answer):

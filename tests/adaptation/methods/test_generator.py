@@ -87,34 +87,6 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(base, tmp_pat
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_goes_on_to_the_same_adapter(base, tmp_path):
-    def die(step, steps, loss):
-        if step == 7:
-            raise KeyboardInterrupt
-
-    settings = dataclasses.replace(_SETTINGS, epochs=1)
-    whole = _tune(base, tmp_path / "whole", settings)
-    with pytest.raises(KeyboardInterrupt):
-        _tune(base, tmp_path / "again", settings, state=tmp_path / "state", progress=die)
-    steps = []
-    again = _tune(
-        base, tmp_path / "again", settings, state=tmp_path / "state", progress=lambda s, *_: steps.append(s)
-    )
-    assert steps[0] > 1
-    assert weights_digest(again.folder) == weights_digest(whole.folder)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("method", [Method.RSLORA, Method.DORA, Method.FULL])
-def test_other_methods_learn_too(base, tmp_path, method):
-    rate = 1e-3 if method is Method.FULL else 1e-2
-    settings = dataclasses.replace(_SETTINGS, method=method, learning_rate=rate)
-    made = _tune(base, tmp_path / "out", settings)
-    assert made.gain.after > 80
-    assert (tmp_path / "out" / "model.safetensors").exists() == (method is Method.FULL)
-
-
-@pytest.mark.slow
 def test_a_base_in_four_bits_is_tuned(tiny_wide_generator_folder, tmp_path):
     # a warning of a missing gradient would be an error here
     settings = dataclasses.replace(_SETTINGS, method=Method.QLORA)
