@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from hybrid.generation.matching import either, everyday, expressions, patterns
+from hybrid.generation.matching import also, either, everyday, expressions, patterns
 from hybrid.text.dates import MONTHS
 from hybrid.text.identifiers import QUARTER, identifiers
 from hybrid.text.numbers import SMALL_NUMBERS, Quantity, quantities
@@ -119,9 +119,13 @@ class Asked:
     def of_columns(self, cells: Iterable[tuple[str, str]]) -> str:
         """Return the question, and what its column may be called where it names none with such a thing."""
         own = set(content_words(self.last))
-        named = [f"{cell} {name}" for name, cell in cells if own & set(content_words(name))]
-        told = self.wanted is not None and any(map(self.wanted.search, named))
-        return self.text if told else self.with_columns
+        for words in (own, frozenset(self.words).union(*map(also, own))):
+            named = [(name, cell) for name, cell in cells if words & set(content_words(name))]
+            if self.wanted and any(self.wanted.search(f"{cell} {name}") for name, cell in named):
+                # of alike words only one column's is surely meant
+                alike = self.with_columns if len(named) > 1 else f"{self.text} {named[0][0]}"
+                return self.text if words == own else alike
+        return self.with_columns
 
     @property
     def lists(self) -> bool:

@@ -42,7 +42,7 @@ _NUMBER = re.compile(rf"\b{COUNT}", re.IGNORECASE)
 # Where one thing is asked for a whole list is rarely it, where things are listed it is.
 
 _WHOLE, _LISTED = 0.3, 0.2
-_CAUSE, UNDER_CAUSE = 0.8, 1.3
+_CAUSE, UNDER_CAUSE, _RESTATED = 0.8, 1.3, 0.5
 _MONTH, _YEAR = re.compile("|".join(MONTHS), re.IGNORECASE), re.compile(r"(?:19|20)\d\d")
 _CLOCK = re.compile(r"\b\d{1,2}[:.]\d\d\b")
 _ENDED = re.compile(r"[.!?:;,)\]”\"]$")
@@ -124,7 +124,9 @@ def _features(
     held: Sequence[frozenset[str]],
 ) -> Scores:
     """Return what speaks for each fact, and against it, a column a reason in the order of the weights."""
-    causes = asked.form is Form.CAUSE
+    causes = [gives_cause(fact) if asked.form is Form.CAUSE else 0.0 for fact in facts]
+    # what only says again what happened gives way to the section of causes of its document
+    explained = {fact.passage.source for fact, own in zip(facts, causes, strict=True) if own == UNDER_CAUSE}
     return np.array(
         [
             (
@@ -137,12 +139,12 @@ def _features(
                 lacking,
                 -float(_is_aside(fact, words, asked)),
                 -float(is_of_another(fact, words, asked)),
-                gives_cause(fact) if causes else 0.0,
+                own or -_RESTATED * (fact.passage.source in explained),
                 -_unasked(asked, fact),
                 -old,
             )
-            for fact, lacking, old in zip(
-                facts, _named(asked, facts, near, held), outdated(asked, facts, words), strict=True
+            for fact, own, lacking, old in zip(
+                facts, causes, _named(asked, facts, near, held), outdated(asked, facts, words), strict=True
             )
         ]
     )

@@ -718,6 +718,11 @@ CARE = hit(
     "Care of pupils",
     columns=("Care", "Amount", "Reduced"),
 )
+DOSES = hit(
+    "Weight | Single dose | Most per day\n5 to 11 kg | 120 mg | 480 mg\n12 to 20 kg | 240 mg | 960 mg",
+    "Syrup",
+    columns=("Weight", "Single dose", "Most per day"),
+)
 MILL = hit("Property | Value\nWeight | 138 kg\nTools | 16", "Mill M5", "Data", columns=("Property", "Value"))
 SAW = hit(
     "Property | Value\nWeight | 212 kg\nTools | 24",
@@ -746,6 +751,10 @@ NEWS = hit(
         # ordinals are numbers of rows, which are told by what they count
         ("When does the fourth lesson begin?", [LESSONS], "Lesson 4, Begins: 10:35. [1]"),
         ("3rd lesson, from when to when?", [LESSONS], "Lesson 3: Begins 9:45; Ends 10:30. [1]"),
+        # a column by another word, and the one that is meant of several
+        ("When does the fourth lesson start?", [LESSONS], "Lesson 4, Begins: 10:35. [1]"),
+        ("14 kg, how much syrup at once?", [DOSES], "12 to 20 kg, Single dose: 240 mg. [1]"),
+        ("14 kg, how much syrup at a time?", [DOSES], "12 to 20 kg, Single dose: 240 mg. [1]"),
         # hours as people type them; a column that the question names itself
         ("reduced price of care until 5pm", [CARE], "until 17:00, Reduced: 20 EUR. [1]"),
         ("reduced price of care until 3 p.m.", [CARE], "until 15:00, Reduced: 12 EUR. [1]"),
@@ -817,3 +826,25 @@ def test_leave_is_quitting_for_who_asks_and_no_holiday_for_who_gives_notice():
     notice = hit("After five years the notice is two months.", "Rules", "Notice", score=0.9, start=200)
     assert "two months" in said("notice after 7 years", leave, notice)
     assert "two months" in said("How do I leave after 7 years?", notice)
+
+
+@pytest.mark.parametrize(
+    ("question", "what", "cause"),
+    [
+        (
+            "Why did we close the gym?",
+            "Both gyms were closed on that day.",
+            "A roofer had drilled into a pipe.",
+        ),
+        (
+            "What caused the loss of the beer?",
+            "The loss of the beer was seen in May.",
+            "A hose had not been boiled.",
+        ),
+    ],
+)
+def test_what_only_says_again_what_happened_gives_way_to_the_section_of_causes(question, what, cause):
+    happened = hit(what, "Closing of the gym", "What happened")
+    assert said(
+        question, happened, hit(cause, "Closing of the gym", "Cause", score=0.7, start=300)
+    ).startswith(cause)
