@@ -459,7 +459,9 @@ def _starts_anew(lines: list[Line], number: int) -> bool:
 
 
 def _with_heads(lines: list[Line], width: int, *, ruled: bool) -> Table:
-    data = next((n for n, line in enumerate(lines) if _is_data(line)), len(lines))
+    # dashes alone tell no names from what is named
+    counted = any(any(map(str.isdigit, cell.text)) for line in lines for cell in line if cell.is_value)
+    data = next((n for n, line in enumerate(lines) if counted and _is_data(line)), len(lines))
     bold = [all(cell.bold for cell in line) for line in lines]
     leading = next((n for n, is_bold in enumerate(bold) if not is_bold), 0)
     if 0 < data < leading < 4:
@@ -469,7 +471,7 @@ def _with_heads(lines: list[Line], width: int, *, ruled: bool) -> Table:
     start = full.index(True) if any(full) else 0
     named = start < 3 and full[start] and bold[start] and not all(bold[start:])
     if data == len(lines):
-        count = start + 1 if named else 0
+        count = start + 1 if named or (full[start] and lines[start][0].first > 0 == start) else 0
     else:
         count = max((n + 1 for n in range(data) if any(cell.first for cell in lines[n])), default=0)
     plain = [line for line, set_bold in zip(lines[:count], bold, strict=False) if not set_bold]

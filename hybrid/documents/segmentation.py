@@ -29,6 +29,7 @@ _CLOSING = re.compile(r"[)%]+|%\s*\)")
 _LED_OFF = re.compile(r"\s*(?:\.\s?){4,}$|\s*(?:\.\s){3,}$")
 _LED = re.compile(r"(.*?\S)\s*(?:\.\s?){4,}(\S.*)")
 _PAGE = re.compile(r"[A-Z]?-?\d{1,4}|[ivxlc]+", re.IGNORECASE)
+_SPAN = re.compile(r"(?:\w+\.? )?(?:19|20)\d\d ?[–-] ?(?:(?:\w+\.? )?(?:19|20)\d\d|\w+)")
 # In sizes of the text: how far words of one piece may stand off, numbers of one column, other sizes,
 # what is between two columns, and rows of one table.
 _MERGE_GAP = 0.9
@@ -421,7 +422,13 @@ def _parts_prose(rows: list[Row], gutter: _Gutter) -> bool:
     usual = _PROSE_WORDS if count < 6 or gutter.both > 0.4 * count else 0.75 * _PROSE_WORDS
     for side in sides:
         words = sum(usual if piece.table else words_in(piece.text) for piece in side)
-        odd = sum(piece.is_value or piece.text.endswith(":") or piece.monospaced for piece in side)
+        odd = sum(
+            piece.is_value
+            or piece.text.endswith(":")
+            or piece.monospaced
+            or _SPAN.fullmatch(piece.text) is not None
+            for piece in side
+        )
         if len(side) < least or words < usual * len(side) or odd > 0.25 * len(side):
             return False
     return True

@@ -199,13 +199,19 @@ class SentenceTransformerEmbedder:
             whole = self._cutting.encode_batch_fast([prefix + text for text in texts])
             vectors = encoder.pooled([encoding.ids for encoding in whole])
         else:
-            vectors = self._model.encode(
-                list(texts),
-                prompt=prefix,
-                batch_size=_BATCH * batch_room(str(self._model.device)),
-                show_progress_bar=False,
-                convert_to_numpy=True,
-            )
+            try:
+                vectors = self._model.encode(
+                    list(texts),
+                    prompt=prefix,
+                    batch_size=_BATCH * batch_room(str(self._model.device)),
+                    show_progress_bar=False,
+                    convert_to_numpy=True,
+                )
+            except KeyError as error:
+                raise ModelMissing(
+                    f"{self._folder} gives no vector of a text ({error}): its modules.json names no pooling",
+                    hint="fetch it again, or take modules.json out: then the mean of the tokens is taken",
+                ) from error
         # bf16 leaves a norm of 1 only to two digits: normalise again in float32
         unit: Vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         lengths = np.linalg.norm(unit, axis=1, keepdims=True)

@@ -191,6 +191,15 @@ class TraceStore:
                     self._db.execute("DELETE FROM spans WHERE trace <= ?", last)
             self._db.execute("PRAGMA incremental_vacuum").fetchall()
 
+    def since_last(self, now: float) -> float:
+        """Return how many seconds ago at ``now`` the last trace began, 0 where nothing is kept for so long.
+
+        After such a pause it is rather the clock that is ahead.
+        """
+        (last,) = self._db.execute("SELECT max(trace) FROM spans").fetchone()
+        pause = now * 1_000 - int(last[:12], 16) if last else 0.0
+        return pause / 1_000 if pause > self._days * _DAY else 0.0
+
     @property
     def is_full(self) -> bool:
         """Tell whether the spans take more of the disk than they may."""
@@ -262,7 +271,9 @@ class StoreSink:
             spans = self._taken()
             try:
                 if spans:
-                    store = store or self._open()
+                    if store is None:
+                        store = self._open()
+                        self._begun -= store.since_last(self._begun + time.monotonic())
                     store.add(spans)
                     if time.monotonic() - forgotten > _FORGET_SECONDS or store.is_full:
                         store.forget(min(time.time(), self._begun + time.monotonic()))

@@ -179,3 +179,24 @@ def test_a_frame_around_rows_that_no_line_parts_is_read_by_its_text(read_one, ma
     boxes = framed((60, 200, 400, 500), (705, 685, 600))
     _, found = table_of(read_one("a.pdf", boxed(make_pdf, page, boxes)))
     assert found == ["Item | 2019 | 2018", "Oil | 10 | 20", "Gas | 30 | 40"]
+
+
+def test_dates_at_the_margin_stay_with_what_they_date(read_one, make_pdf):
+    page = []
+    for y, what, when in (
+        (700, "Port of Bergen", "2019 - today"),
+        (640, "Nordlys AS of Oslo", "2017 - 2019"),
+    ):
+        page += [(50, y, 10, "F1", f"Engineer, {what}"), (420, y, 10, "F1", when)]
+        page += [(50, y - 12 * n, 10, "F1", f"Led part {n} of the renewal of the piers.") for n in (1, 2, 3)]
+    text = read_one("a.pdf", make_pdf([page])).text
+    assert "Port of Bergen 2019 - today" in text.replace(" | ", " ")
+    assert "AS of Oslo 2017 - 2019" in text.replace(" | ", " ")
+
+
+def test_a_roster_of_words_and_dashes_has_one_row_of_heads(read_one, make_pdf):
+    lines = (("", "Mon", "Tue"), ("Early", "Ada", "Bo"), ("Late", "Cleo", ""), ("Night", "-", "Eva"))
+    boxes = framed((60, 200, 350, 500), (702, 686, 672, 658, 644))
+    block, found = table_of(read_one("a.pdf", boxed(make_pdf, rows(690, *lines, xs=(62, 202, 352)), boxes)))
+    assert block.columns == ("", "Mon", "Tue")
+    assert found[1:] == ["Early | Ada | Bo", "Late | Cleo |", "Night | - | Eva"]

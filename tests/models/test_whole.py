@@ -181,6 +181,10 @@ def test_an_embedder_without_the_settings_of_its_pooling_is_told(tiny_embedder_f
     pooling.unlink()
     with pytest.raises(ModelMissing, match="cannot be loaded as a sentence-transformers model"):
         _embed(folder)
+    modules = json.loads((folder / "modules.json").read_text())
+    (folder / "modules.json").write_text(json.dumps(modules[:1]))
+    with pytest.raises(ModelMissing, match=r"gives no vector of a text .* names no pooling"):
+        _embed(folder)
 
 
 @pytest.mark.parametrize(

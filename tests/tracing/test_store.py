@@ -191,6 +191,17 @@ def test_a_clock_that_jumps_ahead_makes_nothing_old(path, monkeypatch):
         assert len(list(store.traces())) == 2
 
 
+def test_a_clock_that_is_ahead_from_the_start_makes_nothing_old(path, monkeypatch):
+    real, now = time.time, int(time.time())
+    with TraceStore(path) as store:
+        store.add([a_span(1, now - DAY), a_span(2, now - 29 * DAY)])
+    monkeypatch.setattr(time, "time", lambda: real() + 400 * DAY)
+    with sent_to([StoreSink(lambda: TraceStore(path, days=30), pytest.fail)]), asking(1):
+        pass
+    with TraceStore(path, read_only=True) as store:
+        assert len(list(store.traces())) == 3
+
+
 @pytest.mark.parametrize("damage", ["no database", "another version", "no folder"])
 def test_a_store_that_cannot_be_used_is_told_once_and_breaks_nothing(path, damage):
     if damage == "no database":
