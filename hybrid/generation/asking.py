@@ -54,7 +54,6 @@ _TOLD = expressions("asking")
 _COUNTED, _BOTH, _ASKING, _LATEST, _THING, _LISTS, _NUMBERED, _PIECES, _UNIT, _SHORT = _TOLD[:10]
 _CAPITAL, _SHORT_FOR, _ONESELF, _GERMAN, _HOUR = _TOLD[10:]
 
-
 # Words that every question has and no answer needs.
 _EMPTY = word_set(
     "tell please know want like get give need find many much long often mean kind exactly happen must",

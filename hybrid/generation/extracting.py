@@ -206,7 +206,8 @@ def _extract(
         uncounted += _UNCOUNTED * is_of_another(best, words, asked)
     uncounted += _OF_OTHER_TIME * bool(of_other_time(asked, best))
     uncounted += _UNCOUNTED * (fits_kind(asked, best) == 1.0) * lacks_thing(facts, words)[order[0]]
-    uncounted -= _TYPED * (asked.form is Form.FACT and fits_kind(asked, best) == 1.0)
+    named = table or asked.earlier or names_held(asked.names, best.wider + best.around) >= set(asked.names)
+    uncounted -= _TYPED * (asked.form is Form.FACT and fits_kind(asked, best) == 1.0 and bool(named))
     uncounted -= _NAMED * _is_named(asked, best) + _HEADED_KIND * (
         best.heading and fits_kind(asked, best) == 1.0
     )
