@@ -16,9 +16,9 @@ from hybrid.adaptation.elsewhere import kind_of, named, prove_active, take_in
 from hybrid.adaptation.embedding import EmbedderWorkshop
 from hybrid.adaptation.export import leave
 from hybrid.adaptation.methods.deltas import Ablation, BlockDrift, Recipe, Worth, measure_drift
-from hybrid.adaptation.methods.generator import Rendered, Trial
 from hybrid.adaptation.methods.preferences import Round
 from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining
+from hybrid.adaptation.methods.trial import Rendered, Trial
 from hybrid.adaptation.serving import in_use
 from hybrid.adaptation.store import AdapterStore, still_in_use
 from hybrid.adaptation.suites import Suite, load_suite, probe_texts, shipped_suite

@@ -324,16 +324,34 @@ def prove_active(
         said = [(question, _ask(client, active, question)) for question in asked]
         bare = [] if plain is None else [_ask(client, plain, question) for question in asked]
     own, without = ([_own(view, q) for q in asked] for view in (tuned, generator))
+    return _recognised(title, active, plain, _HeardAnswers(said, bare, own, without))
+
+
+@dataclass(frozen=True, slots=True)
+class _HeardAnswers:
+    """What was said to the same questions: there by name and by the base, here with the adapter and without.
+
+    The base there may not be asked: ``bare`` is empty then.
+    """
+
+    said: Sequence[tuple[str, _SaidThere]]
+    bare: Sequence[_SaidThere]
+    own: Sequence[_SaidThere]
+    without: Sequence[_SaidThere]
+
+
+def _recognised(title: str, active: str, plain: str | None, heard: _HeardAnswers) -> Diagnosis:
+    """Say by its answers whether an endpoint serves the adapter."""
     nearer = sum(
         answer.far_from(ours) < answer.far_from(base_says)
-        for (_, answer), ours, base_says in zip(said, own, without, strict=True)
+        for (_, answer), ours, base_says in zip(heard.said, heard.own, heard.without, strict=True)
     )
-    silent = bool(bare) and all(
+    silent = bool(heard.bare) and all(
         answer.far_from(other) <= (_NOISE if answer.first else 0)
-        for (_, answer), other in zip(said, bare, strict=True)
+        for (_, answer), other in zip(heard.said, heard.bare, strict=True)
     )
-    evidence = _evidence(active, said, own, without, nearer)
-    if nearer == len(asked):
+    evidence = _evidence(active, heard, nearer)
+    if nearer == len(heard.said):
         return Diagnosis(title, Health.OK, f"active: {evidence}")
     if silent or nearer == 0:
         same = f"{active} and {plain} answer alike" if silent else f"{active} answers as the base does here"
@@ -351,18 +369,12 @@ def prove_active(
     )
 
 
-def _evidence(
-    active: str,
-    said: Sequence[tuple[str, _SaidThere]],
-    own: Sequence[_SaidThere],
-    without: Sequence[_SaidThere],
-    nearer: int,
-) -> str:
-    (question, answer), ours, plain = said[0], own[0], without[0]
+def _evidence(active: str, heard: _HeardAnswers, nearer: int) -> str:
+    (question, answer), ours, plain = heard.said[0], heard.own[0], heard.without[0]
     how = "by the logarithms of the first tokens" if answer.first else "by their texts"
     return (
-        f"of {len(said)} answers of {active} {nearer} are nearer to the adapter here than to the base, {how};"
-        f" asked {question!r} it says {answer.text[:40]!r}, the adapter {ours.text[:40]!r}, "
+        f"of {len(heard.said)} answers of {active} {nearer} are nearer to the adapter here than to the base, "
+        f"{how}; asked {question!r} it says {answer.text[:40]!r}, the adapter {ours.text[:40]!r}, "
         f"the base {plain.text[:40]!r}"
     )
 

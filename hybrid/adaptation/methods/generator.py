@@ -1,12 +1,10 @@
-"""Causal language models tuned on examples with rehearsal: the loss, the strength, a trial of a few steps."""
+"""Causal language models tuned on examples with rehearsal: the loss, and the strength."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import re
-import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from hybrid.adaptation.data.given import require_examples
-from hybrid.adaptation.methods import AdapterPlan, attach, parametrisation, plan_for
+from hybrid.adaptation.methods import AdapterPlan, parametrisation, plan_for
 from hybrid.adaptation.methods.encoding import (
     Encoded,
+    EncodedPair,
+    Halves,
     TokenBatch,
     Told,
     collate,
@@ -41,8 +40,7 @@ from hybrid.adaptation.methods.loop import Fit, Schedule, fit, is_main
 from hybrid.adaptation.methods.lora import load_base, precision, resume_lora
 from hybrid.adaptation.methods.preferences import RATE_SHARE, PreferenceTask, require_pairs
 from hybrid.adaptation.values import Change, Example, Examples, Sifted
-from hybrid.config import AdaptationSettings, Method
-from hybrid.errors import UsageError
+from hybrid.config import AdaptationSettings
 from hybrid.files import hash_text
 from hybrid.models.device import Placement, batches
 from hybrid.models.dialogue import Dialogue
@@ -61,9 +59,6 @@ _STRENGTHS = (0.85, 0.7, 0.55, 0.4, 0.25)
 # The number of a block in the name of a parameter, and what of the weights is not worth telling.
 _BLOCK = re.compile(r"\.\d+\.")
 _LITTLE = 0.02
-_STEPS = 3
-_RANKS_TRIED = (4, 16, 64)
-_SHORT = 1 / 3  # of the training
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,36 +233,21 @@ def tune_generator(
         TrainingFailed: the loss is not a number.
     """
     dialogue = Dialogue(load_tokenizer(base.folder))
-    train = encode(examples.train, dialogue, max_tokens=settings.max_tokens)
-    pairs = encode_pairs(examples.preferences, dialogue, max_tokens=settings.max_tokens)
-    if not examples.preferences:
-        require_examples(
-            [item.example for item in train.encoded],
-            made_from="the training data",
-            checked=len(examples.validation),
-            left_out=train.left_out,
-        )
-    else:
-        require_pairs(len(pairs.encoded), made_from="what is short enough")
-    mixed = encode(rehearsal, dialogue, max_tokens=settings.max_tokens).encoded
-    tokens = train.tokens + pairs.tokens
-    kept = first_tokens(mixed, tokens * settings.rehearsal / (1 - settings.rehearsal))
-    checked = encode(examples.validation, dialogue, max_tokens=settings.max_tokens).encoded
-    parts = halve(checked)
-    plan = plan_for(settings, tokens=round(tokens * settings.epochs), over=over)
-    if pairs.encoded and not settings.learning_rate:
+    given = _lessons(examples, rehearsal, dialogue, settings)
+    plan = plan_for(settings, tokens=round(given.tokens * settings.epochs), over=over)
+    if given.pairs and not settings.learning_rate:
         plan = replace(plan, learning_rate=RATE_SHARE * plan.learning_rate)
     way, module = parametrisation(settings.method), load_base(base.folder, settings.method, placement)
     torch.manual_seed(settings.seed)  # an adapter begins at random
     module = way.attach(module, plan, settings) if start is None else resume_lora(module, start, base.digest)
     general = encode(probe, dialogue, max_tokens=settings.max_tokens).encoded
-    hold = hold_weights(module, settings, mixed, base.digest, placement)
-    taught = [*train.encoded, *kept]
-    task = GeneratorTask(module, dialogue, taught, parts.stop, general, settings, placement, hold)
+    hold = hold_weights(module, settings, given.mixed, base.digest, placement)
+    task = GeneratorTask(
+        module, dialogue, given.taught, given.checked.stop, general, settings, placement, hold
+    )
     module.eval()
-    compared = halve(encode_pairs(examples.checks, dialogue, max_tokens=settings.max_tokens).encoded)
-    preferring = PreferenceTask(task, pairs.encoded, compared.stop, settings) if pairs.encoded else None
-    proof: Sequence[Told] = compared.proof if preferring else parts.proof
+    preferring = PreferenceTask(task, given.pairs, given.compared.stop, settings) if given.pairs else None
+    proof: Sequence[Told] = given.compared.proof if preferring else given.checked.proof
     # virtual tokens change what is said before they are trained
     with module.disable_adapter() if start is None else contextlib.nullcontext():
         before, first = worth(task.losses, proof, dialogue), task.general()
@@ -283,8 +263,49 @@ def tune_generator(
     gain = gain_of(before, worth(task.losses, proof, dialogue), proof)
     if is_main():
         way.save(module, base.name, out)
-    return TunedGenerator(
-        out, plan, done, strength, gain, tokens, (*train.left_out, *pairs.left_out), not_adapted(module)
+    return TunedGenerator(out, plan, done, strength, gain, given.tokens, given.left_out, not_adapted(module))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Lessons:
+    """Examples as tokens: ``taught`` with some of what is ``mixed`` in, and validation in halves."""
+
+    taught: Sequence[Encoded]
+    pairs: Sequence[EncodedPair]
+    mixed: Sequence[Encoded]
+    checked: Halves[Encoded]
+    compared: Halves[EncodedPair]
+    tokens: int
+    left_out: tuple[Sifted, ...]
+
+
+def _lessons(
+    examples: Examples, rehearsal: Sequence[Example], dialogue: Dialogue, settings: AdaptationSettings
+) -> _Lessons:
+    """Encode what is short enough; raise a UsageError where too little is."""
+    limit = settings.max_tokens
+    train = encode(examples.train, dialogue, max_tokens=limit)
+    pairs = encode_pairs(examples.preferences, dialogue, max_tokens=limit)
+    if examples.preferences:
+        require_pairs(len(pairs.encoded), made_from="what is short enough")
+    else:
+        require_examples(
+            [item.example for item in train.encoded],
+            made_from="the training data",
+            checked=len(examples.validation),
+            left_out=train.left_out,
+        )
+    mixed = encode(rehearsal, dialogue, max_tokens=limit).encoded
+    tokens = train.tokens + pairs.tokens
+    kept = first_tokens(mixed, tokens * settings.rehearsal / (1 - settings.rehearsal))
+    return _Lessons(
+        taught=[*train.encoded, *kept],
+        pairs=pairs.encoded,
+        mixed=mixed,
+        checked=halve(encode(examples.validation, dialogue, max_tokens=limit).encoded),
+        compared=halve(encode_pairs(examples.checks, dialogue, max_tokens=limit).encoded),
+        tokens=tokens,
+        left_out=(*train.left_out, *pairs.left_out),
     )
 
 
@@ -341,121 +362,3 @@ def _parts(group: Sequence[Encoded], held: float) -> list[Step]:
 def _mean(values: Sequence[float], encoded: Sequence[Encoded]) -> float:
     """Return the mean over all completion tokens."""
     return float(np.average(values, weights=[item.judged for item in encoded]))
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """What training takes: ``steps`` and ``tokens`` in all epochs, seconds, and megabytes of memory."""
-
-    steps: int
-    tokens: int
-    seconds: float
-    megabytes: float
-    left_out: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """An example as the model sees it: what is given, what it is to write, and how many tokens both have."""
-
-    kind: str
-    source: str
-    given: str
-    learned: str
-    given_tokens: int
-    learned_tokens: int
-
-
-def render(examples: Sequence[Example], base: Base, *, max_tokens: int) -> list[Rendered]:
-    """Return examples with their layout; the tokens of ``given`` are masked: no loss falls on them."""
-    dialogue = Dialogue(load_tokenizer(base.folder))
-    decode = dialogue.tokenizer.decode
-    return [
-        Rendered(
-            str(item.example.kind),
-            item.example.source,
-            given=decode(item.ids[: item.start]),
-            learned=decode(item.ids[item.start :]),
-            given_tokens=item.start,
-            learned_tokens=item.judged,
-        )
-        for item in encode(examples, dialogue, max_tokens=max_tokens).encoded
-    ]
-
-
-def try_out(
-    base: Base,
-    examples: Examples,
-    settings: AdaptationSettings,
-    placement: Placement,
-    *,
-    rehearsal: Sequence[Example] = (),
-    over: Sequence[Path] = (),
-) -> Trial:
-    """Take a few steps and say what all of them would take; validation is not counted."""
-    dialogue = Dialogue(load_tokenizer(base.folder))
-    everything = encode([*examples.train, *rehearsal], dialogue, max_tokens=settings.max_tokens)
-    pairs = encode_pairs(examples.preferences, dialogue, max_tokens=settings.max_tokens)
-    left_out = sum(left.count for left in (*everything.left_out, *pairs.left_out))
-    total = round((everything.tokens + pairs.tokens) * settings.epochs)
-    plan = plan_for(settings, tokens=total, over=over)
-    module = attach(load_base(base.folder, settings.method, placement), plan, settings)
-    taught = GeneratorTask(module, dialogue, everything.encoded, [], [], settings, placement)
-    task = PreferenceTask(taught, pairs.encoded, [], settings, reads=False) if pairs.encoded else taught
-    batches = task.batches(0)
-    steps = max(1, round(len(batches) * settings.epochs))
-    # the longest ones, for the memory; their time is scaled by their tokens
-    longest = sorted(batches, key=lambda parts: -sum(len(row.ids) for part in parts for row in part.rows))
-    tried = _TriedTask(task, longest[:_STEPS])
-    tokens = sum(len(row.ids) for parts in tried.chosen for part in parts for row in part.rows)
-    begun = time.perf_counter()
-    fit(tried, Schedule(plan.learning_rate, 1.0, looks=1), seed=settings.seed)
-    seconds = time.perf_counter() - begun
-    memory = psutil.Process().memory_info()
-    return Trial(steps, total, seconds / tokens * total, memory.rss / 1e6, left_out)
-
-
-def best_rank(
-    base: Base,
-    examples: Examples,
-    settings: AdaptationSettings,
-    *,
-    placement: Placement,
-    progress: Callable[[str], None] = lambda said: None,
-) -> int:
-    """Return the rank whose short training validates best; of equal ones the smallest.
-
-    Raises:
-        UsageError: there are no validation examples to tell by, or the method has no rank.
-    """
-    if settings.method in (Method.FULL, Method.IA3, Method.FUSION):
-        raise UsageError(f"--method {settings.method} has no rank", hint="leave --rank out")
-    if not examples.validation:
-        raise UsageError(
-            "a rank is chosen on validation examples, and there are none", hint="name one: --rank 16"
-        )
-    short = replace(settings, epochs=max(settings.epochs * _SHORT, _SHORT))
-    found: dict[int, float] = {}
-    for rank in _RANKS_TRIED:
-        with tempfile.TemporaryDirectory() as folder:
-            own = replace(short, rank=rank)
-            made = tune_generator(base, examples, own, out=Path(folder) / "out", placement=placement)
-        found[rank] = min(point.domain for point in made.fit.curve)
-        progress(f"rank {rank}: validation loss {found[rank]:.4f}")
-    return min(found, key=lambda rank: (found[rank], rank))
-
-
-class _TriedTask:
-    """A generator task with a few batches and no validation."""
-
-    def __init__(self, task: GeneratorTask | PreferenceTask, chosen: Sequence[list[Any]]) -> None:
-        self.module, self.digest, self.loss = task.module, task.digest, task.loss
-        self.chosen = chosen
-
-    def batches(self, epoch: int) -> Sequence[list[Any]]:
-        """Return the chosen batches."""
-        return self.chosen
-
-    def validate(self) -> tuple[float, float | None]:
-        """Return nothing: only the steps are of interest."""
-        return float("nan"), None
