@@ -183,7 +183,10 @@ def previous(domain: Path) -> str:
     except IndexCorrupt:
         older = max((name for name in finished(domain) if name < now), default="")
     if older not in finished(domain):
-        raise IndexMissing(f"there is no generation before {now} to go back to")
+        raise IndexMissing(
+            f"there is no generation before {now} to go back to",
+            hint="what was switched, and could be taken back, is listed by `hybrid history`",
+        )
     return older
 
 
