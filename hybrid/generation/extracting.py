@@ -45,6 +45,7 @@ from hybrid.generation.weighing import (
     gives_cause,
     is_of,
     is_of_another,
+    lacks_thing,
     of_other_time,
     reread,
     weigh,
@@ -74,7 +75,7 @@ _LOOKED_AT = 24
 # So near to the best one must be what says otherwise, less near where the documents are versions of one.
 _SAME = (0.8, 0.65)
 # What has the kind of thing asked for, or the codes and months named, is so much more surely about it.
-_TYPED, _NAMED, _RECKONED = 0.03, 0.05, 0.1
+_TYPED, _NAMED, _RECKONED, _HEADED_KIND = 0.03, 0.05, 0.1, 0.12
 # The cosine of a passage counts for so much beside its rank.
 _DENSE = 2.0
 # A question of two is answered from so much on.
@@ -178,7 +179,8 @@ def _extract(
     beside = (0, len(facts) - found)
     scores = np.pad(scores, beside, constant_values=scores.min())
     relevances = np.pad(relevances, beside, constant_values=relevances.max())
-    table = reckoned(asked, facts, scores.tolist(), words, _counted(rows))
+    counts = Counter(row.source.partition("#")[0] for row in rows)
+    table = reckoned(asked, facts, scores.tolist(), words, counts)
     if not table:
         facts, scores, relevances = facts[:found], scores[:found], relevances[:found]
         scores = reread(asked, facts, scores, embedder)
@@ -203,10 +205,13 @@ def _extract(
         uncounted = _UNCOUNTED * (bool(asked.counted) and fits_kind(asked, best) < BELOW_HEADING)
         uncounted += _UNCOUNTED * is_of_another(best, words, asked)
     uncounted += _OF_OTHER_TIME * bool(of_other_time(asked, best))
+    uncounted += _UNCOUNTED * (fits_kind(asked, best) == 1.0) * lacks_thing(facts, words)[order[0]]
     uncounted -= _TYPED * (asked.form is Form.FACT and fits_kind(asked, best) == 1.0)
-    uncounted -= _NAMED * _is_named(asked, best)
+    uncounted -= _NAMED * _is_named(asked, best) + _HEADED_KIND * (
+        best.heading and fits_kind(asked, best) == 1.0
+    )
     uncounted -= _OF_LATEST * (asked.latest and bool(age_of(best)))
-    if both and _of_kind(asked, both):
+    if both and all(fits_kind(asked, fact) == 1.0 for fact in both):
         together = words.share(" ".join(fact.wider for fact in both))
         relevances[order[0]] = max(float(relevances[order[0]]), (1 + together) / 2)
     relevance = float(relevances[order[0]]) - _unheld(asked, about) - uncounted
@@ -244,11 +249,6 @@ def _is_in_one(asked: Asked, whole: Quotable, facts: Sequence[Quotable], words: 
     return 0 < len(saying) < len(items)
 
 
-def _counted(rows: Sequence[Passage]) -> dict[str, int]:
-    """Return how many rows there are of each file."""
-    return dict(Counter(row.source.partition("#")[0] for row in rows))
-
-
 def _only_asks(asked: Asked, fact: Quotable) -> bool:
     """Tell whether a fact is a question of the document, or an answer to one that says nothing by itself."""
     if fact.row or fact.whole:
@@ -265,10 +265,6 @@ def _cells(table: Reckoned) -> list[Cited]:
     ]
     ours = f"({table.ours}.)" if table.ours else ""
     return [*cited[:-1], replace(cited[-1], ours=ours)]
-
-
-def _of_kind(asked: Asked, facts: Sequence[Quotable]) -> bool:
-    return bool(facts) and all(fits_kind(asked, fact) == 1.0 for fact in facts)
 
 
 def _by_number(asked: Asked) -> list[str]:
@@ -644,7 +640,8 @@ def _is_narrower(asked: Asked, fact: Quotable, words: Matcher) -> bool:
 def _within(asked: Asked, text: str) -> bool | None:
     """Tell whether the amount of a question is within the limit of a sentence; None if that says nothing."""
     limit = _LIMIT.search(text)
-    told = _limited(text[limit.start() :]) if limit else None
+    found = quantities(text[limit.start() :]) if limit else []
+    told = _size(found[0]) if found else None
     size = _size(asked.amounts[0]) if len(asked.amounts) == 1 else None
     if not told or not size or told[0] != size[0]:
         return None
@@ -658,8 +655,3 @@ def _size(quantity: Quantity) -> tuple[str, float] | None:
     if quantity.value is None or not quantity.units:
         return None
     return quantity.units[0].kind, quantity.value * quantity.units[0].size
-
-
-def _limited(text: str) -> tuple[str, float] | None:
-    found = quantities(text)
-    return _size(found[0]) if found else None

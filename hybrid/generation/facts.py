@@ -22,6 +22,8 @@ ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.
 _LABEL_WORDS, _PAIR_WORDS = 6, 8
 # A value of more words that ends as one is a sentence.
 _SENTENCE = 5
+# "Not yet." is compared with the question above it.
+_SHORT_ANSWER = 12
 # What is longer is quoted by its sentences.
 LONGEST = 30
 # What each is for stands beside it.
@@ -74,8 +76,10 @@ class Quotable:
 
     @property
     def alone(self) -> str:
-        """Return it with the term that it explains, as the embedder compares it."""
-        return f"{self.term} {self.text}".strip()
+        """Return it with the term that it explains, or a short one with the question that it answers."""
+        short = self.text[:1].isupper() and len(self.text.split()) <= _SHORT_ANSWER
+        asked = section_of(self.passage) if short and asks(section_of(self.passage)) else ""
+        return f"{asked} {self.term} {self.text}".strip()
 
 
 def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:

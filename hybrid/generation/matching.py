@@ -64,7 +64,8 @@ _ALSO = _alike()
 
 def also(word: str) -> frozenset[str]:
     """Return the stems that stand for a stem in everyday English: price and fee for cheap."""
-    return _ALSO.get(word, frozenset())
+    base = re.sub(r"(?<=\w{4})(?:er|est)$", "", word)
+    return _ALSO.get(word) or _ALSO.get(base, frozenset())
 
 
 def names_held(names: Iterable[str], text: str) -> frozenset[str]:
@@ -235,7 +236,7 @@ def matcher(words: Sequence[str], texts: Sequence[str], earlier: frozenset[str] 
 def _forms(word: str, vocabulary: Mapping[str, list[str]]) -> dict[str, float]:
     """Return the words that count as one of the question, and for how much each does."""
     found = {word: 1.0}
-    for one in (word, *_ALSO.get(word, ())):
+    for one in (word, *also(word)):
         for other in vocabulary.get(_begun(one), ()):
             if other == one or inflected(one, other):
                 found.setdefault(other, _SIMILAR)

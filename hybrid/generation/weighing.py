@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hybrid.generation.asking import COUNT, Asked, Form
 from hybrid.generation.editions import outdated
-from hybrid.generation.facts import Quotable, section_of, telling_heading
+from hybrid.generation.facts import Quotable, section_of, telling_heading, title_of
 from hybrid.generation.matching import Matcher, expressions, names_held
 from hybrid.models import Embedder
 from hybrid.models.choosing import Offered, load_chooser
@@ -42,6 +42,7 @@ _NUMBER = re.compile(rf"\b{COUNT}", re.IGNORECASE)
 # Where one thing is asked for a whole list is rarely it, where things are listed it is.
 
 _WHOLE, _LISTED = 0.3, 0.2
+_THING = 0.2
 _CAUSE, UNDER_CAUSE, _RESTATED = 0.8, 1.3, 0.5
 _MONTH, _YEAR = re.compile("|".join(MONTHS), re.IGNORECASE), re.compile(r"(?:19|20)\d\d")
 _CLOCK = re.compile(r"\b\d{1,2}[:.]\d\d\b")
@@ -63,7 +64,7 @@ def weigh(
     ]
     near = {source: names_held(asked.names, text) for source, text in sources.items()}
     table = _features(asked, facts, words, near, held)
-    cheap = table @ _WEIGHTS[1:]
+    cheap = table @ _WEIGHTS[1:] - np.array(lacks_thing(facts, words)) * _THING
     most = _COMPARED if load_chooser(embedder) is None else _COMPARED_FIRST
     best = np.argsort(-cheap, kind="stable")[:most]
     compared = embedder.embed_documents([facts[place].alone for place in best])
@@ -139,7 +140,7 @@ def _features(
                 lacking,
                 -float(_is_aside(fact, words, asked)),
                 -float(is_of_another(fact, words, asked)),
-                own or -_RESTATED * (fact.passage.source in explained),
+                own if own == UNDER_CAUSE or fact.passage.source not in explained else own - _RESTATED,
                 -_unasked(asked, fact),
                 -old,
             )
@@ -227,6 +228,16 @@ def gives_cause(fact: Quotable) -> float:
     return (
         UNDER_CAUSE if BECAUSE.search(section_of(fact.passage)) else _CAUSE * bool(BECAUSE.search(fact.text))
     )
+
+
+def lacks_thing(facts: Sequence[Quotable], words: Matcher) -> list[bool]:
+    """Tell for each fact whether it lacks a word of the question that only other documents are called by."""
+    called = {fact.passage.source: f"{title_of(fact.passage)} {fact.passage.source}" for fact in facts}
+    held = [words.held(name) for name in called.values()]
+    things = {
+        word for own in held for word in own if 2 * sum(word in one for one in held) <= max(len(held), 2)
+    }
+    return [bool(things - words.held(f"{fact.wider} {fact.around} {fact.passage.source}")) for fact in facts]
 
 
 def of_other_time(asked: Asked, fact: Quotable) -> frozenset[str]:

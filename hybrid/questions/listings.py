@@ -24,17 +24,11 @@ from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import STOP_WORDS, contains, word_set
 from hybrid.types import CELLS, Span
 
-_ITEM = re.compile(
-    r"^[ ]{0,3}(?P<bullet>(?:[-*•]|\d{1,2}[.)])[ \t]+)"
-    r"[`*\"“]*(?P<name>[\w<>$.:/@+-][\w <>$./@+=-]{0,48}?)[`*\"”]*(?:[ \t]*\([^()\n]{1,40}\))?"
-    r"[`*]*(?::|[ \t]+[—–-]+)[`*]*[ \t]+(?P<text>\S.*)$",
-    re.MULTILINE,
-)
 # What each is for stands beside it.
 _TOLD = expressions("listings")
 _NAME, _TYPED, _NUMBERED, _BULLET, _SHOUTED, _SENTENCE_END, _MARKED, _DEFAULT = _TOLD[:8]
 _VALUE_DEFAULT, _POINTS_ELSEWHERE, _CODE_NAME, _OWNER, _INNER_CLAUSE, _ADDRESS, _RULER = _TOLD[8:15]
-_LETTER, _YEAR, _BEHIND = _TOLD[15:]
+_LETTER, _YEAR, _BEHIND, _ITEM = _TOLD[15:]
 # Headings in the plural that name the kind of their entries.
 _NOUNS = {
     "options": "option", "arguments": "argument", "parameters": "parameter", "settings": "setting",

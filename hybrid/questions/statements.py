@@ -31,7 +31,7 @@ from hybrid.types import Span
 _TOLD = expressions("statements")
 _NO_ANSWER, _CALLED, _ROLE, _PRAISE, _IS, _HAS, _OTHERS, _CLAUSE, _PEOPLE, _IF, _HAPPENS = _TOLD[:11]
 _SEE, _NAME_LINE, _STEPS, _IS_A, _SHORT_FOR, _SHORT_FIRST, _MARKED, _CODE, _NEEDS = _TOLD[11:20]
-_WITHIN, _BEHIND_A_NOUN, _ADVERB = _TOLD[20:]
+_WITHIN, _BEHIND_A_NOUN, _ADVERB, _TO, _USE, _BROAD, _NO_SUBJECT = _TOLD[20:]
 
 
 class QuestionAnswer(NamedTuple):
@@ -177,15 +177,6 @@ def _numbers(body: str) -> Iterator[QuestionAnswer]:
             yield QuestionAnswer("number", asked, found["number"])
 
 
-_TO = re.compile(
-    r"To (?P<do>[a-z-]+ [^,]{8,110}), (?:(?:then |simply )?you (?:can|must|should|need to|have to|may) "
-    r"(?:(?:also|either|simply) )?|simply |just |please )?(?P<act>.{8,})"
-)
-_USE = re.compile(r"(?P<act>[A-Z][a-z]+ [^,;:]{2,80}?) to (?P<do>[a-z]+ [^,;:]{8,110})$")
-# "How do I use X?" is what all of its page says.
-_BROAD = re.compile(r"use(?: \S+){1,3}")
-
-
 def _procedures(body: str) -> Iterator[QuestionAnswer]:
     for pattern in (_TO, _USE):
         found = pattern.match(body)
@@ -239,10 +230,6 @@ _HEDGED = re.compile(r"\b(?:not|only|just|partly|part|possibly|simply|mainly|per
 _CLEAR = 3
 # What was once the case is a story of one case.
 _PAST = re.compile(r"(?:was|were|did|had|has|have) ")
-# "If set", "When entering values": the subject is the one of another clause.
-_NO_SUBJECT = re.compile(
-    r"(?:\w+(?:ing|ed)|set|given|possible|necessary|true|false|not|omitted|left|no longer|in|on) "
-)
 
 
 def _reasons(body: str) -> Iterator[QuestionAnswer]:

@@ -18,35 +18,17 @@ _VERBS = BASE_VERBS | LISTS["further_verbs"]
 VAGUE, NOT_IN_A_TERM = LISTS["vague"], LISTS["not_in_a_term"]
 NO_VALUE = LISTS["no_value"]
 
-_NUMBERING = re.compile(r"^(?:(?:Chapter|Appendix|Section|Part)\s+)?(?:[A-Z]\.)?(?:\d+\.)*\d*\.?\s+(?=\S)")
-_SUFFIX = re.compile(r"\s+[—–|]\s+.*$")
-_MARKS = re.compile(r"[`*]+|(?<!\w)_+(?=\w)|(?<=\w)_+(?!\w)")
-_FOOTNOTE = re.compile(r"\s+\d{1,2}$")
-_MANUAL = re.compile(r"\(\d\)$")
 _SHORT = 70
 _TOP = 400
 _AUXILIARY = word_set("is are was were can could may might must should will would shall has have had did")
 # A clause that begins so is a part of another one.
 _OPENS = word_set("if when while because although though as since unless until whether before after in for")
-_JOINT = re.compile(
-    r"; |, (?:but|so|yet|which|although|though|whereas|because|since) |, (?P<and>and) | — | – "
-)
-FINITE = re.compile(r"\b(?:is|are|was|were|may|must|can|will|has|have|does|do|means|contains?|includes?)\b")
 _YOU = {"you are": "I am", "yourself": "myself", "yours": "mine", "your": "my", "you": "I"}
-_PERSON = re.compile(r"\b(?:you are|yourself|yours|your|you)\b", re.IGNORECASE)
 # What each is for stands beside it.
-(_POINTING,) = expressions("wording")
-# The names of an example, "table t1"; two sentences run together.
-_INVENTED = re.compile(
-    r" (?:The|A|An|In|If|This) [a-z]|\b(?:[a-z]|col)\d\b|\b(?:foo|bar|my_?\w*table|mytab\w*)\b"
-)
-_BARE = re.compile(
-    r"\b(?:the|that) (?P<noun>[a-z]+)\b"
-    r"(?! (?:of|for|that|which|named|called|in)\b| -| \w*[_A-Z.\d])"
-)
+_TOLD = expressions("wording")
+_POINTING, _NUMBERING, _SUFFIX, _MARKS, _FOOTNOTE, _MANUAL, _JOINT, FINITE, _PERSON = _TOLD[:9]
+_INVENTED, _BARE, _MEANING, _NAME = _TOLD[9:]
 _FEWEST = 2
-_MEANING = re.compile(r"What (?:is|are) (?:an? |the )?[\w-]+\?|What does (?:\S+ do|“.+” mean)\?")
-_NAME = re.compile(r"\w_\w|[a-z][A-Z]|[A-Z]{2}|\d")
 # What a question says that is not what it asks about.
 _ASKING = word_set("happens happen many much long mean stand does default maximum minimum number")
 

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 
 from hybrid.generation import weighing
-from hybrid.generation.asking import FOLLOWED
+from hybrid.generation.asking import FOLLOWED, read_question
 from hybrid.generation.citations import join_cited, only_quoted, stretch_of
 from hybrid.generation.extracting import extract
+from hybrid.generation.facts import facts_of
+from hybrid.generation.matching import matcher
 from hybrid.generation.prompts import passage_of
 from hybrid.testing import HashEmbedder
 from hybrid.types import Answer, Arm, Chunk, Hit
@@ -848,3 +850,41 @@ def test_what_only_says_again_what_happened_gives_way_to_the_section_of_causes(q
     assert said(
         question, happened, hit(cause, "Closing of the gym", "Cause", score=0.7, start=300)
     ).startswith(cause)
+
+
+FAQ = [
+    hit("Not yet. We plan it for 2027.", "Questions", "Do you make snoring devices?"),
+    hit("No. All alloys are free of it.", "Questions", "Do you work with nickel?", source="b.md", start=90),
+]
+KRONOS = hit("- Orders for several crowns.", "Changes of Kronos", "3.3 of 14 January 2026")
+
+
+@pytest.mark.parametrize(
+    ("question", "hits", "answer"),
+    [
+        ("Do you make devices for snoring?", FAQ, "Not yet."),
+        ("Do you work with nickel alloys?", FAQ, "All alloys are free of it."),
+        ("When was Kronos 3.3 released?", [KRONOS], "3.3 of 14 January 2026 [1]"),
+        # who is louder is told by the noise
+        ("Which is louder?", [hit("It weighs 9 kg. The noise is 68 dB.", "Mill")], "The noise is 68 dB."),
+    ],
+)
+def test_short_answers_versions_and_comparatives_are_understood(question, hits, answer):
+    assert said(question, *hits).startswith(answer)
+
+
+@pytest.mark.parametrize(
+    ("text", "tells"), [("Since December the tap is closed.", False), ("It is closed since it froze.", True)]
+)
+def test_since_tells_a_cause_but_not_before_a_month(text, tells):
+    assert bool(weighing.BECAUSE.search(text)) is tells
+
+
+@pytest.mark.parametrize(("thing", "lacking"), [("furnace", "a.md"), ("mill", "furnace.md")])
+def test_what_only_another_document_is_called_by_is_lacked(thing, lacking):
+    asked = read_question(f"How heavy is the {thing}?")
+    furnace = hit("It must not be opened above 200 degrees.", "Furnace", source="furnace.md")
+    facts = [one for n, own in enumerate((MILL, furnace)) for one in facts_of(asked, passage_of(n, own), 1.0)]
+    words = matcher(asked.words, [fact.wider for fact in facts])
+    lacks = weighing.lacks_thing(facts, words)
+    assert {fact.passage.source for fact, own in zip(facts, lacks, strict=True) if own} == {lacking}
