@@ -219,7 +219,8 @@ class _Splitter:
     def _listed(self, index: int, found: re.Match[str]) -> int:
         """Take a table of reStructuredText that is written as a list."""
         self._flush()
-        end, set_in = index + 1, len(found[1]) + 1
+        end, set_in, caption = index + 1, len(found[1]) + 1, found[2].strip()
+        self._builder.add(BlockKind.PARAGRAPH, caption, line=index + 1)
         while end < len(self._lines) and not self._lines[end][:set_in].strip():
             end += 1
         rows: list[list[str | None]] = []
@@ -234,8 +235,6 @@ class _Splitter:
                 rows[-1].append(text.removeprefix("-").strip())
             elif text:
                 rows[-1][-1] = f"{rows[-1][-1]} {text}".strip()
-        caption = found[2].strip()
-        self._builder.add(BlockKind.PARAGRAPH, caption, line=index + 1)
         self._builder.add_table(rows, caption=caption, heads=heads, line=index + 2)
         return end
 
