@@ -22,6 +22,7 @@ BORDERS = tags(
     "figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr legend li main menu nav ol optgroup p pre "
     "search section summary table tbody td text textarea tfoot th thead title tr ul"
 )
+_LONGEST_NUMBER = 12
 MACHINERY = tags("head script style template datalist annotation annotation-xml embed rp del")
 # what a browser shows where it cannot do what the page asks for
 _FALLBACKS = tags("noscript object applet canvas audio video iframe svg")
@@ -138,6 +139,8 @@ class Boilerplate:
         tag = element.tag
         if machinery := machinery_kind(element):
             return machinery
+        if (element.get("epub:type") or element.get("role")) in ("pagebreak", "doc-pagebreak"):
+            return "page number" if len("".join(element.itertext()).strip()) < _LONGEST_NUMBER else ""
         if tag == "a":
             text = (element.text or "").strip()
             skips = element.get("href", "").startswith("#") and _SKIP.fullmatch(text)

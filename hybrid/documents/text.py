@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import textwrap
 from collections import Counter
@@ -28,8 +27,7 @@ _DASHES = re.compile(r" *-{2,}(?: +-{2,})+")
 _DRAWN = str.maketrans("│┃║─━═┌┬┐├┼┤└┴┘┏┳┓┣╋┫┗┻┛╔╦╗╠╬╣╚╩╝╒╤╕╞╪╡╘╧╛", "|||---" + "+" * 36)
 # how a cell of AsciiDoc begins: how many columns or rows it spans, how it is set, the bar
 _CELL = re.compile(r"(?<!\\)(?:(?<!\S)(?:(\d{0,3})(?:\.\d{1,3})?([+*]))?[<^>]?(?:\.[<^>])?[adehlmsv]?)?\|")
-_DIRECTIVE = re.compile(r"( *)\.\. (list|csv)-table::(.*)")
-_OPTION = re.compile(r":([\w-]+): *(.*)")
+_LIST_TABLE = re.compile(r"( *)\.\. list-table::(.*)")
 _ATTRIBUTES = re.compile(r"\[.*\]")
 # colours and links of a terminal, and letters that a printer was to strike twice
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-B])")
@@ -164,8 +162,8 @@ class _Splitter:
             level = found[1].count(".") + 1 if (found := _SECTION.match(line)) else 1
             self._builder.add(BlockKind.HEADING, line, level=level, line=index + 1)
             return index + 1
-        if found := _DIRECTIVE.fullmatch(line):
-            return self._directive(index, found)
+        if found := _LIST_TABLE.fullmatch(line):
+            return self._listed(index, found)
         if line == "|===" and self._closing.get(line, 0) > index:
             return self._cells(index)
         if below and self._opens_fence(line, index):
@@ -218,32 +216,25 @@ class _Splitter:
         self._builder.add_table(rows, caption=caption, heads=int(has_head), line=index + 2)
         return end + 1
 
-    def _directive(self, index: int, found: re.Match[str]) -> int:
-        """Take a table of reStructuredText that is written as a list, or as lines of a CSV file."""
+    def _listed(self, index: int, found: re.Match[str]) -> int:
+        """Take a table of reStructuredText that is written as a list."""
         self._flush()
-        set_in = len(found[1])
-        body = list(
-            takewhile(lambda line: not line or not line[: set_in + 1].strip(), self._lines[index + 1 :])
-        )
-        end = index + 1 + len(body)
-        lines = list(filter(None, textwrap.dedent("\n".join(body)).split("\n")))
-        options = {option[1]: option[2] for line in lines if (option := _OPTION.fullmatch(line))}
-        lines = lines[len(options) :]
-        rows: list[list[str | None]] = []
-        if found[2] == "csv":
-            above = [options["header"]] if "header" in options else []
-            rows = [[*row] for row in csv.reader([*above, *lines], skipinitialspace=True)]
-        for line in lines if found[2] == "list" else ():
-            if line[:2] == "* " or not rows:
-                rows.append([])
-            item = line[2:] if line[:2] == "* " else line
-            if rows[-1] and item[:4] != "  - " and item[:2] != "- ":
-                rows[-1][-1] = f"{rows[-1][-1]} {item.strip()}".strip()
-            else:
-                rows[-1].append(item.strip().removeprefix("-").strip())
-        heads = int(options.get("header-rows", "0")[:1] or 0) + ("header" in options)
-        caption = found[3].strip()
+        end, set_in, caption = index + 1, len(found[1]) + 1, found[2].strip()
         self._builder.add(BlockKind.PARAGRAPH, caption, line=index + 1)
+        while end < len(self._lines) and not self._lines[end][:set_in].strip():
+            end += 1
+        rows: list[list[str | None]] = []
+        heads = 0
+        for line in textwrap.dedent("\n".join(self._lines[index + 1 : end])).split("\n"):
+            text = line.removeprefix("* ").strip()
+            if not rows and line[:2] != "* ":  # an option
+                heads = int(text[-1]) if re.fullmatch(r":header-rows: *\d", text) else heads
+                self._builder.add(BlockKind.PARAGRAPH, text if text[:1] != ":" else "", line=index + 2)
+            elif line[:2] == "* " or line[:4] == "  - ":
+                rows += [[]] if line[:2] == "* " else []
+                rows[-1].append(text.removeprefix("-").strip())
+            elif text:
+                rows[-1][-1] = f"{rows[-1][-1]} {text}".strip()
         self._builder.add_table(rows, caption=caption, heads=heads, line=index + 2)
         return end
 

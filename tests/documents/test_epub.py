@@ -121,3 +121,9 @@ def test_names_that_differ_in_case(read_book):
 def test_a_protected_book_is_rejected(read_book):
     encryption = '<e><CipherReference URI="text/one.xhtml"/></e>'
     assert read_book("ab", entries={"META-INF/encryption.xml": encryption}).reason.startswith("encrypted")
+
+
+def test_where_a_printed_page_begins_is_no_word(read_book):
+    page = "<p>Next<span epub:type='pagebreak' id='p8'>8</span> word<span role='doc-pagebreak'>ix</span>.</p>"
+    document = read_book("a", {"one.xhtml": page})
+    assert (document.text, document.left_out[0].kind) == ("Next word.", "page number")
