@@ -190,8 +190,8 @@ class _Workbook:
                 continue
             if len(beside := _beside(rows)) > 1:
                 self._put(table, heads, caption)
-                table, pending, columns = [], [], set()
                 self._builder.add(BlockKind.PARAGRAPH, "\n".join(names))
+                table, pending, columns, names = [], [], set(), names or pending
                 for one in beside:
                     first = next((n for n, row in enumerate(one) if _filled(row) > 1), 0)
                     own = [text for row in one[:first] for text in row.values() if text]

@@ -198,6 +198,8 @@ def test_tables_beside_one_another_are_two(read_book):
     tables = [(block.caption, block.columns) for block in document.blocks if block.columns]
     assert tables == [("Costs", ("Item", "Q1")), ("Ships", ("Ship", "Built"))]
     assert "Aurora | 1999\nBorealis | 2004" in document.text
+    below = read_book({"Sheet1": rows({"A": "Plan"}, {}, heads, *body)})
+    assert [block.caption for block in below.blocks if block.columns] == ["Plan", "Plan"]
     record = [{"A": "Name", "C": "City", "D": "Land"}, {"A": "Ada", "C": "Oslo", "D": "NO"}]
     assert read_book({"Sheet1": rows(*record)}).text == "Name | City | Land\nAda | Oslo | NO"
 
