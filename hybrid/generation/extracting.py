@@ -53,7 +53,8 @@ from hybrid.generation.weighing import (
 from hybrid.models import Embedder
 from hybrid.text.dates import MONTHS
 from hybrid.text.folding import fold
-from hybrid.text.numbers import Quantity, quantities
+from hybrid.text.identifiers import identifiers
+from hybrid.text.numbers import Quantity, figure, quantities
 from hybrid.text.polarity import denials
 from hybrid.text.rows import NO, YES, TableRow, closed
 from hybrid.text.sentences import unwrapped
@@ -80,21 +81,17 @@ _TYPED, _NAMED, _RECKONED, _HEADED_KIND = 0.03, 0.05, 0.1, 0.12
 _DENSE = 2.0
 # A question of two is answered from so much on.
 _PART = 0.35
-_OF_LATEST = 0.2
-_REPEATED = 0.4
+_OF_LATEST, _REPEATED = 0.2, 0.4
 _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED, _OF_OTHER_TIME = 0.3, 0.15, 0.1, 0.6
 # So much of the question must stand there for no, and for yes, which is sooner wrong.
 _DECIDES, _AFFIRMS = 0.6, 0.85
 _LONGEST_LIST, _LONGEST_PART = 120, 60
 # The heading of a section says what its steps are for.
 _HEADED, _ABOUT, _STEPWISE = 0.8, 0.3, 0.3
-_PAIR = re.compile(r"\b(?:the two|both)\b")
 # What each is for stands beside it.
-(_CONTINUES, _POINTS, _LIMIT, _OPEN, _BUT, _PAST, _TURNED, _THAN, _AGAINST, _HAS, _ALLOWS) = expressions(
-    "extracting"
-)
-_JOINED = re.compile(r",\s|\b(?:and|or|und|oder)\s")
-_DENIED = re.compile(r"\b(?:not|no|never|cannot|neither)\b|n't\b", re.IGNORECASE)
+_TOLD = expressions("extracting")
+_CONTINUES, _POINTS, _LIMIT, _OPEN, _BUT, _PAST, _TURNED, _THAN, _AGAINST = _TOLD[:9]
+_HAS, _ALLOWS, _PAIR, _JOINED, _DENIED = _TOLD[9:]
 _BARE_ENTRY = 3
 _YES_NO = {"de": ("Ja", "Nein")}
 
@@ -260,12 +257,20 @@ def _only_asks(asked: Asked, fact: Quotable) -> bool:
 def _cells(table: Reckoned) -> list[Cited]:
     """Return the cells of rows, and behind the last one our arithmetic with them."""
     cited = [
-        Cited(closed(fact.row.sentence(places)), Support(fact.passage, fact.span, 1.0))
+        Cited(
+            closed(fact.row.sentence(places, with_cells=_beside_code(fact.row))),
+            Support(fact.passage, fact.span, 1.0),
+        )
         for fact, places in zip(table.facts, table.places, strict=True)
         if fact.row
     ]
     ours = f"({table.ours}.)" if table.ours else ""
     return [*cited[:-1], replace(cited[-1], ours=ours)]
+
+
+def _beside_code(row: TableRow) -> tuple[int, ...]:
+    """Return the place of the words behind a code that a row is called by, which alone says little."""
+    return (1,) if identifiers(row.label) and len(row.cells) > 1 and not figure(row.cells[1]) else ()
 
 
 def _by_number(asked: Asked) -> list[str]:

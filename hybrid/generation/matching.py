@@ -113,8 +113,7 @@ def _long_form(short: str) -> re.Pattern[str]:
 
 
 _INFLECTED = 5
-_YEAR = re.compile(r"(?:19|20)\d\d")
-_SHORT = re.compile(r"[A-Z0-9]{2,5}")
+_YEAR, _SHORT = re.compile(r"(?:19|20)\d\d"), re.compile(r"[A-Z0-9]{2,5}")
 # Countries are named by the regions that a rule is about, and some by other names.
 _COUNTRIES = {
     country: tuple(region.split(", "))

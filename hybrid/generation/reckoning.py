@@ -40,8 +40,7 @@ _SIZES = ("big", "larg", "small")
 (_SUPERLATIVE, _NO_EXTREME, _CHANGE, _SUM, _LEAST, _MOST, _TOTAL, _OTHERS, _IN_STOCK, _STOCK, _PEOPLE) = (
     expressions("reckoning")
 )
-_THAN = re.compile(r"\bthan (?!\d)")
-_ALL_OF = re.compile(r"\b(?:how many|which) [a-z]+\b")
+_THAN, _ALL_OF = re.compile(r"\bthan (?!\d)"), re.compile(r"\b(?:how many|which) [a-z]+\b")
 # So many rows are told one by one.
 _LISTED = 16
 

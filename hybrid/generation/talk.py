@@ -23,8 +23,7 @@ _WORD = re.compile(r"[^\W_]+")
 _LENGTHENED = re.compile(r"(.)\1{2,}")
 # A word of so many letters may have a slip; more parts than these, or words, are not said without a question.
 _SLIPS, _TALK, _SPOKEN = 5, 20, 40
-_SAMPLE = 3
-_TITLE = 60
+_SAMPLE, _TITLE = 3, 60
 # Of a multilingual embedder nothing is said: it may speak any language.
 _MULTILINGUAL = re.compile(r"multilingual|\bm3\b|bge-m3|labse|xlm", re.IGNORECASE)
 # Phrases by language, and the words of questions in languages without any.

@@ -40,7 +40,6 @@ _ELSEWHERE = 0.7
 _CODED = 1.5
 _NUMBER = re.compile(rf"\b{COUNT}", re.IGNORECASE)
 # Where one thing is asked for a whole list is rarely it, where things are listed it is.
-
 _WHOLE, _LISTED = 0.3, 0.2
 _THING = 0.2
 _CAUSE, UNDER_CAUSE, _RESTATED = 0.8, 1.3, 0.5

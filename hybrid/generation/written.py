@@ -54,8 +54,7 @@ _STEP = re.compile(r"\s*(\d{1,2}[.)]|[-*•–])\s+(?=\S)")
 _PLACES = 3
 # So much of what a sentence has of the question must be in each further passage.
 _OF_IT = 0.6
-_VALUE = re.compile(r"\d+(?:\.\d+)?")
-_NAME = re.compile(r"\b(?=\w*\d)(?=\w*[^\W\d])\w+")
+_VALUE, _NAME = re.compile(r"\d+(?:\.\d+)?"), re.compile(r"\b(?=\w*\d)(?=\w*[^\W\d])\w+")
 _TRUE = ("true", "yes", "1")
 
 

@@ -225,11 +225,17 @@ FLATS = (
 @pytest.mark.parametrize(
     ("question", "answer"),
     [
-        ("How many flats have three rooms?", "A-2, rooms: 3. [1] B-1, rooms: 3. [2] (Our count: 2.)"),
-        ("How many flats have a lift?", "B-1, lift: yes. [1] (Our count: 1.)"),
+        (
+            "How many flats have three rooms?",
+            "A-2, Elm Street 2, rooms: 3. [1] B-1, Oak Street 4, rooms: 3. [2] (Our count: 2.)",
+        ),
+        ("How many flats have a lift?", "B-1, Oak Street 4, lift: yes. [1] (Our count: 1.)"),
         ("Which flats are in Elm Street 2?", "A-1, house: Elm Street 2. [1] A-2, house: Elm Street 2. [2]"),
-        ("Which flats are vacant from May?", "A-1, vacant from: 2026-05-01. [1]"),
-        ("Which flat has the most rooms?", "A-2, rooms: 3. [1] B-1, rooms: 3. [2]"),
+        ("Which flats are vacant from May?", "A-1, Elm Street 2, vacant from: 2026-05-01. [1]"),
+        (
+            "Which flat has the most rooms?",
+            "A-2, Elm Street 2, rooms: 3. [1] B-1, Oak Street 4, rooms: 3. [2]",
+        ),
         ("How many more rooms has A-2 than A-1?", "Our arithmetic: 3 − 2 = 1"),
     ],
 )
