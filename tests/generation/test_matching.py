@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from hybrid.generation.matching import inflected, matcher, names_held, respelled, slipped
+from hybrid.generation.matching import inflected, matcher, names_held, patterns, respelled, slipped
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,22 @@ def test_words_are_alike_both_ways(one, other):
 def test_a_share_is_a_share(question, texts):
     words = matcher(question.split(), texts)
     assert all(0.0 <= words.share(text) <= 1.0 + 1e-9 for text in texts)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        *(
+            f"generation.{name}"
+            for name in ["asking", "editions", "extracting", "facts", "reckoning", "shortening", "weighing"]
+        ),
+        *(f"questions.{name}" for name in ("listings", "statements", "wording")),
+    ],
+)
+def test_expressions_are_taken_in_the_order_of_their_file(module):
+    taken = vars(importlib.import_module(f"hybrid.{module}"))
+    own = patterns()[module.partition(".")[2]]
+    names = {key: key.upper() if key.upper() in taken else f"_{key.upper()}" for key in own}
+    assert {key: taken[name].pattern for key, name in names.items()} == {
+        key: "|".join(parts) for key, parts in own.items()
+    }
