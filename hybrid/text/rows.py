@@ -17,6 +17,12 @@ _SCALE = re.compile(
     r"|\((?P<three>thousand|million|billion)s?\b|[$€£(]\s?(?P<four>000)['’]?s?\b",
     re.IGNORECASE,
 )
+# What a text says above its tables, in brackets that end a line: "(Tabular amounts in millions, unless …)".
+_DECLARED = re.compile(
+    r"\((?!shares)(?:[A-Za-z]+ ){0,4}in (?:\w+ of |[$€£] ?|\w{3} )?(?:thousand|million|billion)s\b"
+    r"[^()\n]*\)[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
 _FIGURE = re.compile(r"(?:[$€£¥]|[A-Z]{3}\b)?\s*[(−–-]?\s*[$€£¥]?\s*\d[\d,.\s]*\)?")
 _DIGITS = re.compile(r"\d+")
 _SERIES = re.compile(r"\W*\d|n/?a\b|[–—-]|$", re.IGNORECASE)
@@ -56,7 +62,7 @@ class TableRow:
     """A row of a table in a text: where it and its cells stand, and what stands above it.
 
     ``group`` is the row above without figures, such as "Revenue:", that a group of rows begins with, or what
-    a row is about that has no cell for it.
+    a row is about that has no cell for it. ``declared`` is what the text above says of all figures.
     """
 
     span: Span
@@ -64,6 +70,7 @@ class TableRow:
     columns: tuple[str, ...]
     caption: str
     group: str = ""
+    declared: str = ""
 
     @property
     def label(self) -> str:
@@ -154,7 +161,7 @@ class TableRow:
         return f"{cell} {scale}" if scale else cell
 
     def _scale(self, name: str) -> str:
-        for text in (self.label, name, self.columns[0], self.caption):
+        for text in (self.label, name, self.columns[0], self.caption, self.declared):
             if found := _SCALE.search(text):
                 if _MONEY_ALONE.search(text) and not any("." in cell for cell in self.cells[1:]):
                     return ""
@@ -180,9 +187,11 @@ def sayings(text: str, caption: str = "", columns: Sequence[str] = ()) -> list[S
     """
     columns = columns or _pairs(text)
     found: list[Saying] = []
-    start, group = 0, ""
+    start, group, declared = 0, "", ""
     for begin, end, cells in _table_lines(text, tuple(columns)):
         found += _prose(text, start, begin)
+        for one in _DECLARED.finditer(text, start, begin):
+            declared = one[0]
         start = end
         if above := _above(cells, columns):
             # units stand inside a group
@@ -191,7 +200,7 @@ def sayings(text: str, caption: str = "", columns: Sequence[str] = ()) -> list[S
         elif cells != tuple(columns):
             # what is summed up ends with its sum
             group = "" if _TOTAL.match(cells[0]) else group
-            row = TableRow(Span(begin, end), cells, tuple(columns), caption, group)
+            row = TableRow(Span(begin, end), cells, tuple(columns), caption, group, declared)
             found.append(Saying(row.span, row.sentence(), row))
     return [*found, *_prose(text, start, len(text))]
 

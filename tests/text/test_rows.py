@@ -98,6 +98,23 @@ def test_which_row_it_is_is_said_beside_the_cell(line, columns, question, said):
 
 
 @pytest.mark.parametrize(
+    ("above", "scale"),
+    [
+        ("NOTES (Tabular amounts in millions, unless otherwise disclosed)", " million"),
+        ("Harbour Co (All amounts expressed in thousands of euros)\n\nNote 4", " thousand"),
+        ("Notes (in billions)\n\nNote 5 (in thousands, except per share data)", " thousand"),
+        ("Notes (shares in thousands, except per share data)", ""),
+        ("We sold more (in thousands of pieces) than before.", ""),
+        ("", ""),
+    ],
+)
+def test_the_scale_is_what_the_text_above_declares(above, scale):
+    (row,) = _rows(f"{above}\n\nSales | 5,000".lstrip(), ("", "2019"))
+    assert row.sentence() == f"Sales, 2019: 5,000{scale}"
+    assert _rows(f"{above}\n\nMargin | 5 %".lstrip(), ("", "2019"))[0].sentence() == "Margin, 2019: 5 %"
+
+
+@pytest.mark.parametrize(
     ("caption", "scale"),
     [
         ("(in thousands)", " thousand"),
