@@ -43,8 +43,17 @@ def test_a_judgement_of_what_is_not_in_the_sheet_is_an_error(forward):
         forward.shares([], [{"id": "x", "right": True}])
 
 
-def test_every_answer_of_the_sheet_was_judged_and_what_one_forwards_is_right():
-    judged = _rows("forward_judged.jsonl")
+def test_two_readers_agree_by_more_than_chance(forward):
+    one = [{"id": str(n), "forward": n < 6} for n in range(10)]
+    other = [{"id": str(n), "forward": n < 5} for n in range(10)]
+    assert forward.agreement(one, other, "forward") == pytest.approx((0.9, 0.8))
+    with pytest.raises(SystemExit, match="the same answers"):
+        forward.agreement(one, other[1:], "forward")
+
+
+@pytest.mark.parametrize("name", ["forward_judged.jsonl", "forward_judged_again.jsonl"])
+def test_every_answer_of_the_sheet_was_judged_and_what_one_forwards_is_right(name):
+    judged = _rows(name)
     assert [row["id"] for row in judged] == [row["id"] for row in _rows("forward_sheet.jsonl")]
     assert sum("forward" in row for row in judged) == 100
     assert all(row["right"] for row in judged if row.get("forward"))

@@ -1,15 +1,16 @@
 """Would one forward this answer? Write 100 of them for a person to read, count what that person judged.
 
     python tests/benchmarks/forward.py DATA --out SHEET [--work FOLDER]
-    python tests/benchmarks/forward.py SHEET --judged FILE
+    python tests/benchmarks/forward.py SHEET --judged FILE [FILE OF ANOTHER READER]
 
 The first asks the default reader 30 questions of `examples/postgres`, 20 of `report_questions.jsonl`, 20 of
 TAT-QA (spans), 20 of `answers/town` and 10 of XQuAD, the same each time, and writes what was said with its
-places, but no gold; the other questions of postgres come last. The second prints the shares by set: a
-judgement has `id`, `right`, `why`, and `forward` where it is one of the hundred.
+places, but no gold; the other questions of postgres come last. The second prints the shares by set, and how
+far two readers agree (Cohen 1960): a judgement has `id`, `right`, `why`, and `forward` where it is one of the
+hundred.
 
-`forward_sheet.jsonl` and `forward_judged.jsonl` quote TAT-QA (Zhu et al. 2021, CC BY 4.0) and XQuAD (Artetxe
-et al. 2020, CC BY-SA 4.0).
+`forward_sheet.jsonl` and the judgements quote TAT-QA (Zhu et al. 2021, CC BY 4.0) and XQuAD (Artetxe et al.
+2020, CC BY-SA 4.0).
 """
 
 from __future__ import annotations
@@ -99,6 +100,18 @@ def shares(asked: Sequence[Row], judged: Sequence[Row]) -> list[list[str]]:
     ]
 
 
+def agreement(one: Sequence[Row], other: Sequence[Row], measure: str) -> tuple[float, float]:
+    """Return the share of the answers that two readers judged alike, and Cohen's kappa."""
+    pairs = {row["id"]: row[measure] for row in one if measure in row}
+    again = {row["id"]: row[measure] for row in other if measure in row}
+    if pairs.keys() != again.keys():
+        raise SystemExit("the two readers did not judge the same answers")
+    alike = mean(pairs[each] == again[each] for each in pairs)
+    yes, no = (mean(read.values()) for read in (pairs, again))
+    chance = yes * no + (1 - yes) * (1 - no)
+    return alike, 1.0 if chance == 1 else (alike - chance) / (1 - chance)
+
+
 def _share(values: Sequence[bool]) -> tuple[str, str]:
     return str(len(values)), f"{mean(values):.2f}" if values else "-"
 
@@ -118,18 +131,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("path", type=Path, help="the folder with tatqa, corpora and xquad_en, or a sheet")
     parser.add_argument("--out", type=Path, help="write the sheet here")
-    parser.add_argument("--judged", type=Path, help="print the shares of these judgements of the sheet")
+    parser.add_argument(
+        "--judged", type=Path, nargs="+", help="print the shares of these readers' judgements"
+    )
     parser.add_argument("--work", type=Path, help="keep files and indexes here")
     options = parser.parse_args()
     if (options.out is None) == (options.judged is None):
         parser.error("name --out, to ask, or --judged, to count")
     if options.judged:
-        judged = _read(options.judged)
-        table = shares(_read(options.path), judged)
-        print_table(("set", "read", "forward", "read for right", "right", "words"), table)
-        forwarded = mean(row["forward"] for row in judged if "forward" in row)
-        print_verdicts([Target("forward", forwarded, 0.60, at_least=True)])
-        print_json({"benchmark": "forward", "rows": table})
+        readers = [_read(path) for path in options.judged]
+        tables = [shares(_read(options.path), judged) for judged in readers]
+        for table in tables:
+            print_table(("set", "read", "forward", "read for right", "right", "words"), table)
+        if len(readers) == 2:
+            alike = [
+                (name, *map("{:.2f}".format, agreement(*readers, name))) for name in ("forward", "right")
+            ]
+            print_table(("two readers", "alike", "kappa"), alike)
+        forwarded = [mean(row["forward"] for row in judged if "forward" in row) for judged in readers]
+        print_verdicts([Target("forward", min(forwarded), 0.60, at_least=True)])
+        print_json({"benchmark": "forward", "rows": tables})
         return
     with tempfile.TemporaryDirectory() as temporary:
         rows = sheet(options.path, (options.work or Path(temporary)).resolve())
