@@ -38,7 +38,7 @@ from hybrid.routing.followups import Conversation, understood
 from hybrid.tracing.asking import answered
 from hybrid.tracing.names import DECISION_MODEL, ROUTE_DOMAIN, ROUTE_PROBABILITY, ROUTED, SpanKind
 from hybrid.tracing.spans import asking, only, span
-from hybrid.types import Answer, Arm, Asker, Message, Route, Where, principals_of
+from hybrid.types import Answer, Arm, Asker, DomainChance, Message, Route, Where, principals_of
 
 if TYPE_CHECKING:
     from hybrid.grounding.judge import Grounding
@@ -198,6 +198,10 @@ class Assistants:
             indexes, labelled = _readable(retrievers, principals), {}
         if not indexes:
             return Route("", 1.0, 1.0, "this user may read nothing", ())
+        if fitted is None and len(self.domains) == 1:
+            # nothing to choose between, and what it does not cover it declines itself
+            (only,) = indexes
+            return Route(only, 1.0, 1.0, "the only domain", (DomainChance(only, 1.0),))
         vectors, by_embedder = {}, {}
         for name, retriever in retrievers.items():
             identity = retriever.embedder.fingerprint.identity

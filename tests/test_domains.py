@@ -323,6 +323,14 @@ def test_a_router_takes_two_domains_and_enough_questions(indexes):
         opened.fit_router()
 
 
+def test_a_single_domain_is_asked_whatever_a_router_that_is_not_fitted_thinks(indexes):
+    (indexes / ROUTER_FILE).unlink()
+    with _opened(indexes, ["garden"]) as opened:
+        route = opened.route("And what else is there?")
+        assert (route.domain, route.probability, route.reason) == ("garden", 1.0, "the only domain")
+        assert opened.ask(_STRANGERS[0]).route.domain == "garden"
+
+
 def test_a_single_domain_still_tells_strangers_from_its_own(assistants, indexes):
     with _opened(indexes, ["garden"]) as opened:
         assert opened.ask(_asked()[0][0]).domain == "garden"

@@ -76,7 +76,7 @@ _LOOKED_AT = 24
 # So near to the best one must be what says otherwise, less near where the documents are versions of one.
 _SAME = (0.8, 0.65)
 # What has the kind of thing asked for, or the codes and months named, is so much more surely about it.
-_TYPED, _NAMED, _RECKONED, _HEADED_KIND = 0.03, 0.05, 0.1, 0.12
+_TYPED, _NAMED, _RECKONED, _IN_RANGE, _HEADED_KIND = 0.03, 0.05, 0.1, 0.1, 0.12
 # The cosine of a passage counts for so much beside its rank.
 _DENSE = 2.0
 # A question of two is answered from so much on.
@@ -208,6 +208,7 @@ def _extract(
     uncounted -= _NAMED * _is_named(asked, best) + _HEADED_KIND * (
         best.heading and fits_kind(asked, best) == 1.0
     )
+    uncounted -= _IN_RANGE * (best.in_range > 0 and not table)
     uncounted -= _OF_LATEST * (asked.latest and bool(age_of(best)))
     if both and all(fits_kind(asked, fact) == 1.0 for fact in both):
         together = words.share(" ".join(fact.wider for fact in both))

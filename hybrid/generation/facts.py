@@ -20,6 +20,8 @@ from hybrid.types import CELLS, Span
 
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
 _LABEL_WORDS, _PAIR_WORDS = 6, 8
+# What letters with other uses are in a cell that is a range: metres, litres, tonnes.
+_LETTERS = {"m": "metre", "l": "litre", "L": "litre", "t": "gram"}
 # A value of more words that ends as one is a sentence.
 _SENTENCE = 5
 # "Not yet." is compared with the question above it.
@@ -327,11 +329,14 @@ def falls(asked: Asked, cell: str, ends: tuple[float, float, tuple[bool, bool]])
     """Tell whether the range of a cell holds an amount of a question, of its unit if both have one."""
     low, high, (with_low, with_high) = ends
     kinds = {unit.kind for told in quantities(cell) for unit in told.units}
+    own = _OWN_UNIT.search(cell.strip())
+    if own and not kinds and (letter := own[0].lstrip("0123456789 ")) in _LETTERS:
+        kinds = {_LETTERS[letter]}
     for one in asked.amounts:
         value = one.value
         before = asked.text[max(one.span.start - 2, 0) : one.span.start]
         value = -value if value and before[-1:] in ("-", "−") and not before[:-1].strip() else value
-        strange = _OWN_UNIT.search(cell.strip()) if not kinds else not kinds & {own.kind for own in one.units}
+        strange = own if not kinds else not kinds & {unit.kind for unit in one.units}
         if value is None or (one.units and strange):
             continue
         if (low < value or (with_low and low == value)) and (value < high or (with_high and value == high)):

@@ -51,6 +51,8 @@ _TELLS_UNIT = re.compile(r"currenc|unit|symbol|sign|währung|einheit", re.IGNORE
 _MONEY_ALONE = re.compile(r"\b(?:money|monetary|amounts of money)\b", re.IGNORECASE)
 # Words of a question that every column of years has.
 _PERIODS = frozenset(content_words("years ended months quarter fiscal period date"))
+# "Per month" beside "Per year": a period that tells columns apart.
+_PER = re.compile(r"(?:\b(?:per|each|every|pro|je)\s|/\s?)([^\W\d_]+)", re.IGNORECASE)
 _MONEY = re.compile(r"[$€£¥]")
 # Where a group of rows ends.
 _LABEL_WORDS = 6
@@ -131,7 +133,8 @@ class TableRow:
         ``without`` are the places of cells that are not what is asked for, ``named`` of those that say which
         row it is.
         """
-        words = set(content_words(question)) - _PERIODS
+        told = {word for name in self.columns for one in _PER.findall(name) for word in content_words(one)}
+        words = set(content_words(question)) - (_PERIODS - told)
         first = self._first
         whole = [place for place in range(first + 1, len(self.cells)) if self.cells[place]]
         rest = [place for place in whole if place not in without] or whole

@@ -237,3 +237,16 @@ def test_a_row_of_one_cell_a_year_is_about_what_stands_above_it():
     row = TableRow(Span(0, 1), ("5.5", "4.3", "Met"), columns, "", "Days to pay a claim")
     assert row.asked("What were the days to pay a claim in 2012?") == "Days to pay a claim, FY 2012: 5.5"
     assert replace(row, columns=("Year", "2012", "2013")).label != row.label
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("What does a 7 m boat pay per month?", "6 to 9 m, Per month: 245"),
+        ("What is the price for a year?", "6 to 9 m, Per year: 2,390"),
+        ("What does it cost?", "6 to 9 m: Per month 245; Per year 2,390"),
+    ],
+)
+def test_a_period_that_tells_columns_apart_chooses_one(question, said):
+    (row,) = _rows("6 to 9 m | 245 | 2,390", ("Length", "Per month", "Per year"))
+    assert row.asked(question) == said
