@@ -308,6 +308,10 @@ class Reasons:
     advice: tuple[str, ...] = ()
 
 
+# Held-out items below which little but a large gain can be shown.
+_FEW = 50
+
+
 def reasons(card: Card, budget: Budget) -> Reasons:
     """Return what stands against an adapter, by the gate of its kind."""
     gain = _of_gain(card.gain)
@@ -317,7 +321,8 @@ def reasons(card: Card, budget: Budget) -> Reasons:
     forgot = tuple(describe(breach) for breach in verdict.breaches)
     if not verdict.passed and not forgot:
         forgot = ("what it forgot was not measured",)
-    return Reasons((*gain, *forgot), verdict.advice if gain or forgot else ())
+    advice = (*_to_show(card), *verdict.advice) if gain or forgot else ()
+    return Reasons((*gain, *forgot), advice)
 
 
 def budget_of(settings: AdaptationSettings) -> Budget:
@@ -405,6 +410,17 @@ def _of_gain(gain: Change | None) -> tuple[str, ...]:
     if gain.upwards[1] > 0:
         return ()
     return (f"{gain.measure}: no gain is shown: {_interval(gain)}",)
+
+
+def _to_show(card: Card) -> tuple[str, ...]:
+    """Return what to do where too little was held out to show any gain but a large one."""
+    gain = card.gain
+    if gain is None or gain.upwards[1] > 0 or gain.items >= _FEW:
+        return ()
+    return (
+        f"{gain.items} held-out items can show a large gain alone: give more examples, or ask it questions of "
+        f"your own: hybrid decide QUESTIONS --arms base,adapter:generator_adapter={card.name}",
+    )
 
 
 def _of_retrieval(general: Sequence[Change], budget: Budget) -> tuple[str, ...]:

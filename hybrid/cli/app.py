@@ -124,8 +124,11 @@ def _report(error: Exception) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         console.note(show())
     else:  # a wrong option or argument, as typer reports it
-        console.note(f"error: {show()}")
-        console.note("  → see: hybrid --help")
+        context = getattr(error, "ctx", None)
+        said = show()
+        quoted = "put what has blanks in quotes; " if "extra argument" in said else ""
+        console.note(f"error: {said}")
+        console.note(f"  → {quoted}see: {context.command_path if context else 'hybrid'} --help")
     return 2
 
 

@@ -48,7 +48,8 @@ def make(
 
     settings = context.settings()
     wanted = MakingSettings(count, unanswerable, hold_out, settings.retrieval.k, seed)
-    sets = context.assistant(settings).questions
+    assistant = context.assistant(settings)
+    sets = assistant.questions
     path = out or sets.folder / "made.jsonl"
     if path.exists() and not force:
         raise UsageError(
@@ -59,6 +60,7 @@ def make(
     save_questions(path, made.questions)
     _show_made(made, wanted.count)
     context.show({"path": str(path), "kinds": dict(made.kinds()), "dropped": made.dropped}, str(path))
+    console.note(f"Next: hybrid decide {out or path.stem} --domain {assistant.domain}")
 
 
 def _show_made(made: MadeSet, wanted: int) -> None:

@@ -159,6 +159,15 @@ def test_a_loss_beyond_the_budget_stands_against_it_with_advice(make_card, loss)
     assert reasons(card, Budget(nats=0.3)).against == ()
 
 
+@pytest.mark.parametrize(("items", "advised"), [(7, True), (400, False)])
+def test_too_few_items_for_a_gain_are_told_with_what_to_do(make_card, loss, items, advised):
+    change = Change("label accuracy", 71.4, 42.9, -28.6, -100.0, 44.5, "points", items, True)
+    found = reasons(make_card(gain=change, forgetting=(loss,)), Budget())
+    assert "no gain is shown" in found.against[0]
+    told = "".join(found.advice)
+    assert ("7 held-out items" in told and "adapter:generator_adapter=generator-001" in told) is advised
+
+
 def test_a_gain_is_shown_by_the_bound_on_its_good_side(gain):
     assert gain.upwards[1] > 0
     falls = dataclasses.replace(gain, change=-0.3, low=-0.5, high=-0.1, higher_is_better=False)

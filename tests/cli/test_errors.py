@@ -16,7 +16,7 @@ from hybrid.cli.app import run
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["ask"], 2, "hybrid --help"),
+        (["ask"], 2, "hybrid ask --help"),
         (["ask", "x", "--bogus"], 2, "--bogus"),
         (["nonsense"], 2, "nonsense"),
         (["index", "/does/not/exist"], 2, "/does/not/exist"),

@@ -35,12 +35,18 @@ def in_ranges(question, *labels):
         ("What notice for 10 kg?", ("5-9", "≥ 10"), 2),
         ("What notice for 5 kg?", ("below 5", "from 5"), 2),
         ("What notice for 2500 EUR?", ("2019-03-01", "2000-3000", "3001-4000"), 2),
+        ("What notice for an amount of 7 metres?", ("up to 6 m", "6 to 9 m", "9 to 12 m"), 2),
+        ("What notice is an amount of 30 litres given?", ("0–20 l", "21–50 l"), 2),
     ],
 )
 def test_an_amount_falls_into_one_range(question, labels, place):
     found = in_ranges(question, *labels)
     assert len(found) == 1
     assert f"{place} weeks" in found[0]
+
+
+def test_hours_fall_into_no_litres():
+    assert in_ranges("What notice is an amount of 30 hours given?", "0–20 l", "21–50 l") == []
 
 
 def test_an_amount_falls_into_no_date():
