@@ -418,8 +418,8 @@ def _to_show(card: Card) -> tuple[str, ...]:
     if gain is None or gain.upwards[1] > 0 or gain.items >= _FEW:
         return ()
     return (
-        f"{gain.items} held-out items can show a large gain alone: give more examples, or ask it questions of "
-        f"your own: hybrid decide QUESTIONS --arms base,adapter:generator_adapter={card.name}",
+        f"{gain.items} held-out items can show a large gain alone: give more examples, or ask it questions "
+        f"of your own: hybrid decide QUESTIONS --arms base,adapter:generator_adapter={card.name}",
     )
 
 
