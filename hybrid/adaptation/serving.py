@@ -25,7 +25,7 @@ def generator_card(store: AdapterStore, name: str = "") -> Card:
     raise AdapterMissing(
         "the arms adapter and both need a generator adapter, and none is in use in the domain "
         f"{store.domain.name!r}{known}",
-        hint=f"hybrid adapters promote {there[-1]}; to compare it as it is: adapter:generator_adapter={there[-1]}"
+        hint=f"hybrid adapters promote {there[-1]}; or compare it so: adapter:generator_adapter={there[-1]}"
         if there
         else "make one with: hybrid adapt generator",
     )
