@@ -294,7 +294,7 @@ def in_loop(ids: Sequence[int]) -> bool:
 
 def without_thoughts(text: str) -> str:
     """Return what stands behind the thoughts, without a frame around it; nothing if they do not end."""
-    return "".join(_unframed(iter((_behind(text),))))
+    return "".join(behind_thoughts(iter((text,))))
 
 
 def _behind(text: str) -> str:
@@ -324,12 +324,23 @@ def _parted(text: str, mark: str) -> tuple[str, str, str]:
 
 
 def behind_thoughts(pieces: Iterator[str], *, begun: bool = False) -> Iterator[str]:
-    """Yield what stands behind the thoughts, if it is thoughts that the text opens with.
+    """Return what stands behind the thoughts that a text opens with, without a frame around it, in pieces.
 
-    If it has ``begun``, it may be in the middle of thoughts from its first letter on, so nothing is shown
-    before they end.
+    It reads until something is said. If it has ``begun``, it may be in the middle of thoughts from its first
+    letter on, so nothing is shown before they end.
     """
-    yield from _unframed(_spoken(pieces, begun=begun))
+    held, spoken = "", _spoken(pieces, begun=begun)
+    for piece in spoken:
+        held += piece
+        begins = held.strip().lower()
+        if begins and not any(mark.startswith(begins) for mark in _FRAMES):
+            break
+    begins = held.lstrip()
+    frame = next((mark for mark in _FRAMES if begins.lower().startswith(mark)), "")
+    if not frame:
+        return chain([held], spoken)
+    closing = _FRAMES[frame].upper() if begins[: len(frame)].isupper() else _FRAMES[frame]
+    return _until(closing, chain([begins[len(frame) :]], spoken))
 
 
 def _spoken(pieces: Iterator[str], *, begun: bool) -> Iterator[str]:
@@ -347,23 +358,8 @@ def _spoken(pieces: Iterator[str], *, begun: bool) -> Iterator[str]:
     yield _behind(held)
 
 
-def _unframed(pieces: Iterator[str]) -> Iterator[str]:
-    """Yield a text without the marks that some models write around their answer."""
-    held = ""
-    for piece in pieces:
-        held += piece
-        begins = held.strip().lower()
-        if begins and not any(mark.startswith(begins) for mark in _FRAMES):
-            break
-    begins = held.lstrip()
-    frame = next((mark for mark in _FRAMES if begins.lower().startswith(mark)), "")
-    if not frame:
-        yield held
-        yield from pieces
-        return
-    is_loud = begins[: len(frame)].isupper()
-    closing = _FRAMES[frame].upper() if is_loud else _FRAMES[frame]
-    yield from hold_back(chain([begins[len(frame) :]], pieces), (closing,))
+def _until(closing: str, pieces: Iterator[str]) -> Iterator[str]:
+    yield from hold_back(pieces, (closing,))
     deque(pieces, maxlen=0)  # why it ended stands at the very end
 
 
