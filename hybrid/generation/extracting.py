@@ -195,19 +195,19 @@ def _extract(
     best = facts[order[0]]
     both = both if asked.form is Form.COMPARISON else []
     about = " ".join(sources.values()) if both else sources.get(best.passage.source, best.wider)
+    kind = fits_kind(asked, best)
+    of_kind = kind == 1.0
     # cells that were chosen by an extreme or a limit say what no word of the question does
     if table:
         uncounted = -_RECKONED * (1 + bool(rows))
     else:
-        uncounted = _UNCOUNTED * (bool(asked.counted) and fits_kind(asked, best) < BELOW_HEADING)
+        uncounted = _UNCOUNTED * (bool(asked.counted) and kind < BELOW_HEADING)
         uncounted += _UNCOUNTED * is_of_another(best, words, asked)
     uncounted += _OF_OTHER_TIME * bool(of_other_time(asked, best))
-    uncounted += _UNCOUNTED * (fits_kind(asked, best) == 1.0) * lacks_thing(facts, words)[order[0]]
+    uncounted += _UNCOUNTED * (of_kind and lacks_thing(facts, words)[order[0]])
     named = table or asked.earlier or names_held(asked.names, best.wider + best.around) >= set(asked.names)
-    uncounted -= _TYPED * (asked.form is Form.FACT and fits_kind(asked, best) == 1.0 and bool(named))
-    uncounted -= _NAMED * _is_named(asked, best) + _HEADED_KIND * (
-        best.heading and fits_kind(asked, best) == 1.0
-    )
+    uncounted -= _TYPED * (asked.form is Form.FACT and of_kind and bool(named))
+    uncounted -= _NAMED * _is_named(asked, best) + _HEADED_KIND * (best.heading and of_kind)
     uncounted -= _IN_RANGE * (best.in_range > 0 and not table)
     uncounted -= _OF_LATEST * (asked.latest and bool(age_of(best)))
     if both and all(fits_kind(asked, fact) == 1.0 for fact in both):
