@@ -155,6 +155,7 @@ def test_status_rollback_and_remove(indexed, capsys):
     output(capsys, "index", str(indexed))
     (state,) = document(capsys, "status", "--files", "--verify")["domains"]
     assert state["sources"] == ["new.md", "port.md", "vacuum.md"]
+    assert (state["arm"], state["adapters"]) == ("rag", {})
     assert "000001" in output(capsys, "rollback")
     assert run(["rollback"]) == 4
     capsys.readouterr()
