@@ -26,7 +26,7 @@ from recipes.reader.sets import LICENCES, Library
 # What the adapter is called in the store.
 NAME = "reader"
 # So many examples tell when to stop, and as many whether it helped.
-_CHECKED = 64
+_CHECKED = 24
 # A small generator that is often shown how to decline does little else.
 _WITHOUT, _NEAR_MISS = 0.08, 0.05
 

@@ -148,8 +148,8 @@ def test_an_answer_that_is_the_quote_again_is_not_written_twice():
 def test_what_tells_when_to_stop_shares_no_document_with_what_is_trained_on():
     examples = [_example(number) for number in range(2_000)]
     found = parted(examples, 1_000)
-    assert len(found.validation) == 128
-    assert 300 < len(found.train) <= 1_000
+    assert len(found.validation) == 48
+    assert 600 < len(found.train) <= 1_000
     assert not {one.source for one in found.train} & {one.source for one in found.validation}
     assert parted(examples[::-1], 1_000) == found
 
