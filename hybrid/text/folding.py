@@ -38,7 +38,8 @@ _WRITTEN = re.compile(r"\w+")
 _LATIN = re.compile(r"[A-Za-z]")
 # A letter of another script between digits, and a denial spelled so that it is none: "54З2", "n.o.t", "n0t".
 _ODD = re.compile(
-    r"(?<=\d)[^\W\d_A-Za-z](?=\d)|\bn([\s.*/_-])o\1t\b|\bn([\s.*/_-])e\2v\2e\2r\b|\b(?:n0t|n3ver|nev3r|n3v3r)\b",
+    r"(?<=\d)[^\W\d_A-Za-z](?=\d)|\bn([\s.*/_-])o\1t\b|\bn([\s.*/_-])e\2v\2e\2r\b"
+    r"|\b(?:n0t|n3ver|nev3r|n3v3r)\b",
     re.IGNORECASE,
 )
 _SMALL_CAPITAL = re.compile("LATIN LETTER SMALL CAPITAL ([A-Z])")
