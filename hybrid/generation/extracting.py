@@ -35,6 +35,7 @@ from hybrid.generation.matching import Matcher, expressions, matcher, names_held
 from hybrid.generation.prompts import Passage
 from hybrid.generation.ranking import ranks
 from hybrid.generation.reckoning import Reckoned, conditioned, reckoned
+from hybrid.generation.selecting import selected
 from hybrid.generation.shortening import quoted
 from hybrid.generation.weighing import (
     BECAUSE,
@@ -79,6 +80,8 @@ _SAME = (0.8, 0.65)
 _TYPED, _NAMED, _RECKONED, _IN_RANGE, _HEADED_KIND = 0.03, 0.05, 0.1, 0.1, 0.12
 # The cosine of a passage counts for so much beside its rank.
 _DENSE = 2.0
+# Rows that account for every word of a question answer it.
+_ACCOUNTED = 0.8
 # A question of two is answered from so much on.
 _PART = 0.35
 _OF_LATEST, _REPEATED = 0.2, 0.4
@@ -177,7 +180,8 @@ def _extract(
     scores = np.pad(scores, beside, constant_values=scores.min())
     relevances = np.pad(relevances, beside, constant_values=relevances.max())
     counts = Counter(row.source.partition("#")[0] for row in rows)
-    table = reckoned(asked, facts, scores.tolist(), words, counts)
+    table = selected(asked, facts, scores.tolist(), words, counts)
+    table = table or reckoned(asked, facts, scores.tolist(), words, counts)
     if not table:
         facts, scores, relevances = facts[:found], scores[:found], relevances[:found]
         scores = reread(asked, facts, scores, embedder)
@@ -214,6 +218,7 @@ def _extract(
         together = words.share(" ".join(fact.wider for fact in both))
         relevances[order[0]] = max(float(relevances[order[0]]), (1 + together) / 2)
     relevance = float(relevances[order[0]]) - _unheld(asked, about) - uncounted
+    relevance = max(relevance, _ACCOUNTED) if table and table.sure else relevance
     return Extract(tuple(chosen), float(np.clip(relevance, 0.0, 1.0)))
 
 
@@ -259,7 +264,7 @@ def _cells(table: Reckoned) -> list[Cited]:
     """Return the cells of rows, and behind the last one our arithmetic with them."""
     cited = [
         Cited(
-            closed(fact.row.sentence(places, with_cells=_beside_code(fact.row))),
+            closed(fact.row.sentence(places, with_cells=table.beside or _beside_code(fact.row))),
             Support(fact.passage, fact.span, 1.0),
         )
         for fact, places in zip(table.facts, table.places, strict=True)
@@ -271,7 +276,8 @@ def _cells(table: Reckoned) -> list[Cited]:
 
 def _beside_code(row: TableRow) -> tuple[int, ...]:
     """Return the place of the words behind a code that a row is called by, which alone says little."""
-    return (1,) if identifiers(row.label) and len(row.cells) > 1 and not figure(row.cells[1]) else ()
+    coded = identifiers(row.label) and len(row.label.split()) == 1
+    return (1,) if coded and len(row.cells) > 1 and not figure(row.cells[1]) else ()
 
 
 def _by_number(asked: Asked) -> list[str]:
