@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from hybrid.generation.asking import Asked, Form
-from hybrid.generation.facts import FIELD, LETTERS, Quotable, falls, range_of
+from hybrid.generation.facts import FIELD, Quotable, falls, range_of
 from hybrid.generation.matching import Matcher, also, expressions, names_held, regions
 from hybrid.text.dates import dates
 from hybrid.text.identifiers import identifiers, identifiers_held
-from hybrid.text.numbers import figure, quantities
+from hybrid.text.numbers import LETTERS, figure, quantities
 from hybrid.text.rows import NO, YES, TableRow, closed
 from hybrid.text.words import (
     IN_TIME,
@@ -41,7 +41,10 @@ _SIZES = ("big", "larg", "small")
 (_SUPERLATIVE, _NO_EXTREME, _CHANGE, _SUM, _LEAST, _MOST, _TOTAL, _OTHERS, _IN_STOCK, _STOCK, _PEOPLE) = (
     expressions("reckoning")
 )
-_THAN, _ALL_OF = re.compile(r"\bthan (?!\d)"), re.compile(r"\b(?:how many|which|list|number of) [a-z]+\b|\bwho (?:has|have|is|are|does|do|can)\b")
+_THAN, _ALL_OF = (
+    re.compile(r"\bthan (?!\d)"),
+    re.compile(r"\b(?:how many|which|list|number of) [a-z]+\b|\bwho (?:has|have|is|are|does|do|can)\b"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,13 @@ def reckoned(
         ),
         key=lambda own: -max(scores[place] for place in own),
     )
+    top = scores.index(max(scores))
+    extreme = _SUPERLATIVE.search(_NO_EXTREME.sub(" ", lowered))
+    # "most per day" is what a column of the best row is called
+    said = bool(extreme and extreme[0] in facts[top].text.lower())
     for own in near:
+        if said and top not in own:
+            continue
         table = [facts[place] for place in own]
         if found := _threshold(asked, lowered, table) or _extreme(asked, lowered, table, words, counts or {}):
             return found
@@ -223,6 +232,9 @@ def _says(asked: Asked, rows: Sequence[TableRow], column: int, words: Matcher) -
         return equal(asked, rows[0].columns[column], cells), 1.0
     # a part of a code is no word: A-2 is not in "Elm Street 2"
     held = [words.held(" ".join(own for own in cell.split() if not identifiers(own))) for cell in cells]
+    if not any(ranges):  # that something else is 7 m long as well says nothing
+        sizes = frozenset(place for place, word in enumerate(asked.words) if word in asked.measures)
+        held = [own - sizes for own in held]
     # what the name of the column says is asked for, and tells no row from another
     everywhere = frozenset.intersection(*held) | words.held(rows[0].columns[column])
     named = [names_held(asked.names, cell) for cell in cells]
@@ -428,6 +440,7 @@ def _measured(asked: Asked, rows: Sequence[TableRow], meant: set[str], base: str
 
 
 def is_dated(rows: Sequence[TableRow], place: int) -> bool:
+    """Tell whether all cells of a column are years or dates."""
     cells = [row.cells[place] for row in rows if row.cells[place]]
     return all(_YEAR.fullmatch(cell) or (figure(cell) is None and dates(cell)) for cell in cells)
 
@@ -549,7 +562,7 @@ def unit_of(name: str) -> str:
     """Return what may be the unit of a column: what its name has in brackets at its end, or its last word."""
     found = _BRACKETED.search(name)
     unit = found[1] if found else name.split()[-1] if name.split() else ""
-    return LETTERS.get(unit, unit)
+    return LETTERS.get(unit.lower(), unit)
 
 
 def kinds_of(name: str, cells: Sequence[str]) -> frozenset[str]:
@@ -558,7 +571,7 @@ def kinds_of(name: str, cells: Sequence[str]) -> frozenset[str]:
 
 
 def amounts_of(name: str, cells: Sequence[str], *, dated: bool = False) -> list[float | None]:
-    """Return what the cells of a column are compared by, in base units or as years; None where one is none."""
+    """Return what cells of a column are compared by, in base units or as years; None where one is none."""
     if dated:
         years = [_YEAR.findall(cell) for cell in cells]
         return [float(own[0]) if len(set(own)) == 1 else None for own in years]

@@ -1,4 +1,4 @@
-"""The rows of a table that a question counts or lists, and whether that can be told surely (row selection)."""
+"""The rows of a table that a question counts or lists, and whether that is sure (row selection)."""
 
 from __future__ import annotations
 
@@ -35,8 +35,12 @@ _YEAR, _WHO = re.compile(r"(?:19|20)\d\d"), re.compile(r"(?:who|wer)\b", re.IGNO
 _NONE = frozenset((*NO, "never", "not yet", "n/a", "nil", "nie", "0"))
 _SOME = frozenset((*YES, "x"))
 # What a column of yes and no may be called beside what it is about, and what a question says beside it.
-_LIGHT = frozenset(map(stem, word_set("included available provided allowed needed required possible permitted")))
-_BESIDE = frozenset(map(stem, word_set("total currently still altogether exist existing list show row present")))
+_LIGHT = frozenset(
+    map(stem, word_set("included available provided allowed needed required possible permitted"))
+)
+_BESIDE = frozenset(
+    map(stem, word_set("total currently still altogether exist existing list show row present"))
+)
 # So many rows are told one by one; of more so many are shown, and of those that are counted.
 _LISTED, _SHOWN, _FIRST = 16, 8, 3
 
@@ -145,7 +149,12 @@ class _Selection:
         """Tell whether every word of the question is accounted for, and every denial denies something."""
         consumed = {self.words[place].denied_by for one in self.conditions for place in one.said}
         plain = all(one.sure for one in self.conditions)
-        return bool(self.things or self._is_who) and plain and not self.left and self.denials <= consumed | self.compared
+        return (
+            bool(self.things or self._is_who)
+            and plain
+            and not self.left
+            and self.denials <= consumed | self.compared
+        )
 
     @cached_property
     def denials(self) -> frozenset[int]:
@@ -170,7 +179,7 @@ class _Selection:
 
     @cached_property
     def things(self) -> frozenset[int]:
-        """Return the places of the words for what is counted or listed: the table is called so, or a column."""
+        """Return the places of the words for what is counted: the table or a column is called so."""
         if self.of is not None:
             return frozenset(t for t in self._phrase if self._meets(t, self.named[self.of]))
         called = frozenset(t for t in self._phrase if self._meets(t, self.above))
@@ -363,7 +372,7 @@ class _Selection:
         return not self._meets(place, self.above) or (len(cell) == 1 and self._meets(place, cell))
 
     def _by_figures(self, column: int, cells: Sequence[str]) -> Iterator[_Condition]:
-        """Yield the amount that the figures of a column are to be equal to: three rooms, each week, in 2025."""
+        """Yield the amount that figures of a column are to be equal to: three rooms, each week, in 2025."""
         name = self.columns[column]
         told = [one > 0 for one in equal(self.asked, name, cells)]
         years = frozenset(p for p, word in enumerate(self.words) if _YEAR.fullmatch(word.text))
@@ -399,7 +408,11 @@ class _Selection:
             denied = bool(_TURNED.match(match.group())) != any(
                 self.words[place].denied_by >= 0 and self.words[place].denied_by not in said for place in said
             )
-            beside = {p for p in range(len(self.words)) if self._meets(p, self.named[column])}
+            beside = {
+                place
+                for place, word in enumerate(self.words)
+                if self._meets(place, self.named[column]) or _VERBS.fullmatch(word.text)
+            }
             yield _Condition(
                 column,
                 tuple(size is not None and keeps(size, limit) != denied for size in sizes),
@@ -420,7 +433,7 @@ class _Selection:
         ]
         own = {place: kinds_of(self.columns[place], self._cells(place)) for place in numeric}
         fitting = [place for place in numeric if not kinds or not own[place] or kinds & own[place]]
-        units = [set(content_words(unit_of(name))) for name in self.columns]
+        units = {p: set(content_words(unit_of(self.columns[p]))) if own[p] else set() for p in numeric}
         exact = {word.stem for word in self.words if word.stem}
         for named in (
             [place for place in fitting if exact & (self.named[place] - units[place])],
@@ -434,9 +447,7 @@ class _Selection:
     @cached_property
     def _kept(self) -> list[Quotable]:
         return [
-            fact
-            for place, fact in enumerate(self.table)
-            if all(one.kept[place] for one in self.conditions)
+            fact for place, fact in enumerate(self.table) if all(one.kept[place] for one in self.conditions)
         ]
 
     def _counted(self) -> Reckoned | None:
@@ -466,10 +477,12 @@ class _Selection:
         return any(self.words[place].denied_by >= 0 for place in one.said)
 
     def _shown(self, kept: Sequence[Quotable], ours: str) -> Reckoned:
-        """Return rows with the cells that were asked about, of many the first, and how many more there are."""
+        """Return rows with the cells that were asked about; of many the first, and how many there are."""
         asked = {one.column for one in self.conditions if one.column}
         places = tuple(sorted({*asked, *([self.of] if self.of else [])}))
-        beside = _telling(kept, places)
+        labels = [row.label for row in self.rows]
+        alone = all(fact.row and labels.count(fact.row.label) == 1 for fact in kept)
+        beside = () if alone else telling_apart(self.table, places)
         if not places:
             places, beside = beside or (1,), ()
         if len(kept) > _LISTED and self.counted:
@@ -479,7 +492,7 @@ class _Selection:
         return Reckoned(tuple(kept), tuple(places for _ in kept), ours, beside, self.is_sure)
 
 
-def _telling(kept: Sequence[Quotable], shown: Sequence[int]) -> tuple[int, ...]:
+def telling_apart(kept: Sequence[Quotable], shown: Sequence[int]) -> tuple[int, ...]:
     """Return the column beside the first that tells rows apart which are called alike, if any."""
     rows = [fact.row for fact in kept if fact.row]
     if len({row.label for row in rows}) == len(rows):
