@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import json
 import os
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hybrid.config import WRITER_ROOM, GenerationSettings, Reader, Settings, load_settings, settings_dict
-from hybrid.errors import ConfigError, UsageError
+from hybrid.errors import ConfigError, UsageError, did_you_mean
 from hybrid.files import hash_file, hash_text, valid_utf8
 from hybrid.generation.answering import Answerer
 from hybrid.generation.asking import parts_of, read_question, sides_of
@@ -457,8 +456,7 @@ def _place(key: str, text: str) -> tuple[str, str]:
     places = {name: (part, name) for name, part in sections.items()}
     places |= {f"{part}.{name}": (part, name) for name, part in sections.items()}
     if key not in places:
-        near = difflib.get_close_matches(key, places, n=1)
-        hint = f"did you mean `{near[0]}`?" if near else f"keys: {', '.join(sections)}"
+        hint = did_you_mean(key, places, f"keys: {', '.join(sections)}")
         raise ConfigError(f"the arm {text!r}: unknown setting `{key}`", hint=hint)
     return places[key]
 

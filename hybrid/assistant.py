@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybrid.adaptation.serving import arm_adapters
+from hybrid.adaptation.serving import arm_adapters, in_use
 from hybrid.adaptation.store import AdapterStore
-from hybrid.adaptation.values import budget_of
+from hybrid.adaptation.values import AdapterKind, budget_of
 from hybrid.arms import ArmAdapters, ArmSpec, DomainArm, DomainArms, OwnModels, parse_arm
 from hybrid.config import Settings, load_settings, settings_dict
 from hybrid.distributed import executor_named
 from hybrid.documents.source import Principals
-from hybrid.errors import UsageError
+from hybrid.errors import HybridError, UsageError
 from hybrid.files import is_name
 from hybrid.generation.versions import PromptVersions
 from hybrid.index import ExternalStore, Manifest, is_restricted, remove_domain, rollback
@@ -171,7 +171,7 @@ class Assistant:
         return self._ingestor.estimate(Path(folder), rebuild=rebuild)
 
     def status(self, *, files: bool = False, verify: bool = False, glossary: bool = False) -> IndexStatus:
-        """Say what is indexed, with which embedder, and what was rejected; no model is needed for it.
+        """Say what is indexed, with which embedder, what was rejected, and what answers; needs no model.
 
         ``files`` lists every document, ``verify`` checks every file against its checksum, and ``glossary``
         lists what words stand for, as the documents say.
@@ -181,7 +181,14 @@ class Assistant:
             IndexCorrupt: a file is missing or changed.
         """
         store = str(self.settings.vectors)
-        return index_status(self.folder, store=store, files=files, verify=verify, glossary=glossary)
+        status = index_status(self.folder, store=store, files=files, verify=verify, glossary=glossary)
+        used = {kind.value: in_use(self.adapters, kind) for kind in AdapterKind}
+        adapters = {kind: name for kind, name in used.items() if name}
+        try:
+            arm = self.asked.usual.name
+        except HybridError as error:  # a decision that cannot be used here hides nothing else
+            arm = f"none: {error}"
+        return replace(status, arm=arm, adapters=adapters)
 
     def search(
         self, question: str, *, arm: Arm | str = Arm.RAG, where: Where = None, as_user: Asker = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import math
 import os
@@ -16,7 +15,7 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from hybrid.errors import ConfigError
+from hybrid.errors import ConfigError, did_you_mean
 from hybrid.files import adapter_of, write_atomic
 from hybrid.trust import Endpoint, StoreAddress, refuse_untrusted
 
@@ -637,8 +636,7 @@ def _refuse_unknown(values: Mapping[str, Any], source: str) -> None:
 
 
 def _unknown(key: str, valid: list[str], source: str) -> ConfigError:
-    near = difflib.get_close_matches(key, valid, n=1)
-    hint = f"did you mean `{near[0]}`?" if near else f"valid keys: {', '.join(sorted(valid))}"
+    hint = did_you_mean(key, valid, f"valid keys: {', '.join(sorted(valid))}")
     return ConfigError(f"{source}: unknown setting `{key}`", hint=hint)
 
 

@@ -33,6 +33,8 @@ so does 7 where a command only asks what a gate says. A caller writes::
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import ClassVar
 
 EXIT_PARTIAL = 6
@@ -146,3 +148,10 @@ class GateFailed(HybridError):
         super().__init__(message, hint=next(iter(advice), "put it in use all the same with force"))
         self.against = against
         self.advice = advice
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Return a hint with the known name that is most alike, case aside; another one where none is."""
+    folded = {each.casefold(): each for each in known}
+    near = get_close_matches(name.casefold(), folded, n=1)
+    return f"did you mean {folded[near[0]]!r}?" if near else otherwise

@@ -8,7 +8,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -42,7 +42,8 @@ class IndexStatus:
     exists for. ``stale`` says how the folder differs from what was indexed of it. ``store`` is the address,
     without its login, of what searches the vectors, empty for files of the index. ``sources`` of all
     documents, ``characters``, how many of each file are in the index, and ``glossary``, what words stand for,
-    are None unless asked for.
+    are None unless asked for. ``arm`` answers questions (or why none can), ``adapters`` are in use, by what
+    they tune.
     """
 
     domain: str
@@ -56,6 +57,8 @@ class IndexStatus:
     sources: tuple[str, ...] | None = None
     characters: Mapping[str, int] | None = None
     glossary: tuple[Meaning, ...] | None = None
+    arm: str = ""
+    adapters: Mapping[str, str] = field(default_factory=dict)
 
 
 def index_status(

@@ -161,6 +161,7 @@ def _show_estimate(context: Context, domain: str, estimate: IngestEstimate) -> N
 
 def _status_lines(status: IndexStatus) -> list[str]:
     manifest, counts = status.manifest, status.manifest.counts
+    used = status.adapters.items()
     return [
         f"{console.name(status.domain, 100)}: generation {manifest.generation} of {manifest.created}",
         f"  from       {console.name(manifest.folder or 'no folder')}",
@@ -169,6 +170,8 @@ def _status_lines(status: IndexStatus) -> list[str]:
         f"  search     in {status.store or 'a vector store that `vectors` of these settings does not name'}"
         if manifest.external
         else f"  search     {manifest.dense.kind}, recall@10 {manifest.dense.recall_at_10:.3f}",
+        f"  answers    by {console.one_line(status.arm, 100)}",
+        *(f"  {kind:<10} with the adapter {console.one_line(name, 90)}" for kind, name in used),
         f"  rejected   {len(status.rejected)}",
         *(
             f"    {console.name(item.source, 60)}: {console.one_line(item.reason, 200)}"

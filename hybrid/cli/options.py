@@ -6,7 +6,6 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -17,7 +16,7 @@ from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.config import CONFIG_FILE, Effort, Settings, load
 from hybrid.domains import Assistants
-from hybrid.errors import IndexMissing, UsageError
+from hybrid.errors import IndexMissing, UsageError, did_you_mean
 from hybrid.index.generations import domains
 
 _Result = TypeVar("_Result")
@@ -98,9 +97,7 @@ class Context:
             return wanted or there[0]
         if wanted:
             known = f"domains in {settings.indexes}: {', '.join(there) or 'none'}"
-            alike = get_close_matches(wanted.casefold(), [name.casefold() for name in there], n=1)
-            meant = [name for name in there if alike == [name.casefold()]]
-            hint = f"did you mean {meant[0]!r}? Else: hybrid index FOLDER" if meant else "hybrid index FOLDER"
+            hint = did_you_mean(wanted, there, "build one with: hybrid index FOLDER")
             raise IndexMissing(f"there is no domain {wanted!r}; {known}", hint=hint)
         if there:
             raise UsageError(f"there are several domains: {', '.join(there)}", hint="name one with --domain")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hybrid.errors import UsageError
+from hybrid.errors import UsageError, did_you_mean
 from hybrid.evaluation.outcomes import ArmCost
 from hybrid.evaluation.scores import METRICS
 from hybrid.statistics import Interval
@@ -229,11 +228,8 @@ def refuse_unknown(gates: Sequence[Gate]) -> None:
     known = [card.name for card in METRICS] + [entry.name for entry in dataclasses.fields(ArmCost)]
     for gate in gates:
         if gate.measure not in known:
-            near = difflib.get_close_matches(gate.measure, known, n=1)
-            raise UsageError(
-                f"nothing measures {gate.measure!r}",
-                hint=f"did you mean {near[0]!r}?" if near else f"measures: {', '.join(known)}",
-            )
+            hint = did_you_mean(gate.measure, known, f"measures: {', '.join(known)}")
+            raise UsageError(f"nothing measures {gate.measure!r}", hint=hint)
 
 
 def _number(digits: str, text: str) -> float:

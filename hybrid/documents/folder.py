@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.source import MEGABYTE, RULE_SUFFIX, SourceFile, printable, supported_suffixes
-from hybrid.errors import UsageError
+from hybrid.errors import UsageError, did_you_mean
 from hybrid.files import folder_lock, is_name, json_text, write_atomic
 from hybrid.types import Rejected
 
@@ -61,6 +62,13 @@ class Scan:
     unread: Mapping[str, int] = field(default_factory=dict)
 
 
+def _beside(path: Path) -> list[str]:
+    """Return what lies in the folder in which a path should be."""
+    with contextlib.suppress(OSError):
+        return sorted(each.name for each in path.parent.iterdir())
+    return []
+
+
 def scan(folder: Path, settings: DocumentSettings) -> Scan:
     """List the readable files below a folder, or the one file that was named.
 
@@ -70,10 +78,9 @@ def scan(folder: Path, settings: DocumentSettings) -> Scan:
     try:
         status = folder.stat()
     except OSError as error:
-        raise UsageError(
-            f"{printable(str(folder))}: {error.strerror or 'no such folder'}",
-            hint="give the path of an existing folder or file",
-        ) from error
+        hint = did_you_mean(folder.name, _beside(folder), "give the path of an existing folder or file")
+        told = f"{printable(str(folder))}: {error.strerror or 'no such folder'}"
+        raise UsageError(told, hint=printable(hint)) from error
     if not stat.S_ISDIR(status.st_mode):
         return _single(folder, status)
     walk = _Walk(folder, _matcher(settings.exclude))

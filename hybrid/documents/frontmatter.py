@@ -1,10 +1,11 @@
-"""The fields above a page of Markdown (front matter), in YAML or TOML, and who may read it."""
+"""The fields above a page of Markdown (front matter), in YAML, TOML or JSON, and who may read it."""
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ _KNOWN = re.compile(
 _NAME = re.compile(r"[a-z_][\w.\-]*:?")
 _KEY = re.compile(r"[\"']?[\w.\-]+[\"']?\s*[:=]")
 _SENTENCE = re.compile(r"\S+(?:\s+\S+){3,}[.!?]")
+_SAYS_WHO = re.compile(r"[\"']principals[\"']\s*:", re.IGNORECASE)
 _LENGTH = 500
 _Pairs = list[tuple[str, Any]]
 # A parser of YAML takes a second for this.
@@ -51,7 +53,12 @@ def front_matter(lines: Sequence[str]) -> FrontMatter:
     Raises:
         Unreadable: it says who may read the page, and not in a way that is known.
     """
-    ends = _ENDS.get(lines[0].rstrip() if lines else "")
+    first = lines[0] if lines else ""
+    return _object(lines) if first.startswith("{") else _between(lines, _ENDS.get(first.rstrip(), ()))
+
+
+def _between(lines: Sequence[str], ends: tuple[str, ...]) -> FrontMatter:
+    """Return the fields between the first line and one of ``ends``, in YAML or TOML."""
     if not ends:
         return FrontMatter({})
     end = next((index for index, line in enumerate(lines) if index and line.rstrip() in ends), 0)
@@ -78,6 +85,30 @@ def front_matter(lines: Sequence[str]) -> FrontMatter:
     if rule is None and not _are_fields(pairs):
         return FrontMatter({})
     return _with_values(pairs, rule, end + 1)
+
+
+def _object(lines: Sequence[str]) -> FrontMatter:
+    """Return the fields of an object of JSON above a page, where one of them is known to be such a field."""
+    text = "\n".join(lines[:_MAX_FIELDS])[:_MAX_FIELDS]
+    try:
+        found, end = json.JSONDecoder(object_pairs_hook=_once).raw_decode(text)
+    except (ValueError, RecursionError) as error:
+        if any(map(_SAYS_WHO.search, takewhile(str.strip, lines))):
+            raise Unreadable("its front matter does not say who may read it: it is damaged") from error
+        return FrontMatter({})
+    pairs = _pairs_of(found)
+    rule = rule_of((name, _plain(value)) for name, value in _everywhere(pairs))
+    beside = text[end:].partition("\n")[0].strip()
+    if rule is None and (beside or not any(_KNOWN.fullmatch(name) for name, _ in pairs)):
+        return FrontMatter({})
+    return _with_values(pairs, rule, text.count("\n", 0, end) + 1)._replace(text=beside)
+
+
+def _once(pairs: _Pairs) -> dict[str, Any]:
+    """Return an object of JSON; a name that is there twice would hide what it said first."""
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a name twice")
+    return dict(pairs)
 
 
 def _with_values(pairs: _Pairs, rule: tuple[str, ...] | None, lines: int) -> FrontMatter:
@@ -129,14 +160,18 @@ def _by_line(lines: Sequence[str]) -> _Pairs:
 
 
 def _toml(text: str) -> _Pairs:
+    return _pairs_of(tomllib.loads(text))
+
+
+def _pairs_of(fields: Mapping[str, Any]) -> _Pairs:
     def value(found: Any) -> Any:
         if isinstance(found, dict):
-            return dict(enumerate((name, value(inner)) for name, inner in found.items()))
+            return dict(enumerate(_pairs_of(found)))
         if isinstance(found, list):
             return list(map(value, found))
-        return str(found).lower() if isinstance(found, bool) else str(found)
+        return "" if found is None else str(found).lower() if isinstance(found, bool) else str(found)
 
-    return [(name, value(found)) for name, found in tomllib.loads(text).items()]
+    return [(name, value(found)) for name, found in fields.items()]
 
 
 def _flat(value: Any) -> Iterator[str]:

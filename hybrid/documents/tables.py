@@ -349,7 +349,7 @@ def _quote(sample: Sequence[_TextLine]) -> str:
 
 def _marks(sample: Sequence[_TextLine], quote: str, settings: DocumentSettings) -> _Marks:
     """Return what cuts most rows into as many cells as each other; a sign of no use if nothing does."""
-    best, best_rank = _Marks(_NO_SEPARATOR, quote), (False, 0.5, 0.0, 0)
+    best, best_rank = _Marks(_NO_SEPARATOR, quote), (False, 0.5, 0.0, 0, 0)
     whole = "".join(line.text for line in sample)
     for separator in _SEPARATORS:
         rows = [row for row in _rows(sample, _Marks(separator, quote), settings) if row.filled]
@@ -365,7 +365,8 @@ def _marks(sample: Sequence[_TextLine], quote: str, settings: DocumentSettings) 
         ]
         since = sum(good) / (len(good) - good.index(True)) if any(good) else 0.0
         other = separator == "," and whole.count(",") == len(_OTHER_COMMA.findall(whole))
-        rank = (not alone and _is_known(rows[0], settings), sum(good) / len(rows), since, -other)
+        # of two that cut all rows alike the one with fewer cells stands in the cells of the other
+        rank = (not alone and _is_known(rows[0], settings), sum(good) / len(rows), since, -other, width)
         if rank > best_rank or (best.separator == _NO_SEPARATOR and not alone):
             best, best_rank = _Marks(separator, quote), rank
     return best

@@ -43,7 +43,7 @@ _COURTESY = re.compile(
     r"(?:(?:hello|hi|hey)(?=[,.!]| there\b| again\b| everyone\b|$)|thanks(?! to\b)|thank you"
     r"|you['’]re welcome|(?:i )?hope (?:this|that|it) helps|(?:please )?(?:let me know|feel free)"
     r"|(?:i['’]m )?(?:happy|glad) to help|here (?:is|are) (?:the|your|my) (?:answers?|summary)"
-    r"|if you have (?:any )?(?:more |other |further )?questions|as an ai(?: language)? model"
+    r"|if you have (?:any )?(?:more |other |further )?questions|as an ai(?: language)? model(?!,? i know\b)"
     r"|have an? (?:nice|great|good|lovely) (?:day|one|time|week|evening))\b[^.]{0,80}[.!:]*",
     re.IGNORECASE,
 )
@@ -85,7 +85,8 @@ _DID = re.compile(r"(?<=\w )\w+ed (?:by|the|an?|all|every|its|his|her|their|our|
 # Where something may be asserted behind a courtesy, or behind saying that nothing is known.
 _BEHIND = re.compile(
     r"[\s,;:–—-]+(?P<turn>but|however|yet|nevertheless|nonetheless|although|though|still|except that"
-    r"|anyway)\b,?\s+|[,;:–—]\s+|\s-\s+|[!.]\s+|\s\(|(?<=\byou) that\s+|\sbecause\s+(?!they\b|these\b|it\b)",
+    r"|anyway)\b,?\s+|[,;:–—]\s+|\s-\s+|[!.]\s+|\s\(|(?<=\byou) that\s+|(?<=\bmore) than"
+    r" that\s+|\sbecause\s+(?!they\b|these\b|it\b)",
     re.IGNORECASE,
 )
 # of the passages still, or of who answers

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from hybrid.domains import Assistants
-from hybrid.errors import HybridError
+from hybrid.errors import HybridError, did_you_mean
 from hybrid.files import valid_utf8
 from hybrid.models import Vectors
 from hybrid.serving.errors import Refusal
@@ -48,7 +48,7 @@ def show_model(name: str, request: Request) -> dict[str, Any]:
     """Describe one of them."""
     assistants: Assistants = request.app.state.service.assistants
     if name not in _names(assistants):
-        raise unknown(name)
+        raise unknown(name, assistants)
     return _described(name)
 
 
@@ -99,13 +99,17 @@ def chosen(model: str, assistants: Assistants) -> tuple[str | None, str | None]:
     prefix, _, rest = model.partition("/")
     domain, _, arm = rest.partition("/")
     if prefix != "hybrid" or domain not in assistants.domains or arm not in ("auto", *Arm):
-        raise unknown(model)
+        raise unknown(model, assistants)
     return domain, None if arm == "auto" else arm
 
 
-def unknown(model: str) -> Refusal:
+def unknown(model: str, assistants: Assistants) -> Refusal:
     """Return what a client is told of a name that nothing has."""
-    told = f"there is no model {model[:100]!r}; GET /v1/models lists them"
+    # mostly it is the name of a domain alone
+    own = f"hybrid/{model[:100]}/auto" if model in assistants.domains else model[:100]
+    listed = "GET /v1/models lists them"
+    hint = did_you_mean(own, _names(assistants), listed)
+    told = f"there is no model {model[:100]!r}; {hint}{'' if hint == listed else f' {listed}'}"
     return Refusal(404, told, param="model", code="model_not_found")
 
 

@@ -36,6 +36,15 @@ _SHAPES = str.maketrans(
 )
 _WRITTEN = re.compile(r"\w+")
 _LATIN = re.compile(r"[A-Za-z]")
+# A letter of another script between digits, and a denial spelled so that it is none: "54З2", "n.o.t", "n0t".
+_ODD = re.compile(
+    r"(?<=\d)[^\W\d_A-Za-z](?=\d)|\bn([\s.*/_-])o\1t\b|\bn([\s.*/_-])e\2v\2e\2r\b"
+    r"|\b(?:n0t|n3ver|nev3r|n3v3r)\b",
+    re.IGNORECASE,
+)
+_SMALL_CAPITAL = re.compile("LATIN LETTER SMALL CAPITAL ([A-Z])")
+# They turn the order of what follows around.
+_OVERRIDES = frozenset("\u202d\u202e")
 # They show nothing, or strike through what is before them, and are not of the categories that say so.
 _UNSEEN = frozenset("\u034f\u115f\u1160\u3164\uffa0\u0334\u0335\u0336\u0337\u0338")
 _ACCENTS = re.compile("[\u0300-\u036f]")
@@ -62,8 +71,8 @@ def fold(text: str) -> str:
 class Legible:
     """A text as it looks to a reader: plain letters, nothing invisible, no look-alikes in a word.
 
-    ``places`` tells where each of its characters stands in what was given; ``mixed`` are the words in which
-    letters of another script stood for Latin ones.
+    ``places`` tells where each of its characters stands in what was given; ``mixed`` are the words that hide
+    what they say: letters of another script among Latin ones, a denial spelled out, an order turned around.
     """
 
     text: str
@@ -75,7 +84,7 @@ class Legible:
 def legible(text: str) -> Legible:
     """Return a text as it looks."""
     if not any(map(_looks_other, set(text))):
-        return Legible(text, range(len(text)))
+        return Legible(text, range(len(text)), tuple(Span(*odd.span()) for odd in _ODD.finditer(text)))
     kept: list[str] = []
     places: list[int] = []
     for place, character in enumerate(text):
@@ -87,8 +96,23 @@ def legible(text: str) -> Legible:
                 kept.append(plain)
                 places.append(place)
     shown = "".join(kept)
-    mixed = tuple(Span(*w.span()) for w in _WRITTEN.finditer(shown) if _unmasked(w.group()) != w.group())
-    return Legible(_WRITTEN.sub(lambda word: _unmasked(word.group()), shown), places, mixed)
+    mixed = [Span(*word.span()) for word in _WRITTEN.finditer(shown) if _is_mixed(word.group())]
+    mixed += [Span(*odd.span()) for odd in _ODD.finditer(shown)]
+    if shown and not _OVERRIDES.isdisjoint(text):
+        mixed.append(Span(0, len(shown)))
+    return Legible(_WRITTEN.sub(lambda word: _unmasked(word.group()), shown), places, tuple(mixed))
+
+
+def _is_mixed(word: str) -> bool:
+    """Tell whether letters of another script stand among Latin ones; of Greek only those of their shape."""
+    return _unmasked(word) != word or bool(_LATIN.search(word) and any(map(_is_foreign, word)))
+
+
+@lru_cache(maxsize=_KNOWN)
+def _is_foreign(character: str) -> bool:
+    name = unicodedata.name(character, "")
+    of_words = character.isalpha() and not _NO_BLANKS.match(character)
+    return of_words and not name.startswith(("LATIN", "GREEK", "MODIFIER", "MICRO"))
 
 
 def _unmasked(word: str) -> str:
@@ -96,7 +120,12 @@ def _unmasked(word: str) -> str:
 
 
 def _looks_other(character: str) -> bool:
-    return _plain(character) != character or _is_accent(character) or ord(character) in _SHAPES
+    return (
+        _plain(character) != character
+        or _is_accent(character)
+        or ord(character) in _SHAPES
+        or (not character.isascii() and _is_foreign(character))
+    )
 
 
 @lru_cache(maxsize=_KNOWN)
@@ -107,6 +136,8 @@ def _plain(character: str) -> str:
         return character
     if category in ("Cc", "Cf") or character in _UNSEEN or "\ufe00" <= character <= "\ufe0f":
         return ""
+    if small := _SMALL_CAPITAL.fullmatch(unicodedata.name(character, "")):
+        return small[1].lower()
     wide = "\uff01" <= character <= "\uff5e"
     plain = unicodedata.normalize("NFKC", character)
     # a letter in a circle is one, "™" and "℃" are signs

@@ -36,19 +36,22 @@ class Frame:
 _FALSE = (
     "(?:falsehood|false|untrue|incorrect|wrong|inaccurate|lie|myth|misconception|fallacy|hoax|fabrication"
     "|fiction|nonsense|mistaken?|error|rubbish|unfounded|baseless|bogus|fake|unlikely|improbable|doubtful"
-    "|impossible|implausible|refuted|disprove[dn]|debunked)"
+    "|impossible|implausible|refuted|disprove[dn]|debunked|unsupported|joke|satire|parody)"
 )
-_FICTION = "(?:falsehood|lie|myth|misconception|fallacy|hoax|fabrication|fiction|nonsense|rubbish)"
+_FICTION = (
+    "(?:falsehood|lie|myth|misconception|fallacy|hoax|fabrication|fiction|nonsense|rubbish|joke|satire)"
+)
 _TRUE = "(?:true|correct|accurate|right|the case|a fact|so)"
 _WITHDRAWN = "(?:withdrawn|retracted|corrected|overturned|denied|discredited)"
-_SURE = "(?:clear|certain|known|established|proven|proved|confirmed|sure|verified|settled)"
+_SURE = "(?:clear|certain|known|established|proven|proved|confirmed|sure|verified|settled|supported)"
 _BE = (
     r"(?:(?:would|may|might|could)\s+be|(?:has|have|had)\s+(?:since\s+|now\s+|long\s+)?been|is|was|are|were"
-    r"|be|been|['’]s|(?:is|was|are|were)n['’]t|remains|seems|appears|used\s+to\s+be)"
+    r"|be|been|['’]s|(?:is|was|are|were)n['’]t|remains|seems|appears|used\s+to\s+be"
+    r"|(?:turn(?:s|ed)?\s+out|prove[ds]?)(?:\s+to\s+(?:be|have\s+been))?)"
 )
 _FILL = (
     r"(?:\s+(?:not|never|hardly|no|longer|once|simply|just|also|quite|yet|still|all|at|a|an|the|later|since"
-    r"|common|popular|widespread|persistent|urban|old|complete|total|outright|far from|anything but"
+    r"|more|common|popular|widespread|persistent|urban|old|complete|total|outright|far from|anything but"
     r"|\w+ly)){0,5}"
 )
 _CLAIMED = (
@@ -68,7 +71,7 @@ _SAY = "(?:say|claim|think|believe|assume|state|suggest|conclude|show|suppose|pr
 _SAYS = (
     "(?:say|said|claim|mean|meant|impl(?:y|ie)|show|prove|proven|believe|think|thought|suggest|find|found"
     "|establish|demonstrate|guarantee|indicate|confirm|conclude|report|state|argue|assert|deny|denie|doubt"
-    "|know|knew|assume|suppose|expect|infer|verify|verifie)(?:s|d|n|ed|red)?"
+    "|know|knew|assume|suppose|expect|infer|verify|verifie|accept|admit|agree)(?:s|d|n|ed|red)?"
 )
 # each is odd where it denies: "it is not false that" is even
 _DENYING = (
@@ -78,11 +81,15 @@ _DENYING = (
     rf"|ed)|reject(?:s|ed)?|disput(?:e|es|ed)|disprov(?:e|es|ed)|debunk(?:s|ed)?|dismiss(?:es|ed)?|doubt(?:s"
     rf"|ed)?|contradict(?:s|ed)?|rul(?:e|es|ed)\s+out)\s+(?:(?:{_ANY}|(?:\w+\s+)?reports?)\s+)?that\b",
     r"\b(?:i|we)\s+(?:\w+ly\s+)?doubt\b",
+    rf"\b(?:not\s+)?(?:wrong|incorrect|mistaken|inaccurate|false|misleading)\s+to\s+{_SAY}(?:\s+that)?\b",
     rf"\bden(?:y|ies|ied)\s+(?:ever\s+)?{_DOING}",
     rf"(?:\bthere\s+(?:is|was|were|are)\s+)?\b(?:no|little|insufficient|scant|not\s+any)\s+(?:\w+"
     rf"\s+)?(?:evidence|proof|indication|signs?|basis|reason|grounds|doubt|question|guarantee|truth"
     rf"|suggestion)\s+(?:that|(?:for|in|to)\s+{_ANY}\s+that|to\s+{_SAY}(?:\s+{_ANY})?(?:\s+that)?)\b",
-    rf"\b(?:nobody|nothing|no\s+one|none|no\s+\w+)\s+(?:(?!that\b)\w+\s+){{0,6}}{_SAYS}\s+that\b",
+    r"\b(?:nobody|nothing|no\s+one|none|neither|(?:no|hardly\s+any|(?<!\ba )few)\s+\w+)"
+    rf"\s+(?:(?!that\b)\w+\s+){{0,6}}{_SAYS}\s+that\b",
+    r"\b(?:nobody|no\s+one|hardly\s+anyone)\s+(?:\w+ly\s+)?(?:says?|said|claims?|thinks?|thought"
+    r"|believe[sd]?)\b",
     rf"\b(?:{_HELPS}\s+)?{_NOT}\s+(?:\w+ly\s+)?{_SAYS}\s+that\b|\b(?:cannot|never)\s+{_SAYS}\s+that\b"
     rf"|\b\w+n['’]t\s+{_SAYS}\s+that\b|\b(?:i|we)\s+(?:do|did)(?:\s+not|n['’]t)\s+(?:think|believe)\b",
     r"\b(?:opposite|reverse)\s+of\b(?=.*\b(?:true|holds?|case|correct|right)\b)",
@@ -94,15 +101,41 @@ _DENYING = (
     r"\A\W*(?:(?:common|popular|old|urban)\s+)?(?:myths?|misconception|fiction|untrue|hoax|false|wrong|lie"
     r"|fake\s+news|not\s+true)\s*(?:(?:no\.?|#)?\s*\d+)?\s*[:–—-]\s+",
 )
+# whatever else is denied there
+_FALSELY = "(?:falsely|wrongly|incorrectly|mistakenly|erroneously|misleadingly|inaccurately|baselessly)"
+_REFUSING = (
+    rf"\b{_FALSELY}\s+(?:\w+e?[sd]|claim|say|said|report|state|stating|claiming|believe|think|thought|held"
+    r"|told\s+\w+)\b(?:\s+that\b)?",
+    r"\A\W*(?:examples?\s+of\s+)?(?:an?\s+)?(?:wrong|bad|incorrect|false|poor|misleading)\s+(?:answer|example"
+    r"|statement|claim|advice|practice)s?\s*[:–—-]",
+    r"(?:\A\W*|,\s*)(?:please\s+)?(?:do\s+not|don['’]t|never)\s+(?:write|say|claim|state|answer"
+    r"|assert)\b(?:\s+that"
+    r"\b)?",
+    r"\b(?:lie[sd]?|joke[sd]?|fantasi[sz]e[sd]?)\s+that\b",
+    rf"\A\W*(?:please\s+)?(?:beware|ignore|disregard|forget|reject|(?:do\s+not|don['’]t|never)\s+(?:fall"
+    rf"\s+for|believe|trust|buy|listen\s+to|repeat))\b[^,;:]{{0,60}}?\b(?:{_SAYS}|(?:claim|say|stat)ing"
+    rf"|{_CLAIMED}|story|stories|lies?)"
+    r"\s+that\b",
+    rf"\A\W*(?:all\s+of\s+)?the\s+following\s+(?:\w+\s+)?{_BE}{_FILL}\s+{_FALSE}\s*[:–—-]",
+    rf"\A\W*none\s+of\s+the\s+following\s+(?:\w+\s+)?{_BE}{_FILL}\s+{_TRUE}\s*[:–—-]",
+    rf"\bit\s+(?:(?:has|have|had|could|can|was|is)\s*{_NOT}|cannot|(?:has|had|was|is|could)\s+never)\s+(?:yet"
+    rf"\s+|be\s+|been\s+|\w+ly\s+){{0,3}}(?:{_SURE}|shown|demonstrated|found|reported)\s+that\b",
+    rf"\bit\s?{_BE}\s+an?\s+(?:stretch|exaggeration|oversimplification)\s+to\s+{_SAY}(?:\s+that)?\b",
+    rf"\A\W*(?:nowhere|never|no\s+longer|in\s+no\s+(?:case|sense)|by\s+no\s+stretch(?:\s+of\s+\S+"
+    rf"(?:\s+imagination)?)?)\b[^,;:]{{0,60}}?\b(?:{_SAYS}|admits?|{_TRUE}|proof|evidence)\s+that\b",
+    rf"\bit\s?(?:{_BE}\s*{_NOT}|{_BE})\s*,[^,]*\bnever\b[^,]*,\s*(?:{_TRUE})\s+that\b",
+    r"\b(?:opposite|reverse)\s+of\s+the\s+truth\b(?:\s+that\b)?",
+)
 # about all of the sentence
 _DENYING_ALL = (
     r"\b(?:by\s+no\s+means|under\s+no\s+circumstances?|in\s+no\s+way|at\s+no\s+(?:time|point)|on\s+no"
-    r"\s+account|anything\s+but|far\s+from)\b"
+    r"\s+account|anything\s+but|far\s+from)\b|\bsaid\s+no\s?one\s+ever\b|\bjust\s+kidding\b"
 )
 _ENDS = r"(?=\W*\Z|\s*[,;])"
 _DENYING_BEFORE = (
     rf"(?:[,;:(–—-]\s*(?:which|(?:but\s+|and\s+|though\s+|yet\s+)?(?:this|that|it))\s?{_BE}(?:\s+(?:shown"
-    rf"|proven|proved|known|found|said)\s+to\s+be)?{_FILL}\s+(?:{_FALSE}|{_TRUE}){_ENDS}|[,;]\s*(?:but|yet"
+    rf"|proven|proved|known|found|said)(?:\s+to\s+be)?)?{_FILL}\s+(?:{_FALSE}|{_TRUE}){_ENDS}"
+    rf"|[,;]\s*(?:but|yet"
     rf"|though|although|however)\s+(?:in\s+\w+\s+)?(?:it|they|he|she|this|that)\s+(?:(?:rarely|never"
     rf"|hardly)(?:\s+\w+)?|(?:does|do|did|is|was|are|were|has|have|had|can|could|will)(?:\s+not"
     rf"|n['’]t))\W*\Z|[,;]\s*(?:but|yet|though|although|however)\b[^,;]*\b(?:instead\s+of|otherwise"
@@ -113,12 +146,23 @@ _DENYING_BEFORE = (
     rf"|demonstrated))\W*\Z)|\s[(–—-]+\s*(?:an?\s+)?(?:false|not\s+true|untrue|wrong|incorrect|myth|lie|hoax"
     rf"|nonsense|not)\W*\Z|:\s*(?:an?\s+)?(?:not\s+true|untrue|wrong|incorrect|myth|lie|hoax|nonsense)\W*\Z)"
 )
+# ", a claim we reject", ": this rumour was rated false", " was a claim we could not verify"
+_REFUSED_BEFORE = (
+    rf"(?:[,;:(–—-]\s*(?:an?|this|that|the|one)|(?<!\bit)(?<!\bthis)(?<!\bthat)\s{_BE}\s+an?)\s+(?:\w+\s+)?"
+    rf"(?:{_CLAIMED}|sentence|story|report)\s+(?:(?:that|which|we|i|they|he|she|ha[sd]|have|was|were|is"
+    rf"|are|been|be"
+    r"|to|could|can|would|since|long|rated|judged|called|found|shown|prove[dn]|known|an?|\w+ly)\s+)*"
+    rf"(?:{_FALSE}|reject(?:s|ed)?|den(?:y|ies|ied)|refutes?|disputed?|never|no\s?one|nobody|not|cannot"
+    rf"|\w+n['’]t)"
+    r"(?:\s+\w+){0,5}\W*\Z"
+)
 _NEGATIVE = re.compile(
-    rf"\b(?:{_FALSE}|not|never|hardly|no|once|used to|nobody|none|cannot|little|scant|insufficient|unable"
+    rf"\b(?:{_FALSE}|few|neither|kidding|not|never|hardly|no|once|used to|nobody|none|cannot|little|scant"
+    r"|insufficient|unable"
     rf"|fail\w*|quit|den(?:y|ies|ied)|refut\w+|reject\w*|disput\w+|disprov\w+|debunk\w*|dismiss\w*|doubt\w*"
     rf"|contradict\w*|ruled?s?\s+out|otherwise|prevent\w*|nothing|rarely|withdrawn|retracted|corrected"
     rf"|overturned|discredited|stop\w*|ceas\w+|avoid\w*|refrain\w*|instead|lieu|rather|opposed|refus\w+"
-    rf"|declin\w+|opposite|reverse|anything but|far from|myths?)\b|n['’]t\b",
+    rf"|declin\w+|opposite|reverse|contrary|other way|anything but|far from|myths?)\b|n['’]t\b",
     re.IGNORECASE,
 )
 # whose word alone is no evidence
@@ -137,7 +181,8 @@ _UTTERS = (
     "(?:say|says|said|claim|claims|claimed|report|reports|reported|write|writes|wrote|state|states|stated"
     "|alleges?|alleged|believes?|believed|thinks?|thought|suggests?|suggested|argues?|argued|insists?"
     "|insisted|complains?|complained|posted|tweeted|mentions?|mentioned|asserts?|asserted|whisper(?:s|ed)?"
-    "|speculates?|speculated|told\\s+\\w+|has\\s+it|have\\s+it|suspects?|suspected|feels?|guess(?:es|ed)?)"
+    "|assume[sd]?|speculates?|speculated|told\\s+\\w+|has\\s+it|have\\s+it|suspects?|suspected|feels?"
+    "|guess(?:es|ed)?)"
 )
 _HELD = (
     "(?:rumou?red|alleged|claimed|said|believed|thought|speculated|suspected|assumed|supposed|purported"
@@ -146,11 +191,24 @@ _HELD = (
 _REPORTING = (
     rf"\b{_WHO}\s+(?:(?:of|from|in|on)\s+(?:\w+\s+){{1,3}}?)?"
     rf"(?:(?:have|has|had|once|often|sometimes|\w+ly)\s+)*{_UTTERS}\b(?:\s+that\b)?",
-    rf"\bit\s?(?:is|was|['’]s|has\s+been|had\s+been)\s+(?:\w+ly\s+)?{_HELD}(?:\s+by\s+\w+(?:\s+\w+)?)?"
-    rf"\s+that\b",
+    rf"\bit\s?(?:is|was|['’]s|has\s+been|had\s+been)\s+(?:(?:\w+ly|often|still|sometimes)\s+)?{_HELD}"
+    rf"(?:\s+by\s+\w+(?:\s+\w+)?)?\s+that\b",
+    r"(?<!\bas )\b(?:you|one|some|readers|many)\s+(?:may|might|could|would)\s+(?:have\s+)?(?:\w+ly\s+)?"
+    r"(?:heard|read|think|thought|believed?|assumed?|supposed?|guess(?:ed)?|be\s+(?:forgiven"
+    r"|excused)\s+for\s+\w+ing)\b(?:\s+that\b)?",
+    rf"\b(?:previously|originally|earlier|initially)\s+{_UTTERS}\s+that\b",
+    rf"\b(?:earlier|old|older|previous|prior|outdated|former)\s+(?:versions?|drafts?|editions?|documentation"
+    rf"|manuals?|articles?|releases?|reports?)\b[^,;:]{{0,60}}?\b{_UTTERS}\s+that\b",
     r"\b(?:alleg(?:e|es|ed)|claim(?:s|ed)?|rumou?red|speculat(?:e|es|ed)|suspect(?:s|ed)?|pretend(?:s|ed)?"
     r"|boast(?:s|ed)?|demand(?:s|ed)?|promis(?:e|es|ed)|hop(?:e|es|ed)|fear(?:s|ed)?|guess(?:es|ed)?"
     r"|imagin(?:es|ed)|gossip(?:s|ed)?|insinuat(?:e|es|ed)|dream(?:s|t|ed)?)\s+that\b",
+    r"\b(?:those\s+who|people\s+who|(?:any|every)(?:one|body)\s+who|whoever)\s+(?:\w+\s+)?(?:says?|claims?"
+    r"|thinks?"
+    r"|believes?|asserts?)\b(?:\s+that\b)?|\b(?:any|every|some)(?:one|body)\s+(?:claim|say|think|believ"
+    r"|assert)ing\b"
+    r"(?:\s+that\b)?",
+    r"\A\W*(?:claim|allegation|rumou?r|hypothesis|assertion|opinion)\s*(?:(?:no\.?|#)?\s*\d+)?\s*[:–—-]\s+",
+    r"\b(?:hypothesi[sz]e[ds]?|conjectured?|postulate[ds]?)\s+that\b",
     r"(?<!\bwe )(?<!\bi )\b(?:believe[sd]?|thinks|thought|think)\s+that\b",
     rf"\b{_CLAIMED}\s+(?:has\s+it\s+|have\s+it\s+|is\s+|was\s+|are\s+|persists?\s+|goes\s+)?that\b",
     rf"\baccording\s+to\s+(?:(?:an?|the|some|unconfirmed)\s+){{0,3}}(?:\w+\s+)?(?:{_NOBODY}|{_CLAIMED})\b,?",
@@ -160,15 +218,38 @@ _REPORTING_ALL = (
     r"\s+(?:\w+ly\s+)?(?:said|alleged|rumou?red|believed|thought|claimed|purported|reputed|suspected)\s+to\b"
 )
 _REPORTING_BEFORE = (
-    rf"[,\"”]\s*(?:or\s+so\s+)?(?:according\s+to\s+{_WHO}|{_WHO}\s+{_UTTERS}|{_UTTERS}\s+{_WHO}|it\s?is"
+    rf"(?:[,\"”]\s*(?:or\s+so\s+)?|[–—-]\s*or\s+so\s+)(?:according\s+to\s+{_WHO}|(?:they\s+(?:say|claim)"
+    rf"|{_WHO}\s+{_UTTERS})|{_UTTERS}\s+{_WHO}|it\s?is"
     rf"\s+{_HELD}|(?:\w+\s+){{1,3}}used\s+to\s+(?:say|claim|think|tell\s+\w+)|(?:or\s+so|as|so)\s+(?:the"
     rf"\s+)?(?:{_CLAIMED}|story|tale|saying)\s+goes)\W*\Z|[,;]\s*(?:though|although|but)\s+(?:no|none|nobody"
     rf"|nothing)\b[^,;]*\b(?:confirm|borne|bear|prove|proof|verif|show|establish|support)\w*\s+(?:it|this"
     rf"|that)(?:\s+out)?\W*\Z|[;,]\s*(?:(?:but|while|yet)\s+)?in\s+(?:reality|truth)\b[^;]*\Z"
+    r"|\s[(\[]\s*(?:\w+\s+)?(?:citation|source|confirmation|unverified|unconfirmed|unproven|disputed"
+    r"|alleged|dubious"
+    r"|rumou?r(?:ed)?|speculati(?:ve|on)|to\s+be\s+(?:confirmed|verified|checked)|tbc"
+    r"|hearsay)(?:\s+needed)?\s*"
+    r"[)\]]\W*\Z|,\s*if\s+(?:(?:you|one|we)\s+(?:are\s+to\s+)?(?:believes?|trusts?|listens?)"
+    r"|\w+\s+(?:remembers?"
+    r"|recalls?|serves?))\b[^,;]*\Z"
 )
 _SUPPOSING = (
+    # an order to say it, as who wants to be quoted writes it
+    r"\A\W*(?:please\s+)?(?:(?:write|say|answer|repeat|reply|respond|conclude|output)\b[^.;,:]{0,30}?\bthat\b"
+    r"|(?:write|say|repeat|reply|respond|translate)\s+\w[^.;,:]{0,30}:)"
+    r"|\b(?:(?:and|must|should)\s+(?:answer|reply|respond|repeat|output|conclude)|must\s+(?:say"
+    r"|write))\s+that\b"
+    r"|\beven\s+if\s+it\s+(?:were|was)\b[^,;]{0,20}\bthat\b|"
     r"\b(?:suppos(?:e|ing)|imagine|hypothetically|let\s?(?:['’]s|us)\s+(?:say|assume|suppose|imagine"
-    r"|pretend))\b(?:\s+that\b)?,?|(?:\A|,\s*)\W*assum(?:e|ing)\b(?:\s+that\b)?|\b(?:propos(?:al|als|e|es"
+    r"|pretend))\b(?:\s+that\b)?,?|\A\W*(?:perhaps|maybe|possibly|presumably|conceivably)\b,?"
+    r"|\bit\s?(?:(?:is|['’]s"
+    r"|was)\s+(?:\w+ly\s+)?(?:possible|conceivable|imaginable)|(?:may|might|could)\s+(?:well\s+)?be)\s+that\b"
+    r"|\b(?:i|we|they|you)\s+wish(?:ed)?\b(?:\s+that\b)?|\bif\s+only\b|\b(?:plan|intend|propose)(?:s|d|ned"
+    r"|ed)?"
+    r"\s+that\b|\A\W*(?:in|as)\s+(?:theory|(?:an?|the|one|his|her|some|another)\s+(?:\w+\s+)?(?:novel|film"
+    r"|movie|play"
+    r"|dream|fairy\s+tale|fiction|cartoon|parody|satire|comedy|hypothetical\s+\w+|universe"
+    r"|thought\s+experiment))"
+    r"\b[^,]{0,60},|(?:\A|,\s*)\W*assum(?:e|ing)\b(?:\s+that\b)?|\b(?:propos(?:al|als|e|es"
     r"|ed)|motions?|petitions?|attempt(?:s|ed)?|threaten(?:s|ed)?|promis(?:e|es|ed)|vow(?:s|ed)?|offer(?:s"
     r"|ed)?|hop(?:e|es|ed)|intend(?:s|ed)?|plan(?:s|ned)?)\s+to\s+(?!the\b|an?\b)(?=\w)|\b(?:almost|nearly)"
     r"\s+(?!doubled|halved|trebled|tripled|completed|finished)(?=\w+ed\b)"
@@ -178,6 +259,10 @@ _ASKING = (
     rf"\s+if)\b(?:\s+or\s+not\b)?|\b(?:it\s?{_BE}{_FILL}\s+(?:not|n['’]t|never|hardly)\s+(?:\w+\s+)?{_SURE}"
     rf"|it\s?{_BE}\s+(?:un\w+|open|disputed|debatable|questionable))\s+(?:that|if|how)\b",
     r"\b(?:(?:has|have|had)\s+yet\s+to\s+be|remains?\s+to\s+be)\s+\w+(?:\s+that)?\b",
+    r"\b(?:not|n['’]t|never|hardly)\s+(?:\w+\s+)?(?:sure|certain|convinced|clear|confident"
+    r"|persuaded)\s+(?:that|if)\b"
+    r"|\bunsure\s+(?:that|if)\b",
+    r"\bplease\s+(?:confirm|verify|(?:double-?)?check)\s+that\b|\A\W*(?:todo|fixme)\b\W*",
     r"\A\W*(?:true\s+or\s+false\b|q(?:uestion)?(?:\s*\d+)?\s*[:.)]|what\s+if\b|as\s+if\b)",
 )
 _QUESTION = re.compile(
@@ -187,7 +272,8 @@ _QUESTION = re.compile(
     re.IGNORECASE,
 )
 _CONDITION = re.compile(
-    r"(?<!even )(?<!as )(?<!what )\b(?:if|unless|provided(?:\s+that)?|providing|supposing|in\s+case|as"
+    r"(?<!even )(?<!as )(?<!what )\b(?:if|unless|supposing|in\s+case|providing\s+that"
+    r"|provided(?:\s+that)?(?!\s+(?:by|with|in|for|to|at|on|as)\b)|as"
     r"\s+long\s+as|in\s+the\s+event\s+(?:that|of))\b(?!\s+(?:not|any|so|at\s+all|necessary|needed|possible"
     r"|applicable|available|required|desired|present)\b)|\A\W*(?:had|should|were)\s+(?=(?:the|an?|it|this"
     r"|that|they|he|she|we|you|i)\b)",
@@ -202,18 +288,36 @@ _PASSED = (
 _BEING = re.compile(r"\b(?:is|are|was|were|be|been|being|has|have|had)\b", re.IGNORECASE)
 # what is wrong itself, or that something is
 _THAT = re.compile(
-    rf"\A\W*(?:{_ANY}\s+)?that\b|\b(?:say|claim|stat|believ|think)(?:ing|e?s)\b|[\"”’']\Z", re.IGNORECASE
+    rf"\A\W*(?:(?:{_ANY}|(?:\w+\s+)?reports?)\s+)?that\b|\b(?:say|claim|stat|believ|think)(?:ing|e?s)\b"
+    rf"|[\"”’'][)\]]?\Z",
+    re.IGNORECASE,
 )
 _TURN = re.compile(r"[,;–—-]\s*(?:but|however|yet|although|though|whereas|while)\b|;", re.IGNORECASE)
 # no sentence has more, and each is searched from
 _MOST_CONDITIONS = 8
 _COMMA = re.compile(r",\s*(?:then\b)?|\s+then\b")
+# what is struck out stands between two
+_STRIKE = re.compile(r"(?<!~)~~(?!~)")
+_DOUBTED = re.compile(
+    r"\A\W*(?:(?:is|was|are)\s+(?:this|that|it)\s+)?(?:true(?:\s+or\s+false)?|right|correct|so|really"
+    r"|fact\s+or\s+"
+    r"fiction|yes\s+or\s+no)\s*\?",
+    re.IGNORECASE,
+)
 _FOLLOWS = re.compile(
-    rf"\A\W*(?:(?:but|however|actually|in\s+fact|in\s+truth|of\s+course|and|well|oh|as\s+it\s+happens)\b,?"
+    rf"\A\W*(?:(?:but|however|actually|in\s+fact|in\s+truth|in\s+reality|of\s+course|and|well|oh"
+    rf"|as\s+it\s+happens)\b,?"
     rf"\s*)*(?:(?:this|that|it|they|all\s+(?:of\s+)?(?:this|that)|(?:this|that|the|these|those|his|her"
     rf"|their)\s+(?:\w+\s+)?(?:{_CLAIMED}|reports?))\s?{_BE}{_FILL}\s+(?:{_FALSE}|{_TRUE}|{_SURE}"
-    rf"|{_WITHDRAWN})\b|(?:(?:answer|verdict|rating|ruling)\s*[:=–-]\s*)?(?:false|wrong|untrue|incorrect"
-    rf"|nonsense|no|not\s+(?:true|so|at\s+all|really)|never|(?:a|an)\s+(?:myth|lie|hoax)|yes|true|correct"
+    rf"|{_WITHDRAWN})\b|(?:there\s+is|(?:i|we|they)\s+(?:\w+\s+){{1,3}})?\s*no\s+(?:\w+\s+)?(?:evidence"
+    rf"|basis|proof"
+    rf"|support|grounds|truth|source)\b[^.!?;:]*\b(?:this|that|it|{_CLAIMED})\b|(?:(?:it|this"
+    rf"|that)\s+no\s+longer"
+    rf"\s+\w+|(?:quite\s+)?the\s+(?:opposite|reverse|contrary)\b|it\s+is\s+the\s+other\s+way)|(?:(?:answer"
+    rf"|verdict|rating|ruling)\s*[:=–-]\s*)?(?:false|wrong|untrue|incorrect"
+    rf"|nonsense|no|not\s+(?:true|so|at\s+all|really)|never|just\s+kidding|far\s+from\s+it"
+    rf"|nothing\s+could\s+be"
+    rf"\s+(?:further|farther)\s+from\s+the\s+truth|(?:a|an)\s+(?:myth|lie|hoax)|yes|true|correct"
     rf"|right|indeed|confirmed|exactly|(?:it|they|he|she|this|that)\s+(?:does|do|did|is|was|are|were|has|had"
     rf"|can|will)(?:\s+not|n['’]t)?)\s*(?:[.,!;:–—]|\Z))",
     re.IGNORECASE,
@@ -236,8 +340,10 @@ class _Reach(StrEnum):
 # What a marker that may deny does is told by its words.
 _MARKERS = (
     (_any(*_DENYING), _Reach.BEHIND, None),
+    (_any(*_REFUSING), _Reach.BEHIND, Stance.DENIED),
     (_any(_DENYING_ALL), _Reach.ALL, Stance.DENIED),
     (_any(_DENYING_BEFORE), _Reach.BEFORE, None),
+    (_any(_REFUSED_BEFORE), _Reach.BEFORE, Stance.DENIED),
     (_any(rf"\bcontrary\s+to\s+{_ANY}\s+that\b"), _Reach.COMMA, Stance.DENIED),
     (_any(*_REPORTING), _Reach.BEHIND, Stance.REPORTED),
     (_any(_REPORTING_ALL), _Reach.ALL, Stance.REPORTED),
@@ -254,7 +360,7 @@ def frames(sentence: str) -> tuple[Frame, ...]:
 
     By lists of words, English only. What reaches to the end of a sentence ends at a "but".
     """
-    found = list(_frames(sentence))
+    found = list(dict.fromkeys(_frames(sentence)))
     # "it is not a myth that" is one marker, not also "myth that"
     return tuple(one for one in found if not any(_within(one.marker, other.marker) for other in found))
 
@@ -275,15 +381,31 @@ class Framed:
 def framed(sentences: Sequence[str]) -> list[Framed]:
     """Return sentences that stand one behind the other with what puts each of them so."""
     found: list[Framed] = []
+    struck = _struck(sentences)
     for place, text in enumerate(sentences):
-        own = frames(text)
+        own = (*frames(text), *struck.get(place, ()))
         then = answered(sentences[place + 1]) if place + 1 < len(sentences) else None
+        if then is None and place + 1 < len(sentences) and _DOUBTED.match(sentences[place + 1]):
+            own = (*own, Frame(Stance.ASKED, Span(len(text), len(text)), Span(0, len(text))))
         if then is Stance.AFFIRMED:
             own = tuple(one for one in own if one.stance not in (Stance.ASKED, Stance.REPORTED))
         elif then is Stance.DENIED:
             own = (*own, Frame(then, Span(len(text), len(text)), Span(0, len(text))))
         found.append(Framed(text, own))
     return found
+
+
+def _struck(sentences: Sequence[str]) -> dict[int, tuple[Frame, ...]]:
+    """Return what is struck out, between two ``~~``, of each sentence that has any."""
+    signs = [(place, found.end()) for place, text in enumerate(sentences) for found in _STRIKE.finditer(text)]
+    struck: dict[int, tuple[Frame, ...]] = {}
+    for (first, start), (last, end) in zip(signs[::2], signs[1::2], strict=False):
+        for place in range(first, last + 1):
+            begins = start if place == first else 0
+            ends = end - 2 if place == last else len(sentences[place])
+            frame = Frame(Stance.DENIED, Span(begins, begins), Span(begins, ends))
+            struck[place] = (*struck.get(place, ()), frame)
+    return struck
 
 
 def without(sentence: str, found: Sequence[Frame]) -> str:
@@ -317,8 +439,9 @@ def _frames(text: str) -> Iterator[Frame]:
         before = text[: found.start()].rstrip(" \t\n\"'“(*_#-")
         comma = _COMMA.search(text, found.end())
         middle = comma.start() if comma else len(text)
-        # "if A, B", and "B if A"
-        then = Span(middle, len(text)) if before[-1:] in ("", ",") else Span(0, found.start())
+        # "if A, B", and "B if A", and "B, if A"
+        is_ahead = not before or (before[-1] == "," and comma)
+        then = Span(middle, len(text)) if is_ahead else Span(0, found.start())
         for half in (Span(found.end(), middle), then):
             yield Frame(Stance.CONDITIONAL, Span(*found.span()), half)
 

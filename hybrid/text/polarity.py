@@ -15,7 +15,11 @@ from hybrid.types import Span
 _DENYING_WORD = re.compile(r"\w+(?:['’]\w+)*")
 # it adds, and denies nothing
 _NOT_ONLY = re.compile(r"\bnot\s+(?:only|just|merely|solely)\b", re.IGNORECASE)
-_NEGATORS = NEGATORS | word_set("rarely seldom barely infrequently nowhere")
+_NEGATORS = NEGATORS | word_set(
+    "rarely seldom barely infrequently nowhere",
+    # as they are typed in haste
+    "aint isnt arent wasnt werent doesnt dont didnt cant couldnt wont wouldnt shouldnt hasnt havent",
+)
 # They deny as well, but not always the word behind them: where one is, nothing can be said for certain.
 _MURKY = re.compile(
     r"lack\w*|deficien\w*|absen\w+|fail\w*|refus\w+|knockout|null|depleti?\w*|loss|few|little|rare"

@@ -13,6 +13,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 # Indented lines, comments, prompts, items and cells: on one line they would mean something else.
 _LINES_MATTER = re.compile(r"\n(?=[ \t]|[#$>|*-]|.* \| )|^[#$>|].*\n|^.* \| .*\n", re.MULTILINE)
 _LONGEST = 400
+_SPOKEN = re.compile(r"\w")
 _MAY = re.compile(r"\bMay\.\s+(?=[A-Z])")
 # The splitter takes 5 ms for a block at the worst, and a third of a second for a text of so many marks times
 # letters.
@@ -41,7 +42,13 @@ def sentence_spans(text: str) -> list[Span]:
     """Return the sentences of a text, without the white space around them; of lone surrogates too."""
     # half a character, of which a splitter that speaks UTF-8 wants to know nothing; offsets stay
     whole = _SURROGATE.sub("\ufffd", text)
-    return list(filter(None, (stripped(text, start, end) for start, end in _boundaries(whole))))
+    found: list[Span] = []
+    for span in filter(None, (stripped(text, start, end) for start, end in _boundaries(whole))):
+        if found and found[-1].end == span.start and not _SPOKEN.search(text, span.start, span.end):
+            found[-1] = Span(found[-1].start, span.end)  # signs that close it, as in "~~It stops.~~"
+        else:
+            found.append(span)
+    return found
 
 
 def _boundaries(text: str) -> Iterator[tuple[int, int]]:

@@ -1,6 +1,7 @@
 """How fast do engines write, and how faithfully? Tokens a CPU second on one thread, alone and eight at once.
 
 python tests/benchmarks/engines.py [--precision q8_0|f16] [--rounds 2]   speed, bare libraries in the same run
+python tests/benchmarks/engines.py --passages 1200                       prompts with so many tokens of pages
 python tests/benchmarks/engines.py --fidelity                            all engines and precisions, and Q4_1
 python tests/benchmarks/engines.py --compare                             `hybrid compare` on the 60 questions
 python tests/benchmarks/engines.py --embedding                           reading texts: OpenVINO against ours
@@ -20,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,15 @@ def written(folder: Path, place: Path) -> dict[str, Path]:
         files[str(precision)] = place / f"{precision}.gguf"
         write_model(Source(folder), files[str(precision)], Precision(precision), name="measured")
     return files
+
+
+def example_blocks() -> list[str]:
+    """Return the blocks of twenty of the example pages."""
+    wanted = DocumentSettings()
+    pages = (read(file, wanted) for file in scan(EXAMPLE / "pages", wanted).files[:20])
+    items = chain.from_iterable(batch.items for batch in chain.from_iterable(pages))
+    documents = [item for item in items if isinstance(item, Document)]
+    return [item.text[block.start : block.end] for item in documents for block in item.blocks]
 
 
 # --- how faithful
@@ -193,6 +204,34 @@ def speed(precision: EnginePrecision, rounds: int, count: int) -> None:
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
+def behind_passages(precision: EnginePrecision, passages: int, count: int) -> None:
+    """Print what eight at once gain where each prompt has so many tokens of pages, others in each."""
+    import torch
+
+    torch.set_num_threads(1)
+    ours: dict[str, Any] = {"torch": load_generator(settings(Engine.TORCH, precision))}
+    # half the time of reading; no setting of ours, for texts would change
+    ours["torch, bfloat16"] = load_generator(replace(settings(Engine.TORCH, precision), dtype="bfloat16"))
+    ours |= {str(engine): load_generator(settings(engine, precision)) for engine in STEPPERS}
+    blocks, turns = iter(example_blocks()), []
+    for prompt in (*PROBES, *PROBES)[:count]:
+        while ours["torch"].count_prompt_tokens([Message(MessageRole.USER, prompt)]) < passages:
+            prompt = f"{next(blocks)}\n\n{prompt}"
+        turns.append([Message(MessageRole.USER, prompt)])
+    print(f"precision {precision}, prompts of {passages} tokens, tokens a CPU second on one thread")
+    print("| engine | alone | 8 at once | gain |\n|---|---|---|---|", flush=True)
+    for name, generator in ours.items():
+        generator.generate(turns[:1], max_new_tokens=2)  # warms up
+        rates = []
+        for batch in (1, 8):
+            begun, tokens = time.process_time(), 0
+            for first in range(0, count, batch):
+                said = generator.generate(turns[first : first + batch], max_new_tokens=NEW_TOKENS)
+                tokens += sum(one.completion_tokens for one in said)
+            rates.append(tokens / (time.process_time() - begun))
+        print(f"| {name} | {rates[0]:.1f} | {rates[1]:.1f} | {rates[1] / rates[0]:.1f} × |", flush=True)
+
+
 # --- an experiment
 
 
@@ -237,13 +276,7 @@ def embedding(rounds: int, texts: int = 32) -> None:
     torch.set_num_threads(1)
     model = ModelSettings(offline=True)
     embedder = load_embedder(model)
-    wanted = DocumentSettings()
-    read_pages = chain.from_iterable(
-        read(file, wanted) for file in scan(EXAMPLE / "pages", wanted).files[:20]
-    )
-    items = [item for batch in read_pages for item in batch.items if isinstance(item, Document)]
-    blocks = [item.text[block.start : block.end] for item in items for block in item.blocks]
-    parts = [text for text in blocks if len(text) > 300]
+    parts = [text for text in example_blocks() if len(text) > 300]
     folder = fetch(model.embedder, offline=True)
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     bare = AutoModel.from_pretrained(folder, trust_remote_code=False).eval()
@@ -288,6 +321,7 @@ def main() -> None:
     parser.add_argument("--precision", type=EnginePrecision, default=ModelSettings().precision)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--prompts", type=int, default=8, help="of the measurement of speed")
+    parser.add_argument("--passages", type=int, default=0, help="tokens of pages in each prompt")
     parser.add_argument("--fidelity", action="store_true")
     parser.add_argument("--compare", action="store_true")
     parser.add_argument("--embedding", action="store_true")
@@ -295,6 +329,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.fidelity:
         fidelity()
+    elif options.passages:
+        behind_passages(options.precision, options.passages, options.prompts)
     elif options.embedding:
         embedding(options.rounds)
     elif options.compare:

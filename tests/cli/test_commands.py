@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -155,6 +156,7 @@ def test_status_rollback_and_remove(indexed, capsys):
     output(capsys, "index", str(indexed))
     (state,) = document(capsys, "status", "--files", "--verify")["domains"]
     assert state["sources"] == ["new.md", "port.md", "vacuum.md"]
+    assert (state["arm"], state["adapters"]) == ("rag", {})
     assert "000001" in output(capsys, "rollback")
     assert run(["rollback"]) == 4
     capsys.readouterr()
@@ -164,6 +166,16 @@ def test_status_rollback_and_remove(indexed, capsys):
     capsys.readouterr()
     assert "removed the domain" in output(capsys, "remove", "--all", "--yes")
     assert run(["status"]) == 4
+
+
+@pytest.mark.slow
+def test_status_says_what_answers_even_where_that_cannot_be_used(indexed, capsys):
+    (folder,) = Path("indexes").iterdir()
+    (folder / "DECISION").write_text(json.dumps({"arm": "rag:k=3"}))
+    assert "  answers    by rag:k=3\n" in output(capsys, "status")
+    (folder / "DECISION").write_text(json.dumps({"arm": "rag:kk=3"}))
+    told = output(capsys, "status")
+    assert "  answers    by none: " in told and "documents, " in told
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ def test_an_unknown_setting_names_the_nearest(tmp_path, capsys):
     assert run(["config", "check"]) == 3
     shown = capsys.readouterr().err
     assert "retrieval.kk" in shown
-    assert "did you mean `retrieval.k`" in shown
+    assert "did you mean 'retrieval.k'" in shown
 
 
 def test_a_name_that_leaves_the_folder_is_no_domain(tmp_path, capsys):

@@ -145,7 +145,7 @@ def test_a_set_of_the_domain_is_named_without_its_path(domain, questions, capsys
     [
         (["compare", "nowhere.jsonl"], 2, "no question set 'nowhere.jsonl'"),
         (["compare", "FILE", "--arms", "rag,both"], 5, "adapter"),
-        (["compare", "FILE", "--arms", "rag:kk=3"], 3, "did you mean `k`?"),
+        (["compare", "FILE", "--arms", "rag:kk=3"], 3, "did you mean 'k'?"),
         (["evaluate", "FILE", "--arm", "rag:k=-1"], 3, "`retrieval.k`"),
     ],
 )

@@ -314,6 +314,14 @@ def test_an_encoding_is_told_or_the_file_is_rejected_by_name_never_noise(read_it
         ),
         ("sep=;\nProdukt;Preis\nSchraube;4,50\n", [{"Produkt": "Schraube", "Preis": "4,50"}]),
         ("Name,Tags (a;b;c;d)\nbolt,x;y\n", [{"Name": "bolt", "Tags (a;b;c;d)": "x;y"}]),
+        (
+            "Titel;Autor,Vorname;Jahr\nEins;Meier,Hans;1990\nZwei;Berg,Eva;1991\n",
+            [{"Titel": "Eins", "Autor,Vorname": "Meier,Hans", "Jahr": "1990"}, None],
+        ),
+        (
+            "Name|Size, in cm|Price; net\nDesk|80, 90|4;5\nChair|45|2;0\n",
+            [{"Name": "Desk", "Size, in cm": "80, 90", "Price; net": "4;5"}, None],
+        ),
         ('id,name,city\n1,"Ada, L.","Rome, IT"\n', [{"id": "1", "name": "Ada, L.", "city": "Rome, IT"}]),
         (
             "1001,bolt,4.50\n1002,nut,2.10\n1003,washer,0.30\n",
@@ -321,7 +329,16 @@ def test_an_encoding_is_told_or_the_file_is_rejected_by_name_never_noise(read_it
         ),
         ("Prices of May\n\npart,price\nP1,4\nP2,5\n", [{"part": "P1", "price": "4"}, None]),
     ],
-    ids=["comma in a head", "sep=", "semicolon in a head", "quotes", "no header", "lines before the header"],
+    ids=[
+        "comma in a head",
+        "sep=",
+        "semicolon in a head",
+        "comma in a column",
+        "commas and semicolons in cells",
+        "quotes",
+        "no header",
+        "lines before the header",
+    ],
 )
 def test_rows_of_csv_are_what_a_spreadsheet_shows(read_items, text, rows):
     found = [item for item in read_items("a.csv", text) if not item.source.endswith("#0")]

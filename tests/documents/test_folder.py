@@ -63,7 +63,11 @@ def test_a_malformed_pattern_is_a_usage_error(tmp_path):
 def test_a_missing_folder_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError, match="No such file") as caught:
         scan(tmp_path / "gone", SETTINGS)
-    assert caught.value.hint
+    assert caught.value.hint == "give the path of an existing folder or file"
+    (tmp_path / "docs").mkdir()
+    with pytest.raises(UsageError) as caught:
+        scan(tmp_path / "Dcos", SETTINGS)
+    assert caught.value.hint == "did you mean 'docs'?"
 
 
 def test_a_single_file(tmp_path):

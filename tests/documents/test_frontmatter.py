@@ -19,6 +19,11 @@ from hybrid.types import Rejected
             {"author": "name: Ana, at: x", "version": "1.10"},
         ),
         (
+            '{\n  "title": "",\n  "tags": ["a", "b"],\n\n  "draft":true, "at": {"level": 1.5, "by": 0}}\n',
+            {"tags": "a, b", "draft": "true", "at": "level: 1.5, by: 0"},
+        ),
+        ('{"date": "2024-03-01", "weight": 5}', {"date": "2024-03-01", "weight": "5"}),
+        (
             '+++\ntags = ["a", "b"]\ndraft = true\n[params]\nlevel = 3\n+++\n',
             {"tags": "a, b", "draft": "true", "params": "level: 3"},
         ),
@@ -37,6 +42,11 @@ def test_fields_are_metadata_and_no_text(read_one, head, metadata):
         "---\nNote: keep it dry at all times.\n---\nMore words.",
         "---\ntitle: &a x\ntags: *a\n---\nBody.",
         "---\n- one\n- two\n---\nBody.",
+        '{"port": 5432}\n\nis the answer of the server.',
+        '{"title": 1} is an example.',
+        '{"title": "a", "title": "b"}\n\nBody.',
+        '{"title": "no end"\n\nBody.',
+        "{{ title }}\n\nBody.",
         "---\ntitle: no end\n\nBody.",
         "+++\ntitle = no quotes\n+++\nBody.",
         "---\n" + "".join(f"a{n}: long\n" for n in range(3000)) + "---\nBody.",
@@ -63,6 +73,8 @@ def test_a_long_field_is_cut_and_told(read_one):
         ("---\nextra:\n  principals: anna\n---\n", ("anna",)),
         ("---\ntags: [{principals: anna}]\n---\n", ("anna",)),
         ("---\nprincipals: anna # only she\n---\n", ("anna",)),
+        ('{"principals": ["anna", "bob"]}\n', ("anna", "bob")),
+        ('{"x": {"Principals": "anna"}} ', ("anna",)),
     ],
 )
 def test_who_may_read_it_holds_wherever_it_is_said(read_one, head, names):
@@ -73,6 +85,9 @@ def test_who_may_read_it_holds_wherever_it_is_said(read_one, head, names):
     "head",
     [
         "---\ntitle: a: b\nprincipals: anna\n---\n",
+        '{"principals": "anna",}\n\n',
+        '{"principals": "anna", "principals": "bob"}\n',
+        '{"title": "a",\n"principals": {"a": 1}}\n',
         "+++\nprincipals = anna\n+++\n",
         "+++\nprincipals = 'a'\n\ntext",
         '---\n"principals": anna\nprincipals: {\n---\n',

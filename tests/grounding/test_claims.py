@@ -108,6 +108,14 @@ def test_a_denial_or_a_long_announcement_is_a_claim(answer):
         ("Did you know that the server was hacked?", ["Did you know that the server was hacked?"]),
         ("Did you know the server was hacked?", ["Did you know the server was hacked?"]),
         ("The passages do not say so because the server was hacked.", ["the server was hacked."]),
+        (
+            "I cannot say more than that aliens hacked the server.",
+            ["aliens hacked the server."],
+        ),
+        (
+            "As an AI model, I know aliens hacked the server.",
+            ["As an AI model, I know aliens hacked the server."],
+        ),
         ("As an AI model I can tell you that aliens hacked the server.", ["aliens hacked the server."]),
         ("The passages do not mention it (the port is 9999).", ["the port is 9999)."]),
         ("The passages do not mention the port, but discuss hosts in general.", []),

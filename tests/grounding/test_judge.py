@@ -208,7 +208,7 @@ def test_two_passages_carry_together_what_neither_does_alone():
         }
 
 
-@pytest.mark.parametrize("denial", ["n\u200bot", "n\u043et", "\uff4eot", "n\u0336ot"])
+@pytest.mark.parametrize("denial", ["n\u200bot", "n\u043et", "\uff4eot", "n\u0336ot", "\u0274\u1d0f\u1d1b"])
 def test_letters_are_read_as_they_look(denial):
     (verdict,) = grounder(Constant(9.0)).ground(f"The port is {denial} open.", ["The port is open."]).verdicts
     assert verdict.status is Status.CONTRADICTED
@@ -216,10 +216,26 @@ def test_letters_are_read_as_they_look(denial):
         assert verdict.claim.text[finding.span.start : finding.span.end] == finding.text
 
 
-def test_a_word_of_two_scripts_is_found():
-    (verdict,) = grounder(Constant(9.0)).ground("The p\u043ert is open.", ["The port is open."]).verdicts
-    assert [(one.doubt, one.text) for one in verdict.findings] == [(Doubt.LETTERS, "p\u043ert")]
+@pytest.mark.parametrize(
+    ("claim", "word"),
+    [
+        ("The p\u043ert is open.", "p\u043ert"),
+        ("The port is \ua4e0ot open.", "\ua4e0ot"),  # a letter whose shape is in no list
+        ("The port is n.o.t open.", "n.o.t"),
+        ("The port is N0T open.", "N0T"),
+        ("The port 54\u04172 is open.", "\u0417"),
+        ("The port is open\u202e.", "The port is open\u202e."),
+    ],
+)
+def test_a_word_that_hides_what_it_says_is_found(claim, word):
+    (verdict,) = grounder(Constant(9.0)).ground(claim, ["The port is open. Port 5432."]).verdicts
+    assert (Doubt.LETTERS, word) in [(one.doubt, one.text) for one in verdict.findings]
     assert verdict.status is not Status.SUPPORTED
+
+
+def test_signs_of_science_and_scripts_without_blanks_hide_nothing():
+    claim = "TGFβ falls to 5 µg in Müller’s API를, 1ª."
+    assert grounder(Constant(9.0)).ground(claim, [claim]).verdicts[0].status is Status.SUPPORTED
 
 
 def test_what_one_passage_carries_is_supported_whatever_becomes_of_the_others():

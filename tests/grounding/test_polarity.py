@@ -17,6 +17,7 @@ def turned(claim, sentence):
         ("The port is open.", "The port is not open.", ["open"]),
         ("The port isn't open.", "The port is open.", ["open"]),
         ("Dogs never bark.", "Dogs bark.", ["bark"]),
+        ("The port isnt open.", "The port is open.", ["open"]),
         ("It works without a key.", "It works with a key.", ["key"]),
         ("Exercise increases blood pressure.", "Exercise decreases blood pressure.", ["increases"]),
         ("Tea improved sleep.", "Tea worsened the sleep of patients.", ["improved"]),

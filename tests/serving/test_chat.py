@@ -173,6 +173,19 @@ def test_a_name_that_nothing_has_is_not_found(client, model):
     assert raised.value.code == "model_not_found" and raised.value.param == "model"
 
 
+@pytest.mark.parametrize(
+    ("model", "meant"),
+    [
+        ("manual", "hybrid/manual/auto"),
+        ("hybrid/manaul/rag", "hybrid/manual/rag"),
+        ("Hybrid/auto", "hybrid/auto"),
+    ],
+)
+def test_a_name_that_is_nearly_one_says_which_was_meant(client, model, meant):
+    with pytest.raises(openai.NotFoundError, match=f"did you mean '{meant}'"):
+        _asked(client, model=model)
+
+
 def test_an_arm_without_its_adapter_is_an_error_before_the_stream_begins(client):
     with pytest.raises(openai.NotFoundError, match="none is in use"):
         list(_asked(client, model="hybrid/manual/both", stream=True))
