@@ -360,7 +360,8 @@ class Answer:
     to 1 and not calibrated; None where the reader has none. ``variant`` is the arm with all that its name
     sets, such as ``rag:k=3``; empty where it was not asked by name. ``domain`` and ``route`` are of an
     assistant over several domains: which one answered, and why it was that one if the router chose.
-    ``standalone`` is what a follow-up was understood to ask; empty where the question stood by itself.
+    ``standalone`` is what a follow-up, or a question with slips of spelling, was understood to ask; empty
+    where the question was taken as it stood.
     ``arm_route`` says why it was this arm if the domain has a router of its arms and none was named.
     ``trace`` is where what was done for it is kept, empty where nobody keeps it.
     """

@@ -122,7 +122,7 @@ def _file(folder: Path, source: str) -> Path | None:
 def _doubts(answer: Answer) -> None:
     """Note what one has to know to rely on an answer."""
     if answer.standalone:
-        console.note(f"understood as: {answer.standalone}")
+        console.note(f"read as: {answer.standalone}")
     if answer.incomplete:
         console.note(f"incomplete: {answer.incomplete}")
     if answer.dropped_sentences:

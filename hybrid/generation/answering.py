@@ -280,7 +280,8 @@ class Answerer:
         named = {one.source for one in cited.citations} - {hit.chunk.source for hit in hits}
         hits = [*hits, *(row for row in rows if row.chunk.source in named)]
         answer = self._checked(question, hits, cited, "extractive")
-        return dataclasses.replace(answer, confidence=found.relevance)
+        read_as = "" if answer.abstained else found.read_as
+        return dataclasses.replace(answer, confidence=found.relevance, standalone=read_as)
 
     def _generating(self, question: str, hits: Sequence[Hit]) -> Answer | _Turn:
         # the same gate for both readers: what the passages do not touch is not asked at all

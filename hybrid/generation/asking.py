@@ -11,7 +11,7 @@ from functools import lru_cache
 from hybrid.generation.matching import also, either, everyday, expressions, patterns
 from hybrid.text.dates import MONTHS
 from hybrid.text.identifiers import QUARTER, identifiers
-from hybrid.text.numbers import SMALL_NUMBERS, Quantity, quantities
+from hybrid.text.numbers import LETTERS, SMALL_NUMBERS, Quantity, quantities
 from hybrid.text.words import content_words, is_english, language_of, properties, stem, word_set
 from hybrid.types import Span
 
@@ -109,6 +109,17 @@ class Asked:
             return []
         bare = re.sub(rf"\b(?:{'|'.join(map(re.escape, self.names))})\b", " ", self.text)
         return [" ".join(bare.split())] if len(content_words(bare)) > 1 else []
+
+    @property
+    def measures(self) -> frozenset[str]:
+        """Return the stems of its amounts that have a unit, such as those of "7 m" or "12 days"."""
+        found: set[str] = set()
+        for one in self.amounts:
+            behind = next(iter(self.text[one.span.end :].split()), "").strip(".,?!")
+            if one.units or behind in LETTERS:
+                unit = "" if one.units else behind
+                found.update(content_words(f"{self.text[one.span.start : one.span.end]} {unit}"))
+        return frozenset(found)
 
     @property
     def with_columns(self) -> str:

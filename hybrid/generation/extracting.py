@@ -31,10 +31,11 @@ from hybrid.generation.facts import (
     telling_heading,
     title_of,
 )
-from hybrid.generation.matching import Matcher, expressions, matcher, names_held, respelled
+from hybrid.generation.matching import Matcher, expressions, matcher, mended, names_held, respelled
 from hybrid.generation.prompts import Passage
 from hybrid.generation.ranking import ranks
 from hybrid.generation.reckoning import Reckoned, conditioned, reckoned
+from hybrid.generation.selecting import selected, telling_apart
 from hybrid.generation.shortening import quoted
 from hybrid.generation.weighing import (
     BECAUSE,
@@ -79,9 +80,15 @@ _SAME = (0.8, 0.65)
 _TYPED, _NAMED, _RECKONED, _IN_RANGE, _HEADED_KIND = 0.03, 0.05, 0.1, 0.1, 0.12
 # The cosine of a passage counts for so much beside its rank.
 _DENSE = 2.0
+# Rows that account for every word of a question answer it.
+_ACCOUNTED = 0.8
 # A question of two is answered from so much on.
 _PART = 0.35
 _OF_LATEST, _REPEATED = 0.2, 0.4
+# So many rows are told where the question tells none of them from the others.
+_ALIKE = 3
+# A row that has but the size that is asked about is of another thing.
+_OF_SIZE = 0.15
 _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED, _OF_OTHER_TIME = 0.3, 0.15, 0.1, 0.6
 # So much of the question must stand there for no, and for yes, which is sooner wrong.
 _DECIDES, _AFFIRMS = 0.6, 0.85
@@ -98,10 +105,14 @@ _YES_NO = {"de": ("Ja", "Nein")}
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """What was chosen, the answer first, and how sure one can be that it is about the question (0 to 1)."""
+    """What was chosen, the answer first, and how sure one can be that it is about the question (0 to 1).
+
+    ``read_as`` is the question with its slips mended, empty where it has none.
+    """
 
     cited: tuple[Cited, ...]
     relevance: float
+    read_as: str = ""
 
 
 def extract(
@@ -123,13 +134,16 @@ def extract(
         sentences: how many at the most; the items of a list count as one.
         rows: all records of a file, where the question asks for the greatest or the least of them.
     """
-    parts = parts_of(question)
+    texts = [f"{headings_of(own)} {own.text}" for own in passages]
+    meant = mended(shortened(question), texts, lambda word: embedder.count_tokens([word]) == [1])
+    parts = parts_of(meant)
     most = sentences if len(parts) == 1 else 1
     found = [_extract(one, hits, passages, embedder, sentences=most, rows=rows) for one in parts]
     # of two questions at once each is answered where it can be
     sure = [one for one in found if one.relevance >= _PART] or found[:1]
     cited = {one.sentence: one for own in sure for one in own.cited}
-    return Extract(tuple(cited.values()), max(one.relevance for one in found))
+    read_as = meant if meant != shortened(question) else ""
+    return Extract(tuple(cited.values()), max(one.relevance for one in found), read_as)
 
 
 def _extract(
@@ -142,7 +156,7 @@ def _extract(
     rows: Sequence[Passage],
 ) -> Extract:
     texts = [f"{headings_of(own)} {own.text}" for own in passages]
-    asked = read_question(respelled(shortened(question), texts))
+    asked = read_question(respelled(question, texts))
     sources: dict[str, str] = {}
     for passage in passages:
         # of the fields of a record "kg_2024" names the year
@@ -177,7 +191,8 @@ def _extract(
     scores = np.pad(scores, beside, constant_values=scores.min())
     relevances = np.pad(relevances, beside, constant_values=relevances.max())
     counts = Counter(row.source.partition("#")[0] for row in rows)
-    table = reckoned(asked, facts, scores.tolist(), words, counts)
+    table = selected(asked, facts, scores.tolist(), words, counts)
+    table = table or reckoned(asked, facts, scores.tolist(), words, counts)
     if not table:
         facts, scores, relevances = facts[:found], scores[:found], relevances[:found]
         scores = reread(asked, facts, scores, embedder)
@@ -195,26 +210,41 @@ def _extract(
     best = facts[order[0]]
     both = both if asked.form is Form.COMPARISON else []
     about = " ".join(sources.values()) if both else sources.get(best.passage.source, best.wider)
-    kind = fits_kind(asked, best)
-    of_kind = kind == 1.0
-    # cells that were chosen by an extreme or a limit say what no word of the question does
-    if table:
-        uncounted = -_RECKONED * (1 + bool(rows))
-    else:
-        uncounted = _UNCOUNTED * (bool(asked.counted) and kind < BELOW_HEADING)
-        uncounted += _UNCOUNTED * is_of_another(best, words, asked)
-    uncounted += _OF_OTHER_TIME * bool(of_other_time(asked, best))
-    uncounted += _UNCOUNTED * (of_kind and lacks_thing(facts, words)[order[0]])
-    named = table or asked.earlier or names_held(asked.names, best.wider + best.around) >= set(asked.names)
-    uncounted -= _TYPED * (asked.form is Form.FACT and of_kind and bool(named))
-    uncounted -= _NAMED * _is_named(asked, best) + _HEADED_KIND * (best.heading and of_kind)
-    uncounted -= _IN_RANGE * (best.in_range > 0 and not table)
-    uncounted -= _OF_LATEST * (asked.latest and bool(age_of(best)))
     if both and all(fits_kind(asked, fact) == 1.0 for fact in both):
         together = words.share(" ".join(fact.wider for fact in both))
         relevances[order[0]] = max(float(relevances[order[0]]), (1 + together) / 2)
-    relevance = float(relevances[order[0]]) - _unheld(asked, about) - uncounted
+    relevance = float(relevances[order[0]]) - _unheld(asked, about)
+    relevance -= _doubt(asked, facts, order[0], words, table, of_all=bool(rows))
+    relevance = max(relevance, _ACCOUNTED) if table and table.sure else relevance
     return Extract(tuple(chosen), float(np.clip(relevance, 0.0, 1.0)))
+
+
+def _doubt(
+    asked: Asked,
+    facts: Sequence[Quotable],
+    place: int,
+    words: Matcher,
+    table: Reckoned | None,
+    *,
+    of_all: bool,
+) -> float:
+    """Return how much less surely the best fact answers, for what it is and what it lacks; or the surer."""
+    best, kind = facts[place], fits_kind(asked, facts[place])
+    of_kind = kind == 1.0
+    # cells that were chosen by an extreme or a limit say what no word of the question does
+    if table:
+        doubt = -_RECKONED * (1 + of_all)
+    else:
+        doubt = _UNCOUNTED * (bool(asked.counted) and kind < BELOW_HEADING)
+        if is_of_another(best, words, asked):
+            doubt += _UNCOUNTED + _OF_SIZE * bool(asked.measures & set(content_words(best.wider)))
+    doubt += _OF_OTHER_TIME * bool(of_other_time(asked, best))
+    doubt += _UNCOUNTED * (of_kind and lacks_thing(facts, words)[place])
+    named = table or asked.earlier or names_held(asked.names, best.wider + best.around) >= set(asked.names)
+    doubt -= _TYPED * (asked.form is Form.FACT and of_kind and bool(named))
+    doubt -= _NAMED * _is_named(asked, best) + _HEADED_KIND * (best.heading and of_kind)
+    doubt -= _IN_RANGE * (best.in_range > 0 and not table)
+    return doubt - _OF_LATEST * (asked.latest and bool(age_of(best)))
 
 
 def _nearness(hits: Sequence[Hit]) -> list[float]:
@@ -259,7 +289,7 @@ def _cells(table: Reckoned) -> list[Cited]:
     """Return the cells of rows, and behind the last one our arithmetic with them."""
     cited = [
         Cited(
-            closed(fact.row.sentence(places, with_cells=_beside_code(fact.row))),
+            closed(fact.row.sentence(places, with_cells=table.beside or _beside_code(fact.row))),
             Support(fact.passage, fact.span, 1.0),
         )
         for fact, places in zip(table.facts, table.places, strict=True)
@@ -271,7 +301,8 @@ def _cells(table: Reckoned) -> list[Cited]:
 
 def _beside_code(row: TableRow) -> tuple[int, ...]:
     """Return the place of the words behind a code that a row is called by, which alone says little."""
-    return (1,) if identifiers(row.label) and len(row.cells) > 1 and not figure(row.cells[1]) else ()
+    coded = identifiers(row.label) and len(row.label.split()) == 1
+    return (1,) if coded and len(row.cells) > 1 and not figure(row.cells[1]) else ()
 
 
 def _by_number(asked: Asked) -> list[str]:
@@ -320,6 +351,8 @@ def _sentences(
     """Return the best fact, and those that are nearly as good and add to it."""
     best = ranked[0]
     settled = fits_kind(asked, best) == 1.0 and not asked.several
+    if best.row and asked.form is not Form.POLAR and not asked.latest:
+        return _of_one_name(asked, ranked, words)
     if asked.form is Form.POLAR or settled or best.row:
         return [best]
     # that something was not decided is the answer, whatever numbers stand beside it
@@ -341,6 +374,36 @@ def _sentences(
             chosen.append(fact)
             covered |= adds
     return chosen
+
+
+def _of_one_name(asked: Asked, ranked: Sequence[Quotable], words: Matcher) -> list[Quotable]:
+    """Return the best row, and the few that nothing in the question tells from it: bottles of 5 and 11 kg.
+
+    They have the same of the question, and some of it in the cell that they are called by.
+    """
+    best = ranked[0]
+    called = words.held(best.row.label if best.row else "")
+    alike = [
+        fact
+        for fact in ranked
+        if fact.row and best.row and fact.row.columns == best.row.columns
+        if fact.passage.source.partition("#")[0] == best.passage.source.partition("#")[0]
+        if words.held(fact.row.label) == called and words.held(fact.wider) == words.held(best.wider)
+        if names_held(asked.names, fact.wider) == names_held(asked.names, best.wider)
+        if (fact.in_range, fact.met) == (best.in_range, best.met)
+    ]
+    if not 1 < len(alike) <= _ALIKE or not called or best.in_range > 0:
+        return [best]
+    telling = telling_apart(alike, ())
+    return [
+        replace(fact, text=closed(fact.row.asked(asked.of_columns(fact.row.named), named=telling)))
+        for fact in sorted(alike, key=_place)
+        if fact.row
+    ]
+
+
+def _place(fact: Quotable) -> tuple[int, str, int]:
+    return len(fact.passage.source), fact.passage.source, fact.span.start
 
 
 def _with_kind(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]) -> list[Quotable]:

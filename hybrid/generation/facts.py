@@ -12,7 +12,7 @@ from hybrid.generation.asking import Asked, Form
 from hybrid.generation.matching import expressions, names_held, patterns
 from hybrid.generation.prompts import Passage
 from hybrid.text.identifiers import identifiers
-from hybrid.text.numbers import quantities
+from hybrid.text.numbers import LETTERS, quantities
 from hybrid.text.rows import Saying, TableRow, closed
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import content_words
@@ -20,8 +20,6 @@ from hybrid.types import CELLS, Span
 
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
 _LABEL_WORDS, _PAIR_WORDS = 6, 8
-# What letters with other uses are in a cell that is a range: metres, litres, tonnes.
-_LETTERS = {"m": "metre", "l": "litre", "L": "litre", "t": "gram"}
 # A value of more words that ends as one is a sentence.
 _SENTENCE = 5
 # "Not yet." is compared with the question above it.
@@ -330,8 +328,8 @@ def falls(asked: Asked, cell: str, ends: tuple[float, float, tuple[bool, bool]])
     low, high, (with_low, with_high) = ends
     kinds = {unit.kind for told in quantities(cell) for unit in told.units}
     own = _OWN_UNIT.search(cell.strip())
-    if own and not kinds and (letter := own[0].lstrip("0123456789 ")) in _LETTERS:
-        kinds = {_LETTERS[letter]}
+    if own and not kinds and (letter := own[0].lstrip("0123456789 ").lower()) in LETTERS:
+        kinds = {unit.kind for one in quantities(f"1 {LETTERS[letter]}") for unit in one.units}
     for one in asked.amounts:
         value = one.value
         before = asked.text[max(one.span.start - 2, 0) : one.span.start]

@@ -6,7 +6,7 @@ import math
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -15,10 +15,12 @@ from typing import Any
 from hybrid.text.dates import MONTHS, dates
 from hybrid.text.folding import fold
 from hybrid.text.identifiers import as_written
-from hybrid.text.numbers import SMALL_NUMBERS
+from hybrid.text.numbers import SMALL_NUMBERS, same_units
 from hybrid.text.words import content_words, stem
 
 _SIMILAR, _SLIP = 0.8, 0.8
+# A word of so many letters may have a slip.
+_SLIPS = 4
 _EARLIER = 0.2
 
 
@@ -56,6 +58,10 @@ def _alike() -> dict[str, frozenset[str]]:
         words = {stem(word) for word in line.split() if word != ">"}
         for word in map(stem, asked.split()) if asked else words:
             table.setdefault(word, set()).update(words - {word})
+    for names in same_units():  # "metre" is told by "(m)"
+        units = set(map(stem, names))
+        for word in units:
+            table.setdefault(word, set()).update(units - {word})
     return {word: frozenset(others) for word, others in table.items()}
 
 
@@ -135,39 +141,76 @@ def regions(names: Iterable[str], text: str) -> str:
     return " ".join(also for name in named if name not in there for also in _COUNTRIES.get(name, ()))
 
 
-def respelled(question: str, texts: Sequence[str]) -> str:
-    """Return a question with its slips mended, and its abbreviations explained, as these texts write them."""
+def mended(question: str, texts: Sequence[str], is_word: Callable[[str], bool]) -> str:
+    """Return a question with one slip of a word mended where these texts have the word that is meant.
+
+    Mended are words of four letters or more that the texts have in no form and that are no words at all.
+    """
     there: dict[str, str] = {}
     for word in dict.fromkeys(word for text in texts for word in _SPELLED.findall(text)):
-        for own in content_words(word):
-            there.setdefault(own, word)
-    begun = {_begun(own) for own in there}
+        if len(word) >= _SLIPS and word.isalpha():
+            there.setdefault(fold(word), word)
+    stems = {stem(word) for word in there}
+    joined = fold(" ".join(texts))
+
+    def meant(match: re.Match[str]) -> str:
+        word = match.group()
+        own = fold(word)
+        named = word[:1].isupper() and match.start()
+        if len(own) < _SLIPS or not own.isalpha() or own in there or named or _is_part(question, match):
+            return word
+        if stem(own) in stems:
+            return word
+        alike = [
+            one
+            for one in there
+            if one[0] == own[0]
+            and not _ends_otherwise(own, one)
+            and (slipped(own, one, least=_SLIPS) or slipped(stem(own), stem(one), least=_SLIPS))
+        ]
+        if not alike or _blended(own, joined) or is_word(own):
+            return word
+        return there[alike[0]].lower()
+
+    return _SPELLED.sub(meant, question)
+
+
+def _ends_otherwise(one: str, other: str) -> bool:
+    """Tell whether a word is another one with an ending of a letter: "Mietern" of "Mieter"."""
+    short, long = sorted((one, other), key=len)
+    return long[:-1] == short and long[-1] in "snerdy"
+
+
+def _is_part(question: str, match: re.Match[str]) -> bool:
+    """Tell whether a word is a part of a code or an address."""
+    before, behind = question[max(match.start() - 2, 0) : match.start()], question[match.end() :][:2]
+    return any(
+        len(own) == 2 and own[place] in "-_./@" and own[1 - place].isalnum()
+        for own, place in ((before, 1), (behind, 0))
+    )
+
+
+def respelled(question: str, texts: Sequence[str]) -> str:
+    """Return a question with its abbreviations explained, as these texts write them."""
     written = " ".join(texts)
     joined = fold(written)
+    there = frozenset(word for text in texts for word in content_words(text))
 
-    def mended(match: re.Match[str]) -> str:
+    def told(match: re.Match[str]) -> str:
         word = match.group()
-        own = content_words(word)
-        if (
-            question[match.end() : match.end() + 1] in tuple("-_./")
-            and question[match.end() + 1 : match.end() + 2].isalnum()
-        ):
-            return word  # a part of a code
+        if _is_part(question, match):
+            return word
         if _SHORT.fullmatch(word) and not word.isdigit():
             # "us" is no country
             known = re.search(rf"\b{word}\b", written) if fold(word) in _NAMED_ALSO else None
             if not known and (fold(word) in _NAMED_ALSO or not _name_pattern(word).search(joined)):
                 return _explained(word, joined)
-        if len(own) != 1 or own[0] in there:
+        own = content_words(word)
+        if len(own) != 1 or own[0] in there or (word[:1].isupper() and match.start()):
             return word
-        if _begun(own[0]) in begun and any(inflected(own[0], other) for other in there):
-            return word
-        if word[:1].isupper() and match.start():
-            return word
-        alike = (there[one] for one in there if one[0] == own[0][0] and slipped(own[0], one))
-        return _blended(fold(word), joined) or next(alike, word)
+        return _blended(fold(word), joined) or word
 
-    return _SPELLED.sub(mended, question)
+    return _SPELLED.sub(told, question)
 
 
 def _explained(short: str, folded: str) -> str:
@@ -259,9 +302,12 @@ def inflected(one: str, other: str) -> bool:
     return long.startswith(short[: max(len(short) - 1, 5)])
 
 
-def slipped(one: str, other: str) -> bool:
-    """Tell whether one stem is the other with a letter too many, missing, wrong, or two swapped."""
-    if min(len(one), len(other)) < 5 or abs(len(one) - len(other)) > 1 or one[0] != other[0]:
+def slipped(one: str, other: str, *, least: int = 5) -> bool:
+    """Tell whether one word is the other with a letter too many, missing, wrong, or two swapped.
+
+    Shorter ones than ``least`` letters are never.
+    """
+    if min(len(one), len(other)) < least or abs(len(one) - len(other)) > 1 or one[0] != other[0]:
         return False
     if any(map(str.isdigit, one + other)):
         return False

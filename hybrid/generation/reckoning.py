@@ -12,7 +12,7 @@ from hybrid.generation.facts import FIELD, Quotable, falls, range_of
 from hybrid.generation.matching import Matcher, also, expressions, names_held, regions
 from hybrid.text.dates import dates
 from hybrid.text.identifiers import identifiers, identifiers_held
-from hybrid.text.numbers import figure, quantities
+from hybrid.text.numbers import LETTERS, figure, quantities
 from hybrid.text.rows import NO, YES, TableRow, closed
 from hybrid.text.words import (
     IN_TIME,
@@ -31,8 +31,9 @@ _MOST_CONDITIONS = 2.0
 # A cell of words is a condition less surely than a range that the amount of the question falls into.
 _TEXT = 0.5
 # So near to the best fact, as a share of its score, must be the best row of the table that is reckoned with.
-_NEAR = 0.6
+NEAR = 0.6
 _LONGEST = 3
+_BRACKETED = re.compile(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*$")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _TIMES = frozenset(content_words("hours days weeks months years"))
 _SIZES = ("big", "larg", "small")
@@ -40,18 +41,25 @@ _SIZES = ("big", "larg", "small")
 (_SUPERLATIVE, _NO_EXTREME, _CHANGE, _SUM, _LEAST, _MOST, _TOTAL, _OTHERS, _IN_STOCK, _STOCK, _PEOPLE) = (
     expressions("reckoning")
 )
-_THAN, _ALL_OF = re.compile(r"\bthan (?!\d)"), re.compile(r"\b(?:how many|which) [a-z]+\b")
-# So many rows are told one by one.
-_LISTED = 16
+_THAN, _ALL_OF = (
+    re.compile(r"\bthan (?!\d)"),
+    re.compile(r"\b(?:how many|which|list|number of) [a-z]+\b|\bwho (?:has|have|is|are|does|do|can)\b"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Reckoned:
-    """Cells that a question asks for, of a row or several, and what we say of them ourselves."""
+    """Cells that a question asks for, of a row or several, and what we say of them ourselves.
+
+    ``beside`` are the columns that tell rows apart which are called alike; ``sure`` says that every word of
+    the question was accounted for.
+    """
 
     facts: tuple[Quotable, ...]
     places: tuple[tuple[int, ...], ...]
     ours: str = ""
+    beside: tuple[int, ...] = ()
+    sure: bool = False
 
 
 def asks_of_all(question: str) -> bool:
@@ -84,7 +92,7 @@ def conditioned(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list
     A row gains where the amounts fall into its ranges, and loses for each condition that another row meets.
     """
     found = list(facts)
-    for places in _tables(facts):
+    for places in tables_of(facts):
         rows = [row for place in places if (row := facts[place].row)]
         if len(rows) < 2:
             continue
@@ -130,22 +138,23 @@ def reckoned(
     near = sorted(
         (
             own
-            for own in _tables(facts)
-            if max(scores[p] for p in own) >= _NEAR * max(scores)
+            for own in tables_of(facts)
+            if max(scores[p] for p in own) >= NEAR * max(scores)
             or _is_of_kind(lowered, facts[own[0]], facts[scores.index(max(scores))])
         ),
         key=lambda own: -max(scores[place] for place in own),
     )
-    # what is counted is told by all words of the question, wherever its table was found
-    for own in _tables(facts) if asked.counted else near:
-        table = [facts[place] for place in own]
-        if found := _all_that(asked, table, words, counts or {}, best=scores[best] == max(scores)):
-            return found
+    top = scores.index(max(scores))
+    extreme = _SUPERLATIVE.search(_NO_EXTREME.sub(" ", lowered))
+    # "most per day" is what a column of the best row is called
+    said = bool(extreme and extreme[0] in facts[top].text.lower())
     for own in near:
+        if said and top not in own:
+            continue
         table = [facts[place] for place in own]
         if found := _threshold(asked, lowered, table) or _extreme(asked, lowered, table, words, counts or {}):
             return found
-    if arithmetic and scores[best] >= _NEAR * max(scores):
+    if arithmetic and scores[best] >= NEAR * max(scores):
         table = next([facts[p] for p in own] for own in near if best in own)
         return _arithmetic(asked, lowered, facts[best], table, words)
     return None
@@ -164,7 +173,7 @@ def _is_of_kind(lowered: str, fact: Quotable, best: Quotable) -> bool:
     return bool(things & set(content_words(re.sub(r"[/._#-]", " ", called))))
 
 
-def _tables(facts: Sequence[Quotable]) -> list[list[int]]:
+def tables_of(facts: Sequence[Quotable]) -> list[list[int]]:
     """Return the places of the rows of each table; the records of a file are one."""
     found: dict[tuple[str, tuple[str, ...]], list[int]] = {}
     for place, fact in enumerate(facts):
@@ -220,9 +229,12 @@ def _says(asked: Asked, rows: Sequence[TableRow], column: int, words: Matcher) -
     if (told := _stocked(asked, name, cells) or _denied(asked, name, cells)) is not None:
         return told, 1.0
     if all(figure(cell) for cell in cells if cell):
-        return _equal(asked, rows[0].columns[column], cells), 1.0
+        return equal(asked, rows[0].columns[column], cells), 1.0
     # a part of a code is no word: A-2 is not in "Elm Street 2"
     held = [words.held(" ".join(own for own in cell.split() if not identifiers(own))) for cell in cells]
+    if not any(ranges):  # that something else is 7 m long as well says nothing
+        sizes = frozenset(place for place, word in enumerate(asked.words) if word in asked.measures)
+        held = [own - sizes for own in held]
     # what the name of the column says is asked for, and tells no row from another
     everywhere = frozenset.intersection(*held) | words.held(rows[0].columns[column])
     named = [names_held(asked.names, cell) for cell in cells]
@@ -263,9 +275,9 @@ def _is_denied(asked: Asked, name: str) -> bool:
     return bool(name) and re.search(denied + _singular(name), asked.text.lower()) is not None
 
 
-def _equal(asked: Asked, name: str, cells: Sequence[str]) -> list[float]:
+def equal(asked: Asked, name: str, cells: Sequence[str]) -> list[float]:
     """Return for each of the figures of a column whether it is an amount of the question of its unit."""
-    kinds = _kinds(f"1 {name.split()[-1]}") if name.split() else frozenset()
+    kinds = _kinds(f"1 {unit_of(name)}")
     told = {one.value for one in asked.amounts if kinds and kinds & {unit.kind for unit in one.units}}
     last = stem(content_words(name)[-1]) if content_words(name) else ""
     for one in quantities(asked.text):  # "three rooms", "hall 1"
@@ -328,7 +340,7 @@ def _extreme(
         base = behind[0] if also(behind[0]) else base
     kept = _kept(table)
     rows = [fact.row for fact in kept if fact.row]
-    if not _is_whole(table, counts) or len(table) < _LONGEST - 1:
+    if not is_whole(table, counts) or len(table) < _LONGEST - 1:
         return None
     across = _across(lowered, rows, words)
     if across is not None:
@@ -338,52 +350,10 @@ def _extreme(
     return _greatest_row(asked, _kept(single or table), meant, base, down=down)
 
 
-def _is_whole(table: Sequence[Quotable], counts: Mapping[str, int]) -> bool:
+def is_whole(table: Sequence[Quotable], counts: Mapping[str, int]) -> bool:
     """Tell whether no row is missing: of a file of records there may be more than were found."""
     file, mark, _ = table[0].passage.source.partition("#")
     return not mark or counts.get(file) == len(table)
-
-
-def _all_that(
-    asked: Asked, table: Sequence[Quotable], words: Matcher, counts: Mapping[str, int], *, best: bool
-) -> Reckoned | None:
-    """Return all rows that meet what a question says, and their number where that is asked for.
-
-    What is counted or listed is what the rows, their file or their table are called by, no column of figures.
-    All other words must be said by the cells that are met, or else the best row be of this table.
-    """
-    thing = asked.counted or (asked.thing if asked.lists else "")
-    rows = [fact.row for fact in table if fact.row]
-    if not thing or len(rows) < 2 or not _is_whole(table, counts):
-        return None
-    things = {thing, f"{thing}e"}  # the stem of codes is cod
-    of = next((p for p, name in enumerate(rows[0].columns) if things & set(content_words(name))), None)
-    above = set(content_words(f"{table[0].passage.source} {table[0].around}"))
-    # "which suites" may be told by a cell: type: suite
-    plural = best and asked.lists and re.match(r"(?:which|what) \w+s\b", asked.last.lower())
-    told_in = {word for row in rows for cell in row.cells for word in content_words(cell) if plural}
-    if (of is None and not things & (above | told_in)) or (of and any(figure(row.cells[of]) for row in rows)):
-        return None
-    # what stands above all rows tells none from another
-    named = of is not None or bool(things & above)
-    alike = named and not asked.names and all((things | above) & own.keys() for own in words.forms)
-    kept = [fact for fact in table if alike] or [fact for fact in _kept(table) if fact.in_range >= 0]
-    kept = sorted(kept, key=lambda fact: (len(fact.passage.source), fact.passage.source, fact.span.start))
-    if not kept or (not asked.counted and (len(kept) > _LISTED or not kept[0].met)):
-        return None
-    met = () if alike else kept[0].met
-    told = " ".join(cell for fact in kept if fact.row for place in met for cell in [fact.row.cells[place]])
-    names = " ".join(rows[0].columns[place] for place in met)
-    said = things | above | set(content_words(f"{told} {names} {' '.join(names_held(asked.names, told))}"))
-    said |= {stem(one.written.lower()) for one in quantities(asked.text) if met}
-    left = [word for place, word in enumerate(asked.words) if not said & {word, *words.forms[place]}]
-    if left and (asked.counted or not best or len(left) > 1 or len(kept) < 2):
-        return None
-    places = tuple(sorted({*met, *([of] if of else [])})) or (1,)
-    ours = f"Our count: {len(kept)}" if asked.counted else ""
-    if len(kept) > _LISTED:
-        ours, kept = f"{ours}, the first of which are shown", kept[:_LONGEST]
-    return Reckoned(tuple(kept), tuple(places for _ in kept), ours)
 
 
 def _greatest_cell(fact: Quotable, across: Sequence[int], *, down: bool) -> Reckoned | None:
@@ -408,7 +378,7 @@ def _greatest_row(
     if column is None:
         return None
     sizes = [_measure(row.cells[column]) for row in rows]
-    if _is_dated(rows, column):
+    if is_dated(rows, column):
         turn = IN_TIME.get(base, 0)
         if not turn:
             return None
@@ -445,7 +415,7 @@ def _measured(asked: Asked, rows: Sequence[TableRow], meant: set[str], base: str
         if sum(_measure(row.cells[place]) is not None for row in rows) >= max(2, len(rows) - 1)
         and (place or all(figure(row.cells[0]) is not None for row in rows))
     ]
-    dated = [place for place in numeric if _is_dated(rows, place)]
+    dated = [place for place in numeric if is_dated(rows, place)]
     if base in IN_TIME and dated:
         return dated[0]
     asked_words = set(content_words(asked.text))
@@ -469,7 +439,8 @@ def _measured(asked: Asked, rows: Sequence[TableRow], meant: set[str], base: str
     return best if worth[best] >= least or (base in OF_ANY_COLUMN and len(worth) == 1) else None
 
 
-def _is_dated(rows: Sequence[TableRow], place: int) -> bool:
+def is_dated(rows: Sequence[TableRow], place: int) -> bool:
+    """Tell whether all cells of a column are years or dates."""
     cells = [row.cells[place] for row in rows if row.cells[place]]
     return all(_YEAR.fullmatch(cell) or (figure(cell) is None and dates(cell)) for cell in cells)
 
@@ -585,6 +556,29 @@ def _named_columns(asked: Asked, row: TableRow, used: Sequence[int], words: Matc
 
 def _kinds(text: str) -> frozenset[str]:
     return frozenset(unit.kind for one in quantities(text) for unit in one.units)
+
+
+def unit_of(name: str) -> str:
+    """Return what may be the unit of a column: what its name has in brackets at its end, or its last word."""
+    found = _BRACKETED.search(name)
+    unit = found[1] if found else name.split()[-1] if name.split() else ""
+    return LETTERS.get(unit.lower(), unit)
+
+
+def kinds_of(name: str, cells: Sequence[str]) -> frozenset[str]:
+    """Return the kinds of unit that the figures of a column have, by its cells or else by its name."""
+    return _kinds(" ; ".join(cells)) or _kinds(f"1 {unit_of(name)}")
+
+
+def amounts_of(name: str, cells: Sequence[str], *, dated: bool = False) -> list[float | None]:
+    """Return what cells of a column are compared by, in base units or as years; None where one is none."""
+    if dated:
+        years = [_YEAR.findall(cell) for cell in cells]
+        return [float(own[0]) if len(set(own)) == 1 else None for own in years]
+    unit = "" if _kinds(" ; ".join(cells)) else unit_of(name)
+    unit = unit if _kinds(f"1 {unit}") else ""
+    sizes = [_measure(f"{cell} {unit}".strip()) if figure(cell) else None for cell in cells]
+    return [size[0] if size and len(size) == 1 else None for size in sizes]
 
 
 def _measure(cell: str) -> tuple[float, ...] | None:

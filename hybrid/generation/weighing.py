@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from hybrid.generation.asking import COUNT, Asked, Form
 from hybrid.generation.editions import outdated
-from hybrid.generation.facts import Quotable, section_of, telling_heading, title_of
+from hybrid.generation.facts import Quotable, range_of, section_of, telling_heading, title_of
 from hybrid.generation.matching import Matcher, expressions, names_held
 from hybrid.models import Embedder
 from hybrid.models.choosing import Offered, load_chooser
 from hybrid.text.dates import MONTHS, dates
+from hybrid.text.numbers import figure
 from hybrid.text.words import content_words, stem, tokens
 from hybrid.types import CELLS
 
@@ -291,7 +292,10 @@ def is_of_another(fact: Quotable, words: Matcher, asked: Asked) -> bool:
     meets = fact.in_range > 0 or (fact.met and fact.in_range == 0)
     if fact.row is None or meets or names_held(asked.names, " ".join(fact.row.cells)):
         return False
-    return not words.held(f"{' '.join(fact.row.cells)} {fact.row.group}")
+    amounts = [cell for cell in fact.row.cells if figure(cell) or range_of(cell)]
+    held = words.held(f"{' '.join(fact.row.cells)} {fact.row.group}") - words.held(" ".join(amounts))
+    # that something else is 7 m long as well says nothing, but a cell that is 7 m does
+    return not (words.held(" ".join(amounts)) or any(asked.words[p] not in asked.measures for p in held))
 
 
 def is_of(side: str, other: str, fact: Quotable) -> bool:

@@ -247,4 +247,4 @@ def understood(answer: Answer, question: str, meant: str) -> Answer:
     """Return an answer to what a question was understood to ask as one to the question itself."""
     if meant in (question.strip(), hear(question).question):
         return replace(answer, question=question)
-    return replace(answer, question=question, standalone=" ".join(meant.split()))
+    return replace(answer, question=question, standalone=" ".join((answer.standalone or meant).split()))

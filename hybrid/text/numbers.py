@@ -95,8 +95,22 @@ def _units() -> dict[str, tuple[Unit, ...]]:
     return known
 
 
+def same_units() -> list[tuple[str, ...]]:
+    """Return the names in one word that are of the same unit, and the letters that stand for one in heads."""
+    names: dict[tuple[str, float], list[str]] = {}
+    for name, meanings in _UNITS.items():
+        if len(meanings) == 1 and name.isalpha():
+            names.setdefault((meanings[0].kind, meanings[0].size), []).append(name)
+    for letter, name in LETTERS.items():
+        (unit,) = _UNITS[name]
+        names[unit.kind, unit.size].append(letter.lower())
+    return [tuple(own) for own in names.values() if len(own) > 1]
+
+
 # The meanings of each name in lower case and without a plural s: several of "pound" and of "kB".
 _UNITS = _units()
+# What letters with other uses are in the head or in a cell of a table.
+LETTERS = {"m": "metre", "l": "litre", "t": "tonne"}
 _TERSE_UNITS = {"b": (Unit("byte", 1.0),), "d": (Unit("second", 86_400.0),)}
 
 

@@ -24,11 +24,19 @@ _DECLARED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _FIGURE = re.compile(r"(?:[$€£¥]|[A-Z]{3}\b)?\s*[(−–-]?\s*[$€£¥]?\s*\d[\d,.\s]*\)?")
+# "up to 10", "9:00 to 16:00": it does not say of what.
+_RANGE = re.compile(
+    r"(?:(?:up to|at most|at least|from|over|under|above|below|more than|less than|until|bis|ab|über|unter"
+    r"|[<>≤≥])\s*)?"
+    r"\d[\d,.:]*\s*\D{0,6}?\s*(?:$|–|—|-|to\b|until\b|bis\b|or more\b|and (?:more|above)\b|\+)",
+    re.IGNORECASE,
+)
 _DIGITS = re.compile(r"\d+")
 _SERIES = re.compile(r"\W*\d|n/?a\b|[–—-]|$", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)\d\d")
 # What says nothing without the name of its column.
 YES, NO = ("yes", "ja", "true", "✓"), ("no", "none", "nein", "false", "–", "-")
+_STATES = ("closed", "open", "always", "never", "free", "included", "sold out", "n/a", "geschlossen")
 # Figures that the scale of a table does not count.
 _OWN_UNIT = re.compile(
     r"%|\bper\b|percent|ratio|rates?\b|number of|\bshares?\b|margin|\b(?:days|years|months)\b(?! end)"
@@ -122,9 +130,9 @@ class TableRow:
         return f"{label}: {'; '.join(cells)}" if label else "; ".join(cells)
 
     def _told(self, place: int) -> str:
-        """Return a cell that says which row it is; of a number, yes or no also of what."""
+        """Return a cell that says which row it is; of a number, a range, yes or no also of what."""
         cell = self.cells[place]
-        bare = _FIGURE.fullmatch(cell) or cell.lower() in (*YES, *NO)
+        bare = _FIGURE.fullmatch(cell) or _RANGE.match(cell) or cell.lower() in (*YES, *NO, *_STATES)
         return f"{_tidy(self.columns[place])} {cell}" if bare else cell
 
     def asked(self, question: str, *, without: Sequence[int] = (), named: Sequence[int] = ()) -> str:

@@ -124,7 +124,7 @@ def _folded(word: str) -> list[str]:
 @lru_cache(maxsize=1 << 15)  # texts repeat their words
 def stem(word: str) -> str:
     """Take off a plural or verb ending; crude, and alike for both sides of a comparison."""
-    for ending in ("ies", "ing", "ed", "es", "s"):
+    for ending in ("ies", "ings", "ing", "ed", "es", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)] + ("y" if ending == "ies" else "")
     return word[:-1] if word.endswith("e") and len(word) > 4 else word

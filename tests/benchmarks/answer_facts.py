@@ -234,7 +234,7 @@ def _share(values: Sequence[bool]) -> str:
     return f"{mean(values):.2f}" if values else "-"
 
 
-def _spread(questions: list[Question], limit: int) -> list[Question]:
+def spread(questions: list[Question], limit: int) -> list[Question]:
     """Return so many questions, from all places of the list."""
     step = len(questions) / min(limit, len(questions))
     return [questions[int(place * step)] for place in range(min(limit, len(questions)))]
@@ -258,7 +258,7 @@ def main() -> None:
             assistant = Assistant(name, settings=settings)
             report = assistant.index(facts.documents)
             note(f"{name}: {report.seconds:.0f} s for {report.embedded} new chunks")
-            items, waited = asked(assistant, _spread(facts.questions, options.limit))
+            items, waited = asked(assistant, spread(facts.questions, options.limit))
             parts = by_kind(items)
             rows += [row(name, kind, part) for kind, part in parts.items()]
             waits.append((name, *(f"{each:.0f}" for each in (waited.batch, waited.alone, waited.search))))

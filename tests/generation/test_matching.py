@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from hybrid.generation.matching import inflected, matcher, names_held, patterns, respelled, slipped
+from hybrid.generation.matching import inflected, matcher, mended, names_held, patterns, slipped
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,33 @@ def test_a_name_is_held_as_a_whole(name, text, held):
     assert (name in names_held([name], text)) is held
 
 
+def never(word):
+    return False
+
+
+@pytest.mark.parametrize(
+    ("question", "read"),
+    [
+        ("gas botle prise", "gas bottle price"),
+        ("two botles", "two bottle"),
+        ("hte gas", "hte gas"),
+        ("gsa price", "gsa price"),
+        ("the AB-botle", "the AB-botle"),
+        ("what does Botle cost", "what does Botle cost"),
+        ("prices", "prices"),
+    ],
+)
+def test_one_slip_of_a_word_is_mended_where_no_text_has_the_word(question, read):
+    assert mended(question, ["Gas bottle: the price is 4 EUR"], never) == read
+
+
+def test_a_word_is_no_slip_of_another_one():
+    assert mended("the rent", ["the rest"], lambda word: word == "rent") == "the rent"
+    assert mended("the rnet", ["the rent"], lambda word: word == "rent") == "the rent"
+
+
 def test_a_slip_is_mended_as_the_texts_write_it():
-    assert respelled("the notise period", ["the notice period"]) == "the notice period"
+    assert mended("the notise period", ["the notice period"], never) == "the notice period"
 
 
 @given(st.text(max_size=12), st.text(max_size=12))

@@ -191,7 +191,7 @@ FAULTS = (
     [
         ("How many codes are there?", FAULTS, "(Our count: 3.)"),
         ("How many rooms have 28 seats?", ROOMS, "Oar room, Seats: 28. [1] (Our count: 1.)"),
-        ("Which code has no waiting list?", FAULTS, "S1, Waiting list none: "),
+        ("Which code has no waiting list?", FAULTS, "S1, Motor too hot, Waiting list: none. [1]"),
         ("Which boat is longer, the Otter or the Heron?", BOATS, "Otter"),
         ("Is the Otter longer than the Heron?", BOATS, "Heron"),
     ],
