@@ -7,7 +7,7 @@ DATA holds ``evouna``, ``tatqa``, ``medquad``, ``scifact``, ``pubmedqa``, ``cuad
 measured (``tests/benchmarks/reader.py DATA --work FOLDER``).
 
 Examples of each set and the state of the training are kept in the work folder, and a run that was stopped
-goes on. The adapter is ``FOLDER/reader/adapters/reader``.
+goes on. The adapter, in half precision and with its card, is ``FOLDER/out``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from hybrid.adaptation.store import read_card
 from recipes.reader.sets import libraries
-from recipes.reader.training import Shape, examples_of, parted, settings_for, train
+from recipes.reader.training import Shape, examples_of, half, parted, settings_for, train
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,17 +37,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--layers", type=float, default=Shape().layers)
     options = parser.parse_args(arguments)
     settings = settings_for(options.work, Shape(options.passage_tokens, options.layers))
-    made = []
+    found = []
     for library in libraries(options.data, share=options.share):
         own = examples_of(library, settings, options.work / f"{library.name}.jsonl")
         print(library.name, dict(Counter(example.kind for example in own)), flush=True)
-        made += own
-    examples = parted(made, options.examples)
+        found += own
+    examples = parted(found, options.examples)
     print(f"{len(examples.train)} to train on, {len(examples.validation)} to tell by", flush=True)
-    card = train(
+    made = train(
         examples, settings, lambda step, steps, loss: print(f"{step}/{steps} {loss:.2f}", flush=True)
     )
-    print(f"{card.seconds:.0f} s, {card.gain}")
+    card = read_card(half(made, options.work / "out"))
+    print(f"{card.seconds:.0f} s, {card.gain}, {[(point.step, point.domain) for point in card.curve]}")
     return 0
 
 

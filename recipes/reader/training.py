@@ -5,17 +5,22 @@ Both are kept in the work folder, and go on where they were stopped.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from safetensors.torch import load_file, save_file
 
 from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.given import load_examples, save_examples
 from hybrid.adaptation.data.material import Objective
 from hybrid.adaptation.data.reading import ReadingLesson
-from hybrid.adaptation.values import Card, Example, Examples
+from hybrid.adaptation.store import read_card, write_card
+from hybrid.adaptation.values import Example, Examples
 from hybrid.adaptation.workshop import Material
 from hybrid.config import Reader, Settings
+from hybrid.models.adapters import CONFIG, WEIGHTS, saved_digest
 from hybrid.models.device import cpu_has_bf16
 from hybrid.questions.making import MakingSettings, make_questions, spread
 from hybrid.questions.sets import deep_search, read_candidates
@@ -104,10 +109,20 @@ def parted(examples: Sequence[Example], most: int) -> Examples:
     return Examples(tuple(one for one in kept if one.source not in apart), tuple(checked))
 
 
-def train(examples: Examples, settings: Settings, progress: Callable[[int, int, float], None]) -> Card:
-    """Train the adapter, or go on with it; it is kept in the store of a domain that has no documents."""
+def train(examples: Examples, settings: Settings, progress: Callable[[int, int, float], None]) -> Path:
+    """Train the adapter, or go on with it; return its folder, in a domain that has no documents."""
     assistant = Assistant(NAME, settings=settings)
-    if NAME in assistant.adapters.names():
-        return assistant.adapters.card(NAME)
-    material = Material(examples, (), (), (Objective.READING,), LICENCES, Reader.QUOTING)
-    return assistant.adaptation.tune_generator(material, name=NAME, progress=progress)
+    if NAME not in assistant.adapters.names():
+        material = Material(examples, (), (), (Objective.READING,), LICENCES, Reader.QUOTING)
+        assistant.adaptation.tune_generator(material, name=NAME, progress=progress)
+    return assistant.adapters.folder(NAME)
+
+
+def half(made: Path, out: Path) -> Path:
+    """Write an adapter in half precision, which is how it ships and is measured; return the folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    tensors = load_file(made / WEIGHTS)
+    save_file({name: own.half().contiguous() for name, own in tensors.items()}, out / WEIGHTS)
+    shutil.copyfile(made / CONFIG, out / CONFIG)
+    write_card(out, replace(read_card(made), weights=saved_digest(out)))
+    return out

@@ -47,7 +47,7 @@ def domain(name: str, facts: FactSet, work: Path) -> Assistant:
     assistant = Assistant(name, settings=load_settings(values, environment={}))
     report = assistant.index(facts.documents)
     note(f"{name}: {report.seconds:.0f} s for {report.embedded} new chunks")
-    made, own = (folder / "adapters" / NAME for folder in (work / NAME, work / "measured" / name))
+    made, own = work / "out", work / "measured" / name / "adapters" / NAME
     if made.is_dir() and not own.exists():
         shutil.copytree(made, own)
     return assistant

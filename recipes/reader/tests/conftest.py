@@ -1,3 +1,19 @@
-from tests.conftest import isolated, own_cache, tiny_embedder_folder, within
+from tests.conftest import (
+    isolated,
+    make_adapter,
+    own_cache,
+    tiny_adapter_folder,
+    tiny_embedder_folder,
+    tiny_generator_folder,
+    within,
+)
 
-__all__ = ["isolated", "own_cache", "tiny_embedder_folder", "within"]
+__all__ = [
+    "isolated",
+    "make_adapter",
+    "own_cache",
+    "tiny_adapter_folder",
+    "tiny_embedder_folder",
+    "tiny_generator_folder",
+    "within",
+]

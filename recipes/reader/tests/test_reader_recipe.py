@@ -4,14 +4,18 @@ import dataclasses
 import json
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from hybrid.adaptation.data.given import load_examples, save_examples
 from hybrid.adaptation.data.reading import find_quote
+from hybrid.adaptation.store import read_card
 from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.config import GenerationSettings
+from hybrid.models.adapters import WEIGHTS, saved_digest
 from hybrid.types import Chunk, Document, Message, MessageRole
 from recipes.reader.sets import SIZES, Library, ask, libraries, library
-from recipes.reader.training import Shape, examples_of, parted, settings_for, without_repeating
+from recipes.reader.training import Shape, examples_of, half, parted, settings_for, without_repeating
 
 _LONG = "It was built in 1930 by the town and has stood beside the river ever since, painted green."
 _CLAUSE = "Neither party may assign this agreement without the written consent of the other party to it."
@@ -158,6 +162,18 @@ def test_examples_that_are_there_are_not_made_again(tmp_path, found):
     kept = tmp_path / "nq.jsonl"
     save_examples(kept, [_example(1)])
     assert examples_of(found["nq"], settings_for(tmp_path, Shape()), kept) == [_example(1)]
+
+
+@pytest.mark.slow
+def test_what_ships_is_in_half_precision_and_its_card_is_of_these_weights(tiny_adapter_folder, tmp_path):
+    out = half(tiny_adapter_folder, tmp_path / "out")
+    own, before = (load_file(folder / WEIGHTS) for folder in (out, tiny_adapter_folder))
+    assert own.keys() == before.keys()
+    assert {str(tensor.dtype) for tensor in own.values()} == {"torch.float16"}
+    assert all(torch.allclose(own[name].float(), before[name].float(), atol=1e-2) for name in own)
+    card = read_card(out)
+    assert card.weights == saved_digest(out)
+    assert card.base_digest == read_card(tiny_adapter_folder).base_digest
 
 
 @pytest.mark.slow
