@@ -253,7 +253,8 @@ def test_cells_far_apart_and_long_sheets_are_bounded(read_book):
 
 def test_what_is_printed_above_and_below_a_sheet_is_said_once(read_book):
     printed = (
-        '<headerFooter><oddHeader>&amp;L&amp;"Arial,Bold"&amp;12QM-7781 R&amp;&amp;D&amp;RP Page &amp;P of &amp;Namp;P of Page &amp;P of &amp;Namp;N'
+        '<headerFooter><oddHeader>&amp;L&amp;"Arial,Bold"&amp;12QM-7781 R&amp;&amp;D&amp;R'
+        "Page &amp;P of &amp;N"
         "</oddHeader><oddFooter>&amp;CSeite &amp;P / &amp;N</oddFooter></headerFooter>"
     )
     text = read_book({name: row(["a"]) + "|" + printed for name in ("One", "Two")}).text
