@@ -396,7 +396,7 @@ def _number(element: Element, name: str, default: int) -> int:
 
 
 def _marks_note(element: Element, before: Sequence[str]) -> bool:
-    """Tell whether a link within a page is the mark of a note: a number against a number, or before a text."""
+    """Tell whether a link within a page is the mark of a note: a number at one, or before a text."""
     if element.tag != "a" or not element.get("href", "").startswith("#"):
         return False
     said, after = "".join(before), (element.tail or "")[:1]
