@@ -26,7 +26,7 @@ _KEYS = ("question", "source", "slices")
 # how long tables and JSON name their columns; the first of each is ours
 _QUESTION, _ARM = ("question", "question_id", "id"), ("arm", "system", "model")
 # What a spreadsheet runs as a formula if a cell begins with it, and our own mark in front of that.
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 _SEPARATOR_LINE = re.compile(r'"?sep= ?(.)"?;*\r?\n', re.IGNORECASE)
 # How data frames and spreadsheets head the column of row numbers that they write in front.
 _NUMBERS = re.compile(r"|Unnamed: \d+|index|level_0")

@@ -30,28 +30,51 @@ _LOOP_REPEATS = 3
 # What a reasoning model thinks before it answers; a prompt or a server may keep the opening to itself.
 THOUGHTS = "<think>"
 _CLOSED_THOUGHTS = "</think>"
-_TAGS = ("think", "thinking", "thought", "reasoning", "seed:think", "analysis", "scratchpad", "reflection")
-# How families open and close them, in any case of letters: the last three are of gpt-oss and Gemma.
+_BARE, _BARE_END = "analysis", "assistantfinal"
+_GLUED = re.compile(rf"\s*{_BARE}\w")
+_TAGS = (
+    *(
+        "think",
+        "thinking",
+        "thought",
+        "thoughts",
+        "reason",
+        "reasoning",
+        "seed:think",
+        "analysis",
+        "scratchpad",
+    ),
+    *("reflection", "internal", "antthinking"),
+)
+# How families open and close them, in any case of letters: the last ones are of Gemma and gpt-oss.
+_HARMONY = ("<|channel|>", "<|start|>assistant<|channel|>")
 _THOUGHTS: Mapping[str, str] = {
-    **{f"<{name}>": f"</{name}>" for name in _TAGS},
+    **{f"{a}{name}{b}": f"{a}/{name}{b}" for name in _TAGS for a, b in ("<>", ("<|", "|>"))},
     **{
         f"<|{a}|>": f"<|{b}|>"
         for a, b in (("inner_prefix", "inner_suffix"), ("start_thinking", "end_thinking"))
     },
     "<|begin_of_thought|>": "<|end_of_thought|>",
     '<details type="reasoning"': "</details>",
-    "[think]": "[/think]",
+    "```thinking\n": "\n```",
+    **{f"[{name}]": f"[/{name}]" for name in _TAGS[:3]},
     "◁think▷": "◁/think▷",
-    "<|channel|>analysis": "<|channel|>final<|message|>",
     "<|channel>thought": "<channel|>",
     "<unused94>thought": "<unused95>",
+    **{f"{mark}{name}": "<|channel|>final" for mark in _HARMONY for name in ("analysis", "commentary")},
+    # where a server or a tokenizer took the marks out: "analysisThe user asks … assistantfinalIt is 5."
+    _BARE: _BARE_END,
 }
 # How they open and close the answer itself.
 _FRAMES: Mapping[str, str] = {
-    **{f"<{name}>": f"</{name}>" for name in ("answer", "response", "output", "final_answer")},
+    **{f"<{name}>": f"</{name}>" for name in ("answer", "response", "output", "final", "final_answer")},
     "<|begin_of_solution|>": "<|end_of_solution|>",
     "<|start_response|>": "<|end_response|>",
-    "<|channel|>final<|message|>": "<|return|>",
+    **{f"{mark}final<|message|>": "<|return|>" for mark in _HARMONY},
+    # what is left of that behind thoughts
+    **{f"{form}<|message|>": "<|return|>" for form in ("", "<|constrain|>json")},
+    _BARE_END: "<|return|>",
+    "<|assistant|>": "<|end|>",
 }
 ENDS_OF_THOUGHTS = frozenset(_THOUGHTS.values())
 # What a template writes around a turn: a name in angle or square brackets, or at the beginning of a line.
@@ -299,10 +322,12 @@ def without_thoughts(text: str) -> str:
 
 def _behind(text: str) -> str:
     opening = _opening(text)
-    closing = _THOUGHTS.get(opening, _CLOSED_THOUGHTS)
-    _, closed, behind = _parted(text, closing)
     if not opening:
-        return behind if closed else text
+        closing = next((one for one in (_CLOSED_THOUGHTS, _BARE_END) if one in text.lower()), "")
+        return _parted(text, closing)[2] if closing else text
+    _, closed, behind = _parted(text, _THOUGHTS[opening])
+    if not closed:  # opened in one way, closed in another
+        _, closed, behind = _parted(text, _CLOSED_THOUGHTS)
     # some think twice
     return _behind(behind) if closed else ""
 
@@ -314,7 +339,9 @@ def opens_with_thoughts(text: str) -> bool:
 
 def _opening(text: str) -> str:
     begun = text.lstrip().lower()
-    return next((mark for mark in _THOUGHTS if begun.startswith(mark)), "")
+    found = next((mark for mark in _THOUGHTS if begun.startswith(mark)), "")
+    # "analysis shows that" opens a sentence
+    return "" if found == _BARE and not _GLUED.match(text) else found
 
 
 def _parted(text: str, mark: str) -> tuple[str, str, str]:

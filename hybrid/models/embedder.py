@@ -23,7 +23,14 @@ from hybrid.models import Embedder, EmbedderFingerprint, Vectors
 from hybrid.models.adapters import AdapterFiles, read_adapter
 from hybrid.models.device import Placement, batch_room
 from hybrid.models.layout import prefixes, read_layout
-from hybrid.models.pretrained import LOADING, loaded_as, quiet, require_whole_module, require_words
+from hybrid.models.pretrained import (
+    LOADING,
+    computing,
+    loaded_as,
+    quiet,
+    require_whole_module,
+    require_words,
+)
 from hybrid.models.resolve import cached, weights_digest
 from hybrid.types import Span
 
@@ -191,6 +198,26 @@ class SentenceTransformerEmbedder:
         embed = functools.partial(self._embed, prefix=self._facts.query_prefix, plain=True)
         return self._queries.of(texts, embed) if texts else embed(texts)
 
+    def _encoded(self, texts: Sequence[str], prefix: str) -> Any:
+        model = self._model
+        try:
+            with computing(self._name):
+                return model.encode(
+                    list(texts),
+                    prompt=prefix,
+                    batch_size=_BATCH * batch_room(str(model.device)),
+                    show_progress_bar=False,
+                    convert_to_numpy=True,
+                )
+        except ModelError as error:
+            if not isinstance(error.__cause__, KeyError):
+                raise
+            raise ModelMissing(
+                f"{self._folder} gives no vector of a text ({error.__cause__}): its modules.json names no "
+                "pooling",
+                hint="fetch it again, or take modules.json out: then the mean of the tokens is taken",
+            ) from error
+
     def _embed(self, texts: Sequence[str], *, prefix: str, plain: bool) -> Vectors:
         if not texts:
             return np.empty((0, self._facts.dimension), dtype=np.float32)
@@ -199,19 +226,7 @@ class SentenceTransformerEmbedder:
             whole = self._cutting.encode_batch_fast([prefix + text for text in texts])
             vectors = encoder.pooled([encoding.ids for encoding in whole])
         else:
-            try:
-                vectors = self._model.encode(
-                    list(texts),
-                    prompt=prefix,
-                    batch_size=_BATCH * batch_room(str(self._model.device)),
-                    show_progress_bar=False,
-                    convert_to_numpy=True,
-                )
-            except KeyError as error:
-                raise ModelMissing(
-                    f"{self._folder} gives no vector of a text ({error}): its modules.json names no pooling",
-                    hint="fetch it again, or take modules.json out: then the mean of the tokens is taken",
-                ) from error
+            vectors = self._encoded(texts, prefix)
         # bf16 leaves a norm of 1 only to two digits: normalise again in float32
         unit: Vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         lengths = np.linalg.norm(unit, axis=1, keepdims=True)
@@ -294,7 +309,8 @@ class SentenceTransformerEmbedder:
         # none, or of another version of this package
         with contextlib.suppress(OSError, TypeError, ValueError):
             return _Facts(**json.loads(kept.read_text(encoding="utf-8")))
-        facts = self._measure()
+        with loaded_as("sentence-transformers model", self._folder):
+            facts = self._measure()
         write_json(kept, dataclasses.asdict(facts))
         return facts
 
@@ -376,7 +392,8 @@ class CrossEncoderReranker:
         if not passages:
             return []
         pairs = [(query, passage) for passage in passages]
-        scores = self._model.predict(pairs, show_progress_bar=False, convert_to_numpy=True)
+        with computing(self._name):
+            scores = self._model.predict(pairs, show_progress_bar=False, convert_to_numpy=True)
         _require_numbers(scores, self._name)
         return [float(score) for score in scores]
 

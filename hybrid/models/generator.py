@@ -25,7 +25,7 @@ from hybrid.models.labels import (
     load_head,
     read_means,
 )
-from hybrid.models.pretrained import load_causal
+from hybrid.models.pretrained import computing, load_causal
 from hybrid.models.writing import LocalGenerator
 from hybrid.types import Message
 
@@ -281,7 +281,7 @@ class TransformersGenerator(LocalGenerator):
         optional = {"position_ids": positions, "logits_to_keep": places}
         known = inspect.signature(self._model.forward).parameters
         options |= {name: value for name, value in optional.items() if name in known}
-        with self._swap.using(self._shown):
+        with self._swap.using(self._shown), computing(self._name):
             output = self._model(input_ids=ids, attention_mask=mask, **options)
         output.logits = output.logits[:, -keep:]
         if output.logits[:, -1].isnan().any():
@@ -316,7 +316,8 @@ def _require_writer(model: Any, name: str) -> None:
     from transformers.cache_utils import CacheLayerMixin, DynamicCache
 
     kind = type(model).__name__
-    layers = DynamicCache(config=model.config).layers
+    with computing(name):
+        layers = DynamicCache(config=model.config).layers
     remembers = not layers or any(isinstance(layer, CacheLayerMixin) for layer in layers)
     if "past_key_values" not in inspect.signature(model.forward).parameters or not remembers:
         raise ModelError(

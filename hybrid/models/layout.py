@@ -62,7 +62,7 @@ def read_layout(folder: Path) -> BertLayout | None:
     """
     try:
         return _layout(folder)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError):
         return None  # whoever loads it then says what is wrong
 
 
@@ -101,14 +101,19 @@ def prefixes(prompts: Mapping[str, str | None], default_name: str | None) -> tup
     named = {key.lower().removeprefix("retrieval").lstrip(".-_ "): text for key, text in prompts.items()}
     named |= {key: text for key, text in prompts.items() if key in _SIDES}
     query, document, passage = (named.get(side) for side in _SIDES)
-    return query or default, document or passage or default
+    found = query or default, document or passage or default
+    if not all(isinstance(text, str) for text in found):
+        raise ValueError(f"config_sentence_transformers.json names a prompt that is no text: {found}")
+    return found
 
 
 def _shape(config: Mapping[str, Any]) -> BertShape | None:
     usual = all(config.get(key, value) in (value, None) for key, value in _USUAL.items())
     if config["model_type"] != "bert" or not usual or {"auto_map", "quantization_config"} & config.keys():
         return None
-    return BertShape(**{field.name: config[field.name] for field in fields(BertShape)})
+    shape = BertShape(**{field.name: config[field.name] for field in fields(BertShape)})
+    fits = shape.hidden_size % shape.num_attention_heads == 0 and isinstance(shape.layer_norm_eps, float)
+    return shape if fits else None
 
 
 def _pooling(config: Mapping[str, Any]) -> Pooling | None:

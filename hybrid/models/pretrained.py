@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from hybrid.errors import ExtraMissing, HybridError, ModelMissing
+from hybrid.errors import ExtraMissing, HybridError, ModelError, ModelMissing
 from hybrid.files import folder_lock, hash_file, storage_errors
 from hybrid.models.resolve import cached
 
@@ -30,6 +30,8 @@ _UNREAD = re.compile(r"(^|\.)pooler\.")
 # How the file begins that git keeps in place of a large one.
 _POINTER = b"version https://git-lfs"
 _LEAST_TOKENS = 32
+_SHOWN_CHARACTERS = 200
+_LAYER = re.compile(r"(?:^|\.)(?:layers?|h|blocks?)\.(\d+)\.")
 _EIGHT_BITS = frozenset(("I8", "U8", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F4"))
 _LONGEST_HEADER = 100_000_000
 
@@ -43,6 +45,21 @@ def loaded_as(kind: str, folder: Path) -> Iterator[None]:
         raise
     except Exception as error:
         raise refusal(folder, kind, error) from error
+
+
+@contextlib.contextmanager
+def computing(name: str) -> Iterator[None]:
+    """Refuse a model that fails in the middle of its work: what config.json says is tried only there."""
+    try:
+        yield
+    except (AttributeError, ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, HybridError) or "memory" in str(error).lower():
+            raise
+        why = " ".join(str(error).split())[:_SHOWN_CHARACTERS]
+        raise ModelError(
+            f"{name} cannot compute: {why or type(error).__name__}",
+            hint="config.json, tokenizer and weights contradict one another: fetch the folder again",
+        ) from error
 
 
 def why_unreadable(path: Path, error: Exception | None = None) -> str:
@@ -116,6 +133,7 @@ def load_whole(loader: Any, folder: Path, kind: str, *, dtype: Any, quantisation
             **({} if quantisation is None else {"quantization_config": quantisation}),
         )
     require_whole(report, folder, kind)
+    _require_all_layers(report, model.config, folder)
     return model
 
 
@@ -179,6 +197,23 @@ def require_whole_module(module: Any, folder: Path, kind: str) -> None:
         )
     missing = {key for key in report["missing_keys"] if kind != "embedder" or not _UNREAD.search(key)}
     require_whole({**report, "missing_keys": missing}, folder, kind)
+    _require_all_layers(report, module.config, folder)
+
+
+def _require_all_layers(report: Mapping[str, Any], config: Any, folder: Path) -> None:
+    """Refuse weights of more layers than config.json counts: a model without its last ones writes noise."""
+    known = getattr(config, "num_hidden_layers", None)
+    if not isinstance(known, int):
+        return
+    # what predicts the tokens behind the next one is counted apart
+    known += getattr(config, "num_nextn_predict_layers", 0) or 0
+    found = [(int(layer[1]), key) for key in report["unexpected_keys"] if (layer := _LAYER.search(key))]
+    if beyond := sorted(key for number, key in found if number >= known):
+        raise ModelMissing(
+            f"{folder} has weights of {max(found)[0] + 1} layers, and its config.json counts {known}: "
+            f"{_some(beyond)}",
+            hint="the two are not of one model: fetch both again",
+        )
 
 
 def _require_numbers(folder: Path, kind: str) -> None:

@@ -80,7 +80,7 @@ _INCOMPLETE = {
 # Other words of gateways for a limit.
 _LENGTHS = ("max_tokens", "model_length", "max_output_tokens", "model_context_window_exceeded")
 # What servers that do not know a model's own end of a turn hand through.
-_NAMED_ENDS = ("im_end", "eot_id", "end_of_text", "endoftext")
+_NAMED_ENDS = ("im_end", "eot_id", "eom_id", "end", "end_of_text", "endoftext")
 _TURN_ENDS = (*(f"<|{name}|>" for name in _NAMED_ENDS), "<end_of_turn>", "<｜end▁of▁sentence｜>")
 _UNANSWERED = "the model thought, and did not answer"
 

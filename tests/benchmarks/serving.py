@@ -204,27 +204,30 @@ async def _stop(task: asyncio.Task[None]) -> None:
 
 
 async def ask_all(
-    url: str, texts: Sequence[str], arm: str, *, clients: int, expected: dict[str, str]
+    servers: Sequence[Served], texts: Sequence[str], arm: str, *, clients: int, expected: dict[str, str]
 ) -> Asked:
-    """Ask all questions by so many clients, each one after another, while the health is asked for."""
+    """Ask all questions by so many clients, each one after another, while the health is asked for.
+
+    The clients take the servers in turn; it is the health of the first one.
+    """
     asked, left = Asked(), iter(texts)
 
-    async def one() -> None:
-        async with httpx2.AsyncClient(base_url=url, timeout=600, trust_env=False) as client:
+    async def one(server: Served) -> None:
+        async with httpx2.AsyncClient(base_url=server.url, timeout=600, trust_env=False) as client:
             for text in left:
                 await ask(client, text, arm, asked, expected.get(text))
 
-    health = asyncio.create_task(_health(url, asked))
+    health = asyncio.create_task(_health(servers[0].url, asked))
     begun = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(clients)))
+    await asyncio.gather(*(one(servers[place % len(servers)]) for place in range(clients)))
     asked.seconds = time.perf_counter() - begun
     await _stop(health)
     return asked
 
 
-def _processor(server: Served) -> float:
-    """Return how long the server has computed, in seconds of one core: other work does not count in it."""
-    every = [server.about, *server.about.children(recursive=True)]
+def _processor(servers: Sequence[Served]) -> float:
+    """Return how long the servers have computed, in seconds of one core: other work does not count in it."""
+    every = [one for server in servers for one in (server.about, *server.about.children(recursive=True))]
     times = [one.cpu_times() for one in every]
     return float(sum(one.user + one.system for one in times))
 
@@ -235,21 +238,29 @@ def load(arguments: argparse.Namespace) -> None:
     with indexed(arguments.indexes) as indexes:
         limits = {"serve__max_seconds": "600", "serve__parallel": str(arguments.parallel)}
         limits |= {"serve__workers": str(arguments.workers)}
-        with Served(indexes, generation__reader=reader, **limits) as server:
+        with contextlib.ExitStack() as running:
+            servers = [
+                running.enter_context(Served(indexes, generation__reader=reader, **limits))
+                for _ in range(arguments.replicas)
+            ]
+
+            def told(texts: Sequence[str], clients: int, expected: dict[str, str]) -> Asked:
+                return asyncio.run(ask_all(servers, texts, arm, clients=clients, expected=expected))
+
             # who connects decides which process is asked: each has been, when this is over
-            warm = 8 * arguments.workers if arguments.workers > 1 else 1
-            asyncio.run(ask_all(server.url, texts[:2] * warm, arm, clients=warm, expected={}))
+            warm = 8 * arguments.workers if arguments.workers > 1 else arguments.replicas
+            told(texts[:2] * warm, warm, {})
             note("one client")
-            spent = [_processor(server)]
-            new = asyncio.run(ask_all(server.url, texts, arm, clients=1, expected={}))
-            spent.append(_processor(server))
+            spent = [_processor(servers)]
+            new = told(texts, 1, {})
+            spent.append(_processor(servers))
             # whoever comes later finds the sentences known: those alike are compared
-            one = asyncio.run(ask_all(server.url, texts, arm, clients=1, expected=new.texts))
-            spent.append(_processor(server))
+            one = told(texts, 1, new.texts)
+            spent.append(_processor(servers))
             note(f"{arguments.clients} clients")
             many = [texts[place % len(texts)] for place in range(arguments.answers)]
-            found = asyncio.run(ask_all(server.url, many, arm, clients=arguments.clients, expected=one.texts))
-            spent.append(_processor(server))
+            found = told(many, arguments.clients, one.texts)
+            spent.append(_processor(servers))
     header = (
         "",
         "answers",
@@ -289,8 +300,8 @@ def load(arguments: argparse.Namespace) -> None:
             Target("p95 of /healthz under load, ms", percentile(found.health, 0.95) * 1e3, _HEALTH_MS),
         ]
     )
-    told = {"arm": arm, "reader": reader, "workers": arguments.workers}
-    print_json(told | {"wrong": found.wrong, "answers": len(found.whole)})
+    about = {"arm": arm, "reader": reader, "workers": arguments.workers, "replicas": arguments.replicas}
+    print_json(about | {"wrong": found.wrong, "answers": len(found.whole)})
 
 
 def _overhead(arguments: Values) -> Values:
@@ -411,7 +422,7 @@ def mixed(arguments: argparse.Namespace) -> None:
         asked, memory = asyncio.run(_mixed(server, 60 * arguments.minutes, arguments.clients))
         # all places at once: one that leaked would lack here
         texts = questions()[: arguments.parallel]
-        after = asyncio.run(ask_all(server.url, texts, "rag", clients=len(texts), expected={}))
+        after = asyncio.run(ask_all([server], texts, "rag", clients=len(texts), expected={}))
         threads = server.about.num_threads()
     third = max(1, len(memory) // 3)
     early, late = (median(mb for _, mb, _ in part) for part in (memory[:third], memory[-third:]))
@@ -477,7 +488,7 @@ def kill(arguments: argparse.Namespace) -> None:
             asked, voted = asyncio.run(_until_killed(Served(indexes), 40 + 13 * turn))
             with Served(indexes) as again, httpx2.Client(base_url=again.url, timeout=60) as client:
                 lost += sum(client.get(f"/v1/answers/{name}").status_code != 200 for name in asked.ids)
-                whole = asyncio.run(ask_all(again.url, questions()[:4], "rag", clients=2, expected={}))
+                whole = asyncio.run(ask_all([again], questions()[:4], "rag", clients=2, expected={}))
                 damaged += whole.wrong.total() + 4 - len(whole.whole)
             damaged += sum(not _sound(path) for path in indexes.rglob("*.sqlite"))
             damaged += sum(not _readable(path) for path in indexes.rglob("*.jsonl"))
@@ -534,6 +545,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=_CLIENTS)
     parser.add_argument("--parallel", type=int, default=16)
     parser.add_argument("--workers", type=int, default=1, help="processes of the server")
+    parser.add_argument("--replicas", type=int, default=1, help="servers over the one index, asked in turn")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--turns", type=int, default=3)
     arguments = parser.parse_args()

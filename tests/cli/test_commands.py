@@ -170,7 +170,7 @@ def test_status_rollback_and_remove(indexed, capsys):
 
 @pytest.mark.slow
 def test_status_says_what_answers_even_where_that_cannot_be_used(indexed, capsys):
-    (folder,) = Path("indexes").iterdir()
+    folder = Path("indexes") / "manual"
     (folder / "DECISION").write_text(json.dumps({"arm": "rag:k=3"}))
     assert "  answers    by rag:k=3\n" in output(capsys, "status")
     (folder / "DECISION").write_text(json.dumps({"arm": "rag:kk=3"}))

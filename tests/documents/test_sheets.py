@@ -249,3 +249,13 @@ def test_cells_far_apart_and_long_sheets_are_bounded(read_book):
     assert read_book({"Sheet1": far}).text == "x | y\n\nz"
     assert "no workbook" in read_book({}, {"xl/workbook.xml": b"PK"}).reason
     assert "no text in it" in read_book({"Sheet1": []}).reason
+
+
+def test_what_is_printed_above_and_below_a_sheet_is_said_once(read_book):
+    printed = (
+        '<headerFooter><oddHeader>&amp;L&amp;"Arial,Bold"&amp;12QM-7781 R&amp;&amp;D&amp;R'
+        "Page &amp;P of &amp;N"
+        "</oddHeader><oddFooter>&amp;CSeite &amp;P / &amp;N</oddFooter></headerFooter>"
+    )
+    text = read_book({name: row(["a"]) + "|" + printed for name in ("One", "Two")}).text
+    assert text == "One\n\na\n\nQM-7781 R&D\n\nTwo\n\na"

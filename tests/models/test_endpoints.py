@@ -43,6 +43,14 @@ def test_letters_that_come_in_parts_and_odd_ends_of_lines_are_read_as_they_were_
         "<unused94>thought\nHm.<unused95>It is 5432.",
         "<|inner_prefix|>Hm.<|inner_suffix|>It is 5432.",
         "<scratchpad>Hm.</scratchpad><response>It is 5432.</response>",
+        "analysisThe user asks. It is 5433?assistantanalysisNo.assistantfinalIt is 5432.",
+        "<|start|>assistant<|channel|>analysis<|message|>Hm<|end|><|start|>assistant<|channel|>final<|message|>"
+        "It is 5432.<|return|>",
+        "<|channel|>analysis<|message|>I.<|end|><|channel|>final <|constrain|>json<|message|>It is 5432.",
+        "<thinking>Hm.</think>It is 5432.",
+        "<|think|>Hm.<|/think|>It is 5432.",
+        "```thinking\nHm.\n```\nIt is 5432.",
+        "<|assistant|>It is 5432.<|end|>",
         "It is 5432.<|im_end|>\n<|im_start|>user",
         "It is 5432.<|eot_id|>",
     ],
@@ -54,6 +62,13 @@ def test_neither_thoughts_nor_marks_of_a_family_are_shown(said):
         pieces, whole = streamed(generator)
     assert "".join(pieces) == whole.text == written.text == "It is 5432."
     assert whole.incomplete == written.incomplete == ""
+
+
+@pytest.mark.parametrize("said", ["analysis shows it.", "Analysis: 5.", "[internal] Keep it.", "finally 5"])
+def test_what_only_looks_like_thoughts_is_shown(said):
+    with ScriptedServer(Reply(said)) as server:
+        pieces, whole = streamed(generator_of(server))
+    assert "".join(pieces) == whole.text == said
 
 
 @pytest.mark.parametrize("opening", ["<think>", ""])

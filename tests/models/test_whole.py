@@ -310,3 +310,40 @@ def test_weights_in_eight_bits_want_a_scale(tmp_path):
         with pytest.raises(ModelMissing, match=f"as {told}, and config.json does") as caught:
             load_causal(tmp_path, dtype="auto")
         assert "quantization_config" in caught.value.hint
+
+
+def _embed_long(folder):
+    SentenceTransformerEmbedder(folder, name="m", placement=lambda: _CPU).embed_documents(["hello " * 60])
+
+
+def _write(folder):
+    generator = TransformersGenerator(folder, name="m", placement=_CPU)
+    generator.generate([[Message(MessageRole.USER, "hello")]], max_new_tokens=2)
+
+
+@pytest.mark.parametrize(
+    ("load", "file", "changes"),
+    [
+        (_write, "config.json", {"num_hidden_layers": 1}),
+        (_write, "config.json", {"layer_types": ["sliding_attention"] * 2}),
+        (_embed_long, "config.json", {"num_hidden_layers": 1}),
+        (_embed_long, "config.json", {"num_attention_heads": 3}),
+        (_embed_long, "config.json", {"layer_norm_eps": None}),
+        (_embed_long, "config.json", {"chunk_size_feed_forward": 7}),
+        (_embed_long, "sentence_bert_config.json", {"max_seq_length": 99_999}),
+        (_embed_long, "sentence_bert_config.json", {"max_seq_length": -1}),
+        (_embed_long, "sentence_bert_config.json", {"max_seq_length": "long"}),
+        (_embed_long, "config_sentence_transformers.json", {"prompts": {"document": 5}}),
+    ],
+)
+def test_settings_that_contradict_the_weights_are_refused(
+    request, tmp_path, load, file, changes, tiny_embedder_folder
+):
+    base = request.getfixturevalue("tiny_generator_folder") if load is _write else tiny_embedder_folder
+    folder = tmp_path / "model"
+    shutil.copytree(base, folder)
+    settings = json.loads((folder / file).read_text()) | changes
+    (folder / file).write_text(json.dumps(settings))
+    load(base)
+    with pytest.raises(ModelError):
+        load(folder)
