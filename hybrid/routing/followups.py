@@ -24,7 +24,8 @@ _SHORT, _LEANING_AT_MOST = 2, 5
 # It is asked in a sentence; who and where are asked for with the one word that says of what.
 _SENTENCE = re.compile(
     r"(?:(?:in |at |on |for |from |to )?(?:what|when|where|who|whose|whom|which|how|why)\b"
-    r"|(?P<polar>is|are|was|were)\b|(?:do|does|did|can|could|may|must|should|will|would|has|have|had|list|name|show|tell|give)\b)",
+    r"|(?P<polar>is|are|was|were)\b"
+    r"|(?:do|does|did|can|could|may|must|should|will|would|has|have|had|list|name|show|tell|give)\b)",
     re.IGNORECASE,
 )
 _BY_NAME = re.compile(r"(?:who|where)(?:'s| is| are| was| were)\b|what does\b|which\b", re.IGNORECASE)
