@@ -119,6 +119,8 @@ class _Workbook:
                 self._drawings.add_drawing(one.target)
             elif one.type == "comments":
                 self._drawings.leave_out_comments(one.target)
+            elif one.type in ("oleObject", "package"):
+                self._builder.leave_out("embedded object", lost=True)
 
     def _read(self, data: bytes) -> _Sheet:
         sheet = _Sheet()

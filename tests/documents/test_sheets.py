@@ -212,7 +212,7 @@ def test_labels_and_values_are_no_columns(read_book):
 def test_what_is_not_in_the_file_is_told(read_book):
     anchored = """<xdr:wsDr xmlns:xdr="d" xmlns:a="a"><xdr:twoCellAnchor><xdr:sp><xdr:txBody>
     <a:p><a:r><a:t>Call 112</a:t></a:r></a:p></xdr:txBody></xdr:sp></xdr:twoCellAnchor></xdr:wsDr>"""
-    drawn = relations([("d", "drawing", "d.xml"), ("c", "comments", "c.xml")])
+    drawn = relations([("d", "drawing", "d.xml"), ("c", "comments", "c.xml"), ("o", "package", "o.docx")])
     comments = f"<comments {NAMES}><comment><text><t>Check this</t></text></comment></comments>"
     parts = {"xl/_rels/s0.xml.rels": drawn, "xl/d.xml": anchored, "xl/c.xml": comments}
     document = read_book({"Sheet1": [["Sum", cell(None, formula="<f>A1+A2</f>")]], "Sheet2": "<row"}, parts)
@@ -220,6 +220,7 @@ def test_what_is_not_in_the_file_is_told(read_book):
     assert {(part.kind, part.lost) for part in document.left_out} == {
         ("formula whose value is not in the file", True),
         ("comment", False),
+        ("embedded object", True),
         ("damaged stretch of XML", True),  # the second sheet ends within a row
     }
 
