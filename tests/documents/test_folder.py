@@ -189,7 +189,8 @@ def test_files_of_our_own_are_left_out_wherever_they_lie(tmp_path):
         "adapters/x/README.md",
         "hybrid.toml",
     )
-    touch(
+    pages = ("page.html", "told.html")
+    touch(tmp_path, "a.txt", "b/CURRENT.txt", "rows.jsonl", "set.jsonl", "faq.jsonl", *pages, *own)
         tmp_path,
         "a.txt",
         "b/CURRENT.txt",
