@@ -321,7 +321,8 @@ def _looked_up(label: str, header: str, heads: tuple[str, ...], cell: str, about
         return _asked_of(label, header) if label[0].isupper() else ""
     unit = unit.upper() if unit in _CURRENCIES else unit
     counted = f" in {unit}" if unit and _is_figure(cell) else ""
-    if _is_attribute(header):
+    of_person = header.lower().split()[-1] in _PERSONS and _NAMED.match(cell)
+    if _is_attribute(header) and not of_person:
         return _asked_of(header, label) + counted
     asked = _asked_otherwise(label, header, cell, heads, counted=bool(counted))
     return asked and asked + counted
