@@ -119,7 +119,10 @@ class TableRow:
         first = self._first
         said = [place for place in places or range(first + 1, len(self.cells)) if self.cells[place]]
         beside = (self._told(place) for place in with_cells if place not in (first, *said))
-        label = ", ".join(filter(None, dict.fromkeys([self.label, *beside])))
+        # "6–10" says nothing without "years of service"
+        bare = said and self.label == self.cells[0] and _RANGE.match(self.label)
+        called = f"{_tidy(self.columns[0])} {self.label}".strip() if bare else self.label
+        label = ", ".join(filter(None, dict.fromkeys([called, *beside])))
         if not said:
             name = self.columns[first]
             return f"{name}: {label}" if name and name != label else label
