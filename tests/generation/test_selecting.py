@@ -155,7 +155,6 @@ def test_what_begins_with_the_name_is_the_thing_and_what_has_it_later_belongs_to
     assert "12.00" in said("price of the spare lid for the K300", table, "Shop")
 
 
-
 def test_the_size_of_another_thing_is_no_answer():
     table = (("Item", "Price"), "Rope 10 mm (7 m) | 14.20 EUR\nRope 14 mm (12 m) | 31 EUR")
     for question, least in (("mooring for 7 m", False), ("rope of 7 m", True)):
