@@ -189,17 +189,8 @@ def test_files_of_our_own_are_left_out_wherever_they_lie(tmp_path):
         "adapters/x/README.md",
         "hybrid.toml",
     )
-    touch(
-        tmp_path,
-        "a.txt",
-        "b/CURRENT.txt",
-        "rows.jsonl",
-        "set.jsonl",
-        "faq.jsonl",
-        "page.html",
-        "told.html",
-        *own,
-    )
+    pages = ("page.html", "told.html")
+    touch(tmp_path, "a.txt", "b/CURRENT.txt", "rows.jsonl", "set.jsonl", "faq.jsonl", *pages, *own)
     (tmp_path / "set.jsonl").write_text(question)
     templates = Path(report.__file__).parent / "templates"
     (tmp_path / "told.html").write_text(templates.joinpath("page.html.j2").read_text().partition("#}\n")[2])
