@@ -110,6 +110,16 @@ class Comparison:
         """Return what could turn the verdict: answers to judge, questions of no document; or nothing."""
         return " ".join(filter(None, (self._style(), self._alone(), self._repeated())))
 
+    @property
+    def warning(self) -> str:
+        """Return the caution in one line, empty where there is none."""
+        if not self.caution:
+            return ""
+        found, alone, repeated = self._uncovered, self._alone(), self._repeated()
+        judged = f"judge {found.judgements} answers of each arm by hand" if found else ""
+        told = (judged, alone.partition(",")[0], repeated.partition(",")[0])
+        return f"caution: {'; '.join(filter(None, told))} (--explain says why)"
+
     def _repeated(self) -> str:
         asked = {(key_of(one.text) or one.text, one.withheld) for one in self.questions}
         if self.decision is None or len(asked) == len(self.questions):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 
 import hypothesis.strategies as st
 import pytest
@@ -346,6 +347,18 @@ def test_an_emptied_folder_empties_the_index_by_the_command_that_the_hint_names(
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_a_file_that_cannot_be_read_empties_no_index(docs, ingest):
+    ingest(docs)
+    shutil.rmtree(docs)
+    docs.mkdir()
+    (docs / "empty.md").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"no file of .* could be indexed: empty.md") as caught:
+        ingest(docs)
+    assert "what is indexed stays" in caught.value.hint
+    assert ingest(docs, rebuild=True)[0].manifest.counts.documents == 0
+
+
 def test_an_index_older_than_its_folder_says_so(docs, ingest, tmp_path):
     domain = tmp_path / "manual"
     assert changed_since(domain) is None

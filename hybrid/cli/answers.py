@@ -158,6 +158,7 @@ def _explained(
         for chance in route.chances if route else ():
             yield f"{_MARGIN}{chance.expected:.3f}  {chance.arm}"
         yield from [f"{_MARGIN}{router.routing.sentence}"] if router else []
+        yield from [f"{_MARGIN}{own.asked.of_labels}"] if own.asked.of_labels else []
         asked = answer.standalone or answer.question
         for meaning in own.asked.meanings(asked, answer.variant, as_user) if answer.variant else ():
             yield f"{_MARGIN}also searched: {console.one_line(meant(meaning), 200)}"

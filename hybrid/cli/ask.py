@@ -47,6 +47,10 @@ Samples = Annotated[
     ),
 ]
 
+LabelOptions = Annotated[
+    str | None, Option("--options", help="Choose one of these labels, joined by commas, and answer no more.")
+]
+
 _SNIPPET = 160
 
 
@@ -99,6 +103,7 @@ def ask(
     reranker: Reranker = None,
     no_check: NoCheck = False,
     samples: Samples = None,
+    options: LabelOptions = None,
     why: Annotated[
         bool, Option("--why", help="Say of each sentence what carries it, and how surely.")
     ] = False,
@@ -122,6 +127,9 @@ def ask(
             hint="use --arm base or --arm adapter",
         )
     text, conditions = _read(question), _conditions(where)
+    if options is not None:
+        _choose(context, assistant, text, options, arm, as_user)
+        return
     view = View(assistant, not no_check, why, explain, samples, as_user)
     stale = _stale(assistant)
     with traced(assistant.settings, console.note):
@@ -161,6 +169,22 @@ def chat(
             else:
                 view.show(conversation.stream(line.strip()))
                 console.data("")
+
+
+def _choose(
+    context: Context,
+    assistant: Assistant | Assistants,
+    question: str,
+    options: str,
+    arm: str | None,
+    as_user: list[str] | None,
+) -> None:
+    """Show the likeliest label, by the arm that was decided on or named."""
+    if isinstance(assistant, Assistants):
+        raise UsageError("--options goes with one domain", hint="name it with --domain")
+    found = assistant.asked.choose(question, options.split(","), arm=arm, as_user=as_user or None)
+    share = f"{found.confidence or 0:.2f} of the likelihood"
+    context.show(found.to_dict(), f"{found.text}\n{share}, by {found.variant or found.arm}")
 
 
 def _next_line(asked: bool) -> str:

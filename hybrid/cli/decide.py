@@ -61,6 +61,7 @@ def decide(
     retry: Retry = False,
     executor: ExecutorName = "",
     seed: Annotated[int | None, Option("--seed", min=0, help="Of the resampling.")] = None,
+    explain: Annotated[bool, Option("--explain", help="Say all of what could turn the verdict.")] = False,
 ) -> int:
     """Decide which arm to run, with evidence: from a question set, or from a table of outcomes."""
     from hybrid.comparison import policy_from
@@ -112,7 +113,7 @@ def decide(
         progress=console.counting(10),
         executor=executor,
     )
-    return _tell(context, assistant, comparison, requirements, report)
+    return _tell(context, assistant, comparison, requirements, report, explain=explain)
 
 
 @shared()
@@ -143,6 +144,8 @@ def _tell(
     comparison: Comparison,
     requirements: Requirements,
     report: Path | None,
+    *,
+    explain: bool,
 ) -> int:
     """Write the report of an experiment, show its decision, and adopt it unless a requirement is not met."""
     from hybrid.comparison import write
@@ -150,7 +153,9 @@ def _tell(
 
     assert comparison.decision is not None, "several arms are decided on"
     page = write(comparison, title=assistant.domain)
-    console.note("\n".join(filter(None, (f"report: {page}", comparison.caution))))
+    console.note(f"report: {page}")
+    if comparison.caution:
+        console.note(comparison.caution if explain else comparison.warning)
     if report is not None:
         _save(report, page.read_text(encoding="utf-8"))
     text = report_text(comparison.decision, material=comparison.material, width=console.width())
@@ -170,8 +175,9 @@ def _tell_adopted(assistant: Assistant, adopted: str) -> None:
     if (ended := end_where_usual(assistant)) is not None:
         console.note(f"the trial of {ended.arm} ended: it is what answers now")
     usual = assistant.asked.usual.name
-    of_labels = "" if usual == adopted else f"labels are chosen by {adopted}; "
-    console.note(f"{of_labels}`hybrid ask` uses {usual} from now on; another with --arm")
+    console.note(f"`hybrid ask` uses {usual} from now on; another with --arm")
+    if assistant.asked.of_labels:
+        console.note(assistant.asked.of_labels)
 
 
 def _make_room(path: Path) -> None:

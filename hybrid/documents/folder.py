@@ -43,6 +43,7 @@ _OWN_FOLDERS = (
 _BESIDE_DOMAINS = re.compile(r"changes\.jsonl|ROUTER|(traces|feedback)\.sqlite(-wal|-shm|-journal)?")
 _OWN_QUESTION = {"id", "question", "answers", "answerable", "made"}
 _LONGEST_QUESTION = 1 << 20
+_REPORT, _HEAD_OF_A_PAGE = b'<meta name="generator" content="hybrid report"/>', 200
 _SETTINGS = "/hybrid.toml"
 
 
@@ -127,6 +128,12 @@ def _is_question_set(path: str) -> bool:
         return bool(json.loads(line).keys() >= _OWN_QUESTION)
     except (ValueError, RecursionError):
         return False
+
+
+def _is_report(path: str) -> bool:
+    """Tell whether a page is one of our reports, which show questions with their gold answers."""
+    with open(path, "rb") as stream:  # noqa: PTH123  a name, not a path
+        return _REPORT in stream.read(_HEAD_OF_A_PAGE)
 
 
 def _matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
@@ -235,7 +242,8 @@ class _Walk:
                 # a name mistyped would leave open what was meant to be closed
                 self._reject(relative, "says who may read a document, and there is none of that name")
             return
-        own = f"/{relative}".endswith(_SETTINGS) or (suffix == ".jsonl" and _is_question_set(path))
+        is_own = {".jsonl": _is_question_set, ".html": _is_report}.get(suffix)
+        own = f"/{relative}".endswith(_SETTINGS) or (is_own is not None and is_own(path))
         if own or self.excluded(relative) or suffix in _WITHOUT_TEXT:
             self.skipped += 1
             return

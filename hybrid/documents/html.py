@@ -8,7 +8,7 @@ import posixpath
 import re
 import textwrap
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from email import message_from_bytes
 from urllib.parse import unquote
@@ -164,7 +164,7 @@ class PageWalk:
             self._picture(element)
         elif tag == "input":
             self._inline.append(_typed(element))
-        elif is_script(element) and len(self._scripts) < 3:
+        elif len(self._scripts) < 3 and (is_script(element) or _marks_note(element, self._inline[-4:])):
             self._scripts.append((element, len(self._inline)))
         elif tag in _MARKED:
             self._inline.append(_MARKED[tag][0])
@@ -225,6 +225,9 @@ class PageWalk:
         else:
             is_link = "a" in (script.tag, script.getparent().tag) or next(script.iter("a"), None) is not None
             shown = raised(before, text, script.tail or "", is_link=is_link)
+            # "[1] 5 years"
+            outer = script.getparent() if script.getnext() is None and not script.tail else script
+            shown += " " if is_link and shown.endswith("]") and (outer.tail or "")[:1].isalnum() else ""
         self._inline[start:] = [shown]
 
     def _picture(self, image: Element) -> None:
@@ -390,6 +393,15 @@ def _data_length(script: Element) -> int:
 def _number(element: Element, name: str, default: int) -> int:
     value = element.get(name, "").strip()
     return int(value) if value.isdecimal() and len(value) < 10 else default
+
+
+def _marks_note(element: Element, before: Sequence[str]) -> bool:
+    """Tell whether a link within a page is the mark of a note: a number at one, or before a text."""
+    if element.tag != "a" or not element.get("href", "").startswith("#"):
+        return False
+    said, after = "".join(before), (element.tail or "")[:1]
+    leads = said[-1:].isdigit() or after.isdigit() or (not said.strip() and after.isalpha())
+    return (leads or element.get("role") == "doc-backlink") and "".join(element.itertext()).strip().isdigit()
 
 
 def _typed(field: Element) -> str:

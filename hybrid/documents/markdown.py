@@ -87,6 +87,8 @@ _ADDRESS = re.compile(
 )
 _SCHEME = re.compile(r"(?:https?|ftp)$", re.IGNORECASE)
 _DRIVE_TAIL = re.compile(r"(?<=\b[A-Za-z]):(?:\\[\w.$~\-]+)+")
+# How MkDocs and Docusaurus name a listing: ```py title="app.py"
+_NAMED = re.compile(r"""\b(?:title|filename)=(["'])(.+?)\1""")
 _URL_TAIL = re.compile(r"://(?:[^\s<>*_`\[\]()\\|&\"']|_(?=[\w/])|&(?!#?\w+;)|\([^\s()<>]*\))+")
 
 
@@ -133,6 +135,10 @@ def _take(page: _Rendering, token: Token) -> None:
     elif token.type == "inline":
         _take_inline(page, token.children or [])
     elif token.type in ("fence", "code_block"):
+        if named := _NAMED.search(token.info):
+            page.tag("p")
+            page.lines(named[2])
+            page.tag("/p")
         page.go_to(page.line + (token.type == "fence"))
         page.code(token.content)
     elif token.type == "math_block":

@@ -111,6 +111,10 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
         with contextlib.closing(document):
             _check_count(len(document), settings)
             document.init_forms()
+            for _ in range(document.count_attachments()):
+                builder.leave_out("attached file", lost=True)
+            if document.get_formtype() == api.FORMTYPE_XFA_FULL:
+                builder.leave_out("form that only some viewers draw (XFA)", lost=True)
             title, author = (document.get_metadata_value(name) for name in ("Title", "Author"))
             pages, errors = _each_page(len(document), lambda index: _read_page(document, index, settings))
     _refuse_textless(pages, errors)
@@ -474,7 +478,9 @@ def _field(form: pdfium.PdfFormEnv, handle: Any, *, is_alone: bool) -> tuple[str
             value = _string(api.FPDFAnnot_GetFormFieldExportValue, form, handle)
             return (f"{name}: {value}" if checked else ""), ""
         return ("" if is_alone and not checked else f"{name}: {'yes' if checked else 'no'}"), ""
-    if kind in (api.FPDF_FORMFIELD_PUSHBUTTON, api.FPDF_FORMFIELD_SIGNATURE):
+    is_secret = api.FPDFAnnot_GetFormFieldFlags(form, handle) & api.FPDF_FORMFLAG_TEXT_PASSWORD
+    of_text = kind not in (api.FPDF_FORMFIELD_PUSHBUTTON, api.FPDF_FORMFIELD_SIGNATURE)
+    if not of_text or (kind == api.FPDF_FORMFIELD_TEXTFIELD and is_secret):
         return "", ""
     options = range(api.FPDFAnnot_GetOptionCount(form, handle))
     chosen = [at for at in options if api.FPDFAnnot_IsOptionSelected(form, handle, at)]

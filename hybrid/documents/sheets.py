@@ -42,6 +42,10 @@ _FORMATS |= dict.fromkeys((19, 21, 45, 47), "hs") | {18: "h", 20: "h", 46: "[h]s
 _FORMATS |= dict.fromkeys((37, 38), "#,##0") | dict.fromkeys((39, 40), "#,##0.00")
 _NUMBER = re.compile(r"[€$£¥]?-?\d[\d.,]*(?:%| ?\w{1,3})?")
 _MAX_CELLS, _MAX_MERGED, _MOST_HEADS = 2_000_000, 10_000, 3
+# What stands in the head of a printed page for its sides, fonts, colours, and what counts or names.
+_PRINT_CODE = re.compile(
+    r'(?:\w+\s*)?&P(?:\W*\w*\s*&N)?|&(?:"[^"]*"|K[0-9A-F]{6}|K\d\d[+-]\d{3}|\d+|[A-Za-z])'
+)
 _Row = dict[int, str | None]
 
 
@@ -68,6 +72,7 @@ class _Sheet:
     bold: set[int] = field(default_factory=set)
     merged: list[str] = field(default_factory=list)
     heads: set[int] = field(default_factory=set)
+    printed: list[str] = field(default_factory=list)
     last: int = 0
 
 
@@ -90,6 +95,7 @@ class _Workbook:
             self._codes.append(codes.get(code, _FORMATS.get(number(code), "")))
             self._fonts.append(fonts[font] if 0 <= font < len(fonts) else (False, False))
         self._filled = 0
+        self._printed = set[str]()
 
     def add(self, name: str, part: str) -> None:
         """Append a sheet: its name, its tables from above, and what is drawn on it."""
@@ -103,15 +109,22 @@ class _Workbook:
         for area in sheet.merged:
             _merge(sheet.rows, area)
         self._add_tables(sheet)
+        # most sheets of a workbook are printed with the same
+        for text in filter(None, sheet.printed):
+            if text not in self._printed:
+                self._printed.add(text)
+                self._builder.add(BlockKind.PARAGRAPH, text)
         for one in self._package.relations(part).values():
             if one.type == "drawing":
                 self._drawings.add_drawing(one.target)
             elif one.type == "comments":
                 self._drawings.leave_out_comments(one.target)
+            elif one.type in ("oleObject", "package"):
+                self._builder.leave_out("embedded object", lost=True)
 
     def _read(self, data: bytes) -> _Sheet:
         sheet = _Sheet()
-        names = [f"{{*}}{name}" for name in ("row", "mergeCell", "autoFilter")]
+        names = [f"{{*}}{name}" for name in ("row", "mergeCell", "autoFilter", "headerFooter")]
         # a sheet may have a million rows: none is kept as XML
         steps = etree.iterparse(
             BytesIO(data), tag=names, resolve_entities=False, no_network=True, recover=True, huge_tree=True
@@ -121,6 +134,8 @@ class _Workbook:
                 self._take_row(sheet, element)
             elif local(element) == "mergeCell":
                 sheet.merged.append(value(element, "ref"))
+            elif local(element) == "headerFooter":
+                sheet.printed += [_printed(raw_text(part)) for part in element]
             else:
                 sheet.heads.add(_corner(value(element, "ref"))[0])
             element.clear()
@@ -277,6 +292,12 @@ def _corner(place: str) -> tuple[int, int]:
     for letter in found[1]:
         column = 26 * column + ord(letter) - 64
     return int(found[2]), column
+
+
+def _printed(text: str) -> str:
+    """Return what the head or foot of a printed page says, nothing where it only counts or names."""
+    said = one_line(_PRINT_CODE.sub(" ", text.replace("&&", "\0")).replace("\0", "&"))
+    return said if any(map(str.isalpha, said)) else ""
 
 
 def _merge(rows: dict[int, _Row], area: str) -> None:

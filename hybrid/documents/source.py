@@ -226,15 +226,17 @@ def _open(file: SourceFile, settings: DocumentSettings) -> _Items:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep warnings and log lines of the libraries off stderr; what matters is raised."""
-    logger = logging.getLogger("pypdf")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+    loggers = {name: logging.getLogger(name) for name in ("pypdf", "pypdfium2")}
+    levels = {name: logger.level for name, logger in loggers.items()}
+    for logger in loggers.values():
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for name, logger in loggers.items():
+            logger.setLevel(levels[name])
 
 
 # Gives who may read the document of a source; None where it says nothing.

@@ -12,7 +12,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-from hybrid.text.dates import MONTHS, dates
+from hybrid.text.dates import MONTHS, dates, months_between
 from hybrid.text.folding import fold
 from hybrid.text.identifiers import as_written
 from hybrid.text.numbers import SMALL_NUMBERS, same_units
@@ -84,6 +84,7 @@ def names_held(names: Iterable[str], text: str) -> frozenset[str]:
     # "2025-12-19" is in December
     asked = not set(MONTHS).isdisjoint(named.values())
     months = {MONTHS[one.month - 1] for one in dates(text) if one.month} if asked else set()
+    months |= months_between(text) if asked else set()
     return frozenset(name for name, own in named.items() if own in months or _is_held(name, there))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from hybrid.generation.asking import Asked, Form
+from hybrid.generation.asking import FOLLOWED, Asked, Form
 from hybrid.generation.facts import Quotable, falls, range_of
 from hybrid.generation.matching import Matcher, also, expressions, inflected, names_held
 from hybrid.generation.reckoning import (
@@ -532,7 +532,20 @@ def _read(text: str) -> list[_Word]:
         denied = negator if own else -1
         words.append(_Word(word, own, match.start(), denied, doubtful=doubtful and denied >= 0))
         reached = reached or bool(own)
-    return words
+    return _of_before(words, negator) if negator >= 0 and not reached else words
+
+
+def _of_before(words: list[_Word], negator: int) -> list[_Word]:
+    """Return words in which an ending denies what was asked before: "... are occupied? How many are not?"."""
+    texts = [word.text for word in words]
+    if FOLLOWED not in texts:
+        return words
+    end = texts.index(FOLLOWED)
+    verbs = [place for place in range(end) if _VERBS.fullmatch(texts[place])]
+    return [
+        replace(word, denied_by=negator) if word.stem and verbs and verbs[-1] < place < end else word
+        for place, word in enumerate(words)
+    ]
 
 
 def _apart(found: re.Match[str], is_own: Callable[[str], bool]) -> str:

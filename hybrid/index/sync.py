@@ -140,11 +140,13 @@ def apply_update(
             staging = _stage(domain, wanted, load, fingerprint, rebuild=rebuild, report=report)
             vectors = VectorCache(domain / "vectors.sqlite")
         with closing(staging), closing(vectors):
-            if staging.counts().documents == 0 and not plan.removed:
+            # files that cannot be read must not empty an index by the way
+            if staging.counts().documents == 0 and not (plan.removed and (rebuild or not wanted)):
                 failed = "; ".join(f"{item.source}: {item.reason}" for item in staging.rejected()[:3])
                 stays = f"what is indexed stays; hybrid remove --all --domain {domain.name} takes it out"
                 raise UsageError(
-                    f"no file of {folder} could be indexed: {failed}", hint=stays if plan.changed else ""
+                    f"no file of {folder} could be indexed: {failed}",
+                    hint=stays if plan.changed or plan.removed else "",
                 )
             embedded = embed_missing(staging, vectors, embedder, executor, report)
             _reject(staging, wanted, embedded.lost)

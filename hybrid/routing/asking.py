@@ -73,8 +73,38 @@ class AskedDomain:
 
     @property
     def because(self) -> str:
-        """Return the sentence of the decision that the domain's arm rests on, empty where none was made."""
+        """Return why open questions go to the usual arm: the sentence of the decision; empty without it."""
+        if self.of_labels:
+            return f"the decision is about labels alone, and open questions go to {self.usual.name}"
         return reason(self.folder)
+
+    @property
+    def of_labels(self) -> str:
+        """Return what is to be done to choose a label, where the decision is about that; else nothing."""
+        decided = self.decided if of_labels(self.folder) else None
+        if decided is None or decided.name == self.usual.name:
+            return ""
+        return (
+            f"labels are chosen by {decided.name}, open questions answered by {self.usual.name}: "
+            "`hybrid ask --options A,B,C` chooses one"
+        )
+
+    def choose(
+        self, question: str, options: Sequence[str], *, arm: Arm | str | None = None, as_user: Asker = None
+    ) -> Answer:
+        """Return the likeliest of some labels, by the arm that was decided on if none is named.
+
+        Raises:
+            UsageError: an empty question, or fewer than two labels.
+        """
+        labels = tuple(dict.fromkeys(label.strip() for label in options if label.strip()))
+        if len(labels) < 2:
+            raise UsageError("a label is chosen of two or more", hint="name them: --options A,B,C")
+        asked = [replace(one, options=labels) for one in asked_of([question])]
+        name = arm or (self.decided or self.usual).name
+        self.by(name, as_user)  # who may not ask is told so
+        (contender,) = self.contenders(name, asked)
+        return contender.answer_all(asked, principals=principals_of(as_user))[0]
 
     @property
     def costs(self) -> dict[str, ArmCost]:

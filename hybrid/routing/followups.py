@@ -18,8 +18,17 @@ from hybrid.types import Answer, Message, MessageRole
 # A conversation is followed so many questions back: what it was about before has been said again since.
 _TURNS = 4
 _KEPT = 64
-# A question with more words of its own than these says by itself what it is about.
+# A question with more words of its own than these says by itself what it is about: what asks for one thing,
+# "is electricity included?", what points back.
 _SHORT, _LEANING_AT_MOST = 2, 5
+# It is asked in a sentence; who and where are asked for with the one word that says of what.
+_SENTENCE = re.compile(
+    r"(?:(?:in |at |on |for |from |to )?(?:what|when|where|who|whose|whom|which|how|why)\b"
+    r"|(?P<polar>is|are|was|were)\b"
+    r"|(?:do|does|did|can|could|may|must|should|will|would|has|have|had|list|name|show|tell|give)\b)",
+    re.IGNORECASE,
+)
+_BY_NAME = re.compile(r"(?:who|where)(?:'s| is| are| was| were)\b|what does\b|which\b", re.IGNORECASE)
 _POINTING = word_set(
     "it its itself they them their theirs this that these those one ones former latter other others both two",
     "he him his she her then there too instead same such",
@@ -56,6 +65,7 @@ _PLACES = (
     word_set("of"),
 )
 _PREPOSITIONS = "|".join(sorted(frozenset().union(*_PLACES)))
+_OF_IT = re.compile(rf"(?:{_PREPOSITIONS}|with|without|on|as|by)\b", re.IGNORECASE)
 _DETERMINER = r"(?:the|a|an|my|our|your)"
 _ANOTHER_THING = re.compile(
     r"(?P<about>(?:(?:and|or|but|so)\b\s*)?(?:(?:what|how)\s+about\b\s*)?)"
@@ -130,7 +140,12 @@ def _joined(topic: str, question: str, answer: str) -> str:
     if _AGREEING.match(text) and (offer := _offer(answer)):
         rest = content_words(_AGREEING.sub("", text, count=1))
         return FOLLOWED.join([topic, offer, *([text] if rest else [])])
-    return FOLLOWED.join([" ".join([topic, *_names(answer, topic, text)]), text]) if _leans(text) else text
+    if not _leans(text, topic):
+        return text
+    # what was asked between them is of no matter, unless it is pointed at
+    root, *between = topic.split(FOLLOWED)
+    topic = FOLLOWED.join([root, *(between[-1:] if _points(text) else [])])
+    return FOLLOWED.join([" ".join([topic, *_names(answer, topic, text)]), text])
 
 
 def _exchanged(topic: str, text: str) -> str | None:
@@ -163,7 +178,7 @@ def _named(topic: str, text: str, answer: str) -> str | None:
     if len(names) != 1 or len(_IT.findall(text)) != 1 or _names(answer, topic, text):
         return None
     if (
-        not _leans(text)
+        not _leans(text, topic)
         or not content_words(text)
         or _OPENING.match(text)
         or any(map(_is_name, _THING.findall(text)))
@@ -182,12 +197,26 @@ def _shape(word: str) -> str:
     return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", word)) if re.search(r"[\d_]", word) else ""
 
 
-def _leans(question: str) -> bool:
-    """Tell whether a question cannot be understood by itself."""
+def _leans(question: str, topic: str) -> bool:
+    """Tell whether a question cannot be understood by itself.
+
+    Words without a verb stand for themselves where the question before them was no sentence either.
+    """
     own = content_words(question)
     if _points(question) or _OPENING.match(question) or _AGREEING.match(question):
         return len(own) <= _LEANING_AT_MOST
-    return len(own) <= (1 if _EXISTS.search(question) else _SHORT) and not _NAME.search(question)
+    asks = _SENTENCE.match(question)
+    if _NAME.search(question) and not (asks and asks["polar"] and len(own) <= _SHORT):  # "is VAT included?"
+        return False
+    if asks is None and _OF_IT.match(question):  # "for members?"
+        return len(own) <= _SHORT
+    if asks is None:
+        return len(own) <= 1 and bool(_SENTENCE.match(topic))
+    if _EXISTS.search(question):
+        return len(own) <= 1
+    if _BY_NAME.match(question):
+        return not own
+    return len(own) <= (_SHORT if asks["polar"] else 1)
 
 
 def _names(answer: str, topic: str, question: str) -> list[str]:

@@ -131,3 +131,17 @@ def _century(span: Span, number: int) -> Date:
 
 def _name(month: str) -> str:
     return month.rstrip(".").lower()
+
+
+_MONTHS_FROM = re.compile(
+    rf"\b(?P<first>{_MONTH})\s?(?:to|until|through|till|bis|[-–—])\s?(?P<last>{_MONTH})(?!\w)"
+)
+
+
+def months_between(text: str) -> frozenset[str]:
+    """Return the months of ranges such as "November to March", in small letters."""
+    found: set[str] = set()
+    for match in _MONTHS_FROM.finditer(text):
+        first, last = (_NUMBER_OF[match[end].lower().rstrip(".")] for end in ("first", "last"))
+        found.update(MONTHS[(first - 1 + step) % 12] for step in range((last - first) % 12 + 1))
+    return frozenset(found)

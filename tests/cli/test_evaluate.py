@@ -56,7 +56,7 @@ def domain(tmp_path, write_files, monkeypatch):
     generator.broken = False
     assistant = Assistant("manual", settings=settings, embedder=HashEmbedder(64), generator=generator)
     assistant.index(write_files(tmp_path / "docs", _FILES))
-    monkeypatch.setattr(Context, "assistant", lambda self, settings=None: assistant)
+    monkeypatch.setattr(Context, "assistant", lambda self, settings=None, indexed=True: assistant)
     return assistant
 
 
@@ -242,7 +242,8 @@ def test_where_one_arm_quotes_and_another_writes_judgements_are_asked_for(domain
     assert found["judging"]["reasons"] == ["rag quotes what was retrieved and base does not"]
     assert found["judging"]["judgements"] == 40
     assert found["judging"]["prospect"]["effect"]["arm"] == found["arm"] == "rag"
-    assert found["caution"] in shown.err
+    assert found["caution"] not in shown.err
+    assert "caution: judge 40 answers of each arm by hand (--explain says why)" in shown.err
     assert "Judge 40 answers of each arm by hand, which are all" in found["caution"]
     (page,) = domain.folder.glob("experiments/*/report.html")
     assert "rag quotes what was retrieved and base does not" in page.read_text()
@@ -257,3 +258,22 @@ def test_an_arm_without_a_single_answer_is_told_and_nothing_is_adopted(domain, m
     assert run(["decide", str(many), "--effort", "quick"]) == 5
     assert "the arm base answered none of 40 questions" in capsys.readouterr().err
     assert not (domain.folder / "DECISION").exists()
+
+
+def test_a_label_is_chosen_by_the_arm_that_was_decided_on_for_labels(domain, capsys):
+    adopt(domain.folder, "base", experiment="e1", sentence="Run base.", labels=True)
+    assert run(["ask", "Which kind of rule is this?", "--options", "notice, leave,notice"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[0] in ("notice", "leave")
+    assert shown.rstrip().endswith("of the likelihood, by base")
+    assert run(["ask", "Which kind of rule is this?", "--options", "notice"]) == 2
+    assert "two or more" in capsys.readouterr().err
+
+
+def test_where_labels_were_decided_on_the_explanation_says_how_one_is_chosen(domain, capsys):
+    adopt(domain.folder, "base", experiment="e1", sentence="Run base.", labels=True)
+    assert run(["ask", "Which port is it?", "--explain"]) == 0
+    shown = capsys.readouterr().out
+    assert "arm rag: the decision is about labels alone, and open questions go to rag" in shown
+    assert "Run base." not in shown
+    assert "`hybrid ask --options A,B,C`" in shown

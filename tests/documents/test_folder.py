@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hybrid import report
 from hybrid.config import DocumentSettings
 from hybrid.documents import by_suffix, read, scan, supported_suffixes
 from hybrid.errors import UsageError
@@ -188,12 +189,15 @@ def test_files_of_our_own_are_left_out_wherever_they_lie(tmp_path):
         "adapters/x/README.md",
         "hybrid.toml",
     )
-    touch(tmp_path, "a.txt", "b/CURRENT.txt", "rows.jsonl", "set.jsonl", "faq.jsonl", *own)
+    pages = ("page.html", "told.html")
+    touch(tmp_path, "a.txt", "b/CURRENT.txt", "rows.jsonl", "set.jsonl", "faq.jsonl", *pages, *own)
     (tmp_path / "set.jsonl").write_text(question)
+    templates = Path(report.__file__).parent / "templates"
+    (tmp_path / "told.html").write_text(templates.joinpath("page.html.j2").read_text().partition("#}\n")[2])
     (tmp_path / "faq.jsonl").write_text('{"id": 1, "question": "Q?", "answers": ["A"]}\n')
     found = scan(tmp_path, SETTINGS)
-    assert sources(found) == ["a.txt", "b/CURRENT.txt", "faq.jsonl", "rows.jsonl"]
-    assert (found.unread, found.rejected, found.skipped) == ({}, (), 6)
+    assert sources(found) == ["a.txt", "b/CURRENT.txt", "faq.jsonl", "page.html", "rows.jsonl"]
+    assert (found.unread, found.rejected, found.skipped) == ({}, (), 7)
     with pytest.raises(UsageError, match="is an index or an experiment"):
         scan(tmp_path / "indexes" / "own", SETTINGS)
 

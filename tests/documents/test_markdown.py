@@ -387,3 +387,9 @@ def test_blocks_of_raw_html_have_their_lines_and_end_where_markdown_goes_on(read
 )
 def test_markdown_as_other_programs_write_it(read_one, blocks_of, source, shown):
     assert [text for _, _, text in blocks_of(read_one("a.md", source))] == shown
+
+
+@pytest.mark.parametrize("info", ['py title="app.py" linenums="1"', "{.py filename='app.py'}"])
+def test_the_name_of_a_listing_stands_above_it(read_one, blocks_of, info):
+    document = read_one("a.md", f"```{info}\nx = 1\n```\n")
+    assert blocks_of(document) == [("paragraph", 0, "app.py"), ("code", 0, "x = 1")]

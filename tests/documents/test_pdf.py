@@ -6,6 +6,7 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import (
     ArrayObject,
+    BooleanObject,
     DictionaryObject,
     FloatObject,
     NameObject,
@@ -296,6 +297,30 @@ def test_a_form_that_is_all_fields_is_not_scanned(read_one, drawn):
     document = read_one("a.pdf", drawn("", with_fields))
     assert "name: Jane Example" in document.text
     assert "spam" not in document.text
+
+
+def test_attached_files_forms_without_a_page_and_secrets_are_not_read_and_told(read_one, make_pdf):
+    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(make_pdf([paragraph("Hidden goats.")]))))
+    writer.add_attachment("inner.txt", b"Nine bar.")
+    names = {"/FT": "/Tx", "/Subtype": "/Widget"}
+    field = DictionaryObject({NameObject(key): NameObject(value) for key, value in names.items()})
+    field[NameObject("/T")], field[NameObject("/V")] = TextStringObject("password"), TextStringObject("xyzzy")
+    field[NameObject("/Ff")] = NumberObject(1 << 13)
+    field[NameObject("/Rect")] = ArrayObject(map(NumberObject, (10, 10, 90, 30)))
+    placed = writer._add_object(field)
+    writer.pages[0][NameObject("/Annots")] = ArrayObject([placed])
+    form = {"/Fields": ArrayObject([placed]), "/XFA": TextStringObject("<xdp/>")}
+    root = writer._root_object
+    root[NameObject("/AcroForm")] = DictionaryObject({NameObject(key): form[key] for key in form})
+    root[NameObject("/NeedsRendering")] = BooleanObject(True)
+    data = io.BytesIO()
+    writer.write(data)
+    document = read_one("a.pdf", data.getvalue())
+    assert "xyzzy" not in document.text
+    assert {(part.kind, part.lost) for part in document.left_out} == {
+        ("attached file", True),
+        ("form that only some viewers draw (XFA)", True),
+    }
 
 
 def test_running_heads_of_turned_pages_go(read_one, make_pdf):

@@ -212,7 +212,7 @@ def test_labels_and_values_are_no_columns(read_book):
 def test_what_is_not_in_the_file_is_told(read_book):
     anchored = """<xdr:wsDr xmlns:xdr="d" xmlns:a="a"><xdr:twoCellAnchor><xdr:sp><xdr:txBody>
     <a:p><a:r><a:t>Call 112</a:t></a:r></a:p></xdr:txBody></xdr:sp></xdr:twoCellAnchor></xdr:wsDr>"""
-    drawn = relations([("d", "drawing", "d.xml"), ("c", "comments", "c.xml")])
+    drawn = relations([("d", "drawing", "d.xml"), ("c", "comments", "c.xml"), ("o", "package", "o.docx")])
     comments = f"<comments {NAMES}><comment><text><t>Check this</t></text></comment></comments>"
     parts = {"xl/_rels/s0.xml.rels": drawn, "xl/d.xml": anchored, "xl/c.xml": comments}
     document = read_book({"Sheet1": [["Sum", cell(None, formula="<f>A1+A2</f>")]], "Sheet2": "<row"}, parts)
@@ -220,6 +220,7 @@ def test_what_is_not_in_the_file_is_told(read_book):
     assert {(part.kind, part.lost) for part in document.left_out} == {
         ("formula whose value is not in the file", True),
         ("comment", False),
+        ("embedded object", True),
         ("damaged stretch of XML", True),  # the second sheet ends within a row
     }
 
@@ -249,3 +250,13 @@ def test_cells_far_apart_and_long_sheets_are_bounded(read_book):
     assert read_book({"Sheet1": far}).text == "x | y\n\nz"
     assert "no workbook" in read_book({}, {"xl/workbook.xml": b"PK"}).reason
     assert "no text in it" in read_book({"Sheet1": []}).reason
+
+
+def test_what_is_printed_above_and_below_a_sheet_is_said_once(read_book):
+    printed = (
+        '<headerFooter><oddHeader>&amp;L&amp;"Arial,Bold"&amp;12QM-7781 R&amp;&amp;D&amp;R'
+        "Page &amp;P of &amp;N"
+        "</oddHeader><oddFooter>&amp;CSeite &amp;P / &amp;N</oddFooter></headerFooter>"
+    )
+    text = read_book({name: row(["a"]) + "|" + printed for name in ("One", "Two")}).text
+    assert text == "One\n\na\n\nQM-7781 R&D\n\nTwo\n\na"

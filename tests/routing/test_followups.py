@@ -69,6 +69,39 @@ def test_a_question_that_stands_by_itself_and_a_new_subject_are_left_alone(quest
     assert standalone(f"  {question}\n", _K100) == question
 
 
+@pytest.mark.parametrize(
+    ("question", "alone"),
+    [
+        ("When is the office open?", True),
+        ("Which items are not in stock?", True),
+        ("Can I sublet my berth?", True),
+        ("Who is the deputy?", True),
+        ("What does a launch cost?", True),
+        ("dinghy price", True),
+        ("Is electricity included?", False),
+        ("for members?", False),
+        ("dinghy", False),
+        ("How much?", False),
+        ("What is the deposit?", False),
+    ],
+)
+def test_a_whole_question_takes_nothing_along(question, alone):
+    history = _history("What does a narrowboat of 13 m cost?", "1,340 EUR. [1]")
+    meant = question if alone else f"What does a narrowboat of 13 m cost? {question}"
+    assert standalone(question, history) == meant
+
+
+def test_words_without_a_verb_follow_no_words_without_one():
+    assert standalone("diesel", _history("gas bottle price", "29.50. [1]")) == "diesel"
+
+
+def test_of_several_follow_ups_the_first_question_and_what_is_pointed_at_are_taken_along():
+    asked = "What does a narrowboat of 13 m cost?"
+    history = _history(asked, "1,340 EUR. [1]", "Is electricity included?", "Yes. [1]")
+    assert standalone("Is water included?", history) == f"{asked} Is water included?"
+    assert standalone("Why is that so?", history) == f"{asked} Is electricity included? Why is that so?"
+
+
 @pytest.mark.parametrize("assent", ["yes", "Yes please", "sure, tell me", "ok", "please do"])
 def test_assent_asks_what_was_offered(assent):
     history = _history("Is md5 safe?", "It is not. Do you want to know how the move is eased? [1]")

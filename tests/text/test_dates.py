@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.text.dates import dates
+from hybrid.text.dates import dates, months_between
 
 
 def read(text):
@@ -90,3 +90,15 @@ def test_a_day_is_the_same_in_every_form(day):
 def test_odd_texts_are_read_in_time(text, count, within):
     with within(3):
         assert len(dates(text)) == count
+
+
+def test_months_between_two_are_told_over_the_end_of_the_year():
+    assert months_between("open November to March") == {
+        "november",
+        "december",
+        "january",
+        "february",
+        "march",
+    }
+    assert months_between("Apr–Jun and 3 to 5") == {"april", "may", "june"}
+    assert not months_between("may to march")
