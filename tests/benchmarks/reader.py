@@ -21,12 +21,15 @@ from answer_facts import FactSet, postgres, reports, spread, xquad
 from measure import Target, note, print_json, print_table, print_verdicts
 
 from hybrid import Assistant, load_settings
+from hybrid.adaptation.data.given import load_examples
 from hybrid.adaptation.methods.encoding import paired_change
+from hybrid.adaptation.values import ExampleKind
 from hybrid.evaluation.outcomes import Outcome
 from hybrid.evaluation.scoring import correct
 from hybrid.models.device import cpu_has_bf16
 from hybrid.types import Question
-from recipes.reader.training import NAME
+from recipes.reader.sets import SIZES
+from recipes.reader.training import NAME, Shape, parted, settings_for
 
 _SETS = {"postgres": postgres, "xquad": xquad, "reports": reports}
 _BARE, _TUNED = "quoting", "quoting with the adapter"
@@ -38,11 +41,12 @@ _ARMS = {
 _LEAST = 10.0
 
 
-def domain(name: str, facts: FactSet, work: Path) -> Assistant:
+def domain(name: str, facts: FactSet, work: Path, tokens: int) -> Assistant:
     """Return the domain of a set, with the adapter in its store; all arms in the fastest format here."""
     values: dict[str, object] = {
         "indexes": str(work / "measured"),
         "models": {"dtype": "bfloat16" if cpu_has_bf16() else "float32", "offline": True},
+        "generation": {"passage_tokens": tokens},
     }
     assistant = Assistant(name, settings=load_settings(values, environment={}))
     report = assistant.index(facts.documents)
@@ -66,6 +70,18 @@ def outcomes(assistant: Assistant, questions: Sequence[Question], arm: str, kept
     return [Outcome("", arm, one.id, said[one.id]["text"], said[one.id]["abstained"]) for one in questions]
 
 
+def sentences_found(work: Path) -> tuple[int, int]:
+    """Return in how many held-out examples the right sentence is quoted, and how many there are."""
+    made = [load_examples(path) for name in SIZES if (path := work / f"{name}.jsonl").is_file()]
+    checked = parted([one for own in made for one in own], 0).validation
+    asked = [one for one in checked if one.kind is ExampleKind.READING]
+    assistant = Assistant(NAME, settings=settings_for(work, Shape()))
+    generator = assistant.adaptation.tunable.adapted(work / "out")
+    written = generator.generate([one.prompt for one in asked], max_new_tokens=96)
+    pairs = zip(asked, written, strict=True)
+    return sum(text.text.startswith(one.completion.partition("\n")[0]) for one, text in pairs), len(asked)
+
+
 def line(arm: str, questions: Sequence[Question], said: Sequence[Outcome]) -> list[str]:
     """Return the line of an arm: how often it is right, and declines what has an answer or none."""
     pairs = list(zip(questions, said, strict=True))
@@ -83,15 +99,28 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="the folder of the recipe")
     parser.add_argument("--sets", default=",".join(_SETS))
     parser.add_argument("--limits", default="60,100,60", help="at most so many questions of each")
+    parser.add_argument("--passage-tokens", type=int, default=120, help="most of a passage that is read")
     parser.add_argument("--arms", default=",".join(_ARMS), help="some of them, to be asked now")
+    parser.add_argument(
+        "--examples", action="store_true", help="read held-out examples of the recipe as well"
+    )
     options = parser.parse_args()
     rows, targets, arms = [], [], options.arms.split(",")
+    if options.examples:
+        note(
+            "the right sentence is quoted in {} of {} held-out examples".format(
+                *sentences_found(options.work)
+            )
+        )
     for name, limit in zip(options.sets.split(","), map(int, options.limits.split(",")), strict=True):
         facts = _SETS[name](options.data, options.work)
-        assistant = domain(name, facts, options.work)
+        assistant = domain(name, facts, options.work, options.passage_tokens)
         questions = spread(facts.questions, limit)
+        asked = f"{limit} by {options.passage_tokens}"
         found = {
-            arm: outcomes(assistant, questions, arm, options.work / f"measured/{name}, {arm}, {limit}.jsonl")
+            arm: outcomes(
+                assistant, questions, arm, options.work / "measured" / f"{name}, {arm}, {asked}.jsonl"
+            )
             for arm in arms
         }
         rows += [[name, *line(arm, questions, said)] for arm, said in found.items()]
