@@ -25,6 +25,7 @@ from hybrid.generation.facts import (
     headings_of,
     is_bare,
     lists_in,
+    range_of,
     records_of,
     repeats,
     section_of,
@@ -85,8 +86,8 @@ _ACCOUNTED = 0.8
 # A question of two is answered from so much on.
 _PART = 0.35
 _OF_LATEST, _REPEATED = 0.2, 0.4
-# So many rows are told where the question tells none of them from the others.
-_ALIKE = 3
+# So many rows are told where the question tells none of them from the others; of ranges, so many.
+_ALIKE, _RANGED = 3, 6
 # A row that has but the size that is asked about is of another thing.
 _OF_SIZE = 0.15
 _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED, _OF_OTHER_TIME = 0.3, 0.15, 0.1, 0.6
@@ -379,27 +380,50 @@ def _sentences(
 def _of_one_name(asked: Asked, ranked: Sequence[Quotable], words: Matcher) -> list[Quotable]:
     """Return the best row, and the few that nothing in the question tells from it: bottles of 5 and 11 kg.
 
-    They have the same of the question, and some of it in the cell that they are called by.
+    They have the same of the question, and some of it in what they are called, or are called by ranges of an
+    amount that the question does not have: days of leave by years of service. What begins with a name of the
+    question is that thing, what has it further on only belongs to it: a lid for a kettle.
     """
+
+    def held(row: TableRow) -> tuple[frozenset[int], frozenset[str]]:
+        called = " | ".join([row.label, *(row.cells[place] for place in _beside_code(row))])
+        return words.held(called), names_held(asked.names, called)
+
     best = ranked[0]
-    called = words.held(best.row.label if best.row else "")
+    if best.row is None:
+        return [best]
+    called, columns = held(best.row), set(best.row.columns)
     alike = [
         fact
         for fact in ranked
-        if fact.row and best.row and fact.row.columns == best.row.columns
+        if fact.row and (columns <= set(fact.row.columns) or columns >= set(fact.row.columns))
         if fact.passage.source.partition("#")[0] == best.passage.source.partition("#")[0]
-        if words.held(fact.row.label) == called and words.held(fact.wider) == words.held(best.wider)
+        if held(fact.row) == called and words.held(fact.wider) == words.held(best.wider)
         if names_held(asked.names, fact.wider) == names_held(asked.names, best.wider)
         if (fact.in_range, fact.met) == (best.in_range, best.met)
     ]
-    if not 1 < len(alike) <= _ALIKE or not called or best.in_range > 0:
+    begun = [fact for fact in alike if fact.row and _begins_with_name(asked, fact.row)]
+    best, alike = (begun[0], begun) if begun else (best, alike)
+    rows = [(one, one.row) for one in alike if one.row and best.row and one.row.columns == best.row.columns]
+    ranged = not asked.amounts and all(range_of(row.label) for _, row in rows)
+    # rows of one label differ by a condition, which the ranking heeds
+    told = called[0] or (called[1] and len({row.label for _, row in rows}) == len(rows))
+    most = _RANGED if ranged else _ALIKE if told else 1
+    if not 1 < len(rows) <= most or best.in_range > 0:
         return [best]
-    telling = telling_apart(alike, ())
+    telling = telling_apart([fact for fact, _ in rows], ())
     return [
-        replace(fact, text=closed(fact.row.asked(asked.of_columns(fact.row.named), named=telling)))
-        for fact in sorted(alike, key=_place)
-        if fact.row
+        replace(
+            fact,
+            text=closed(row.asked(asked.of_columns(row.named), named=(*telling, *_beside_code(row)))),
+        )
+        for fact, row in sorted(rows, key=lambda one: _place(one[0]))
     ]
+
+
+def _begins_with_name(asked: Asked, row: TableRow) -> bool:
+    """Tell whether a cell behind the first one begins with a name of the question."""
+    return any(fold(cell).startswith(fold(name)) for cell in row.cells[1:] for name in asked.names)
 
 
 def _place(fact: Quotable) -> tuple[int, str, int]:

@@ -31,6 +31,13 @@ _RANGE = re.compile(
     r"\d[\d,.:]*\s*\D{0,6}?\s*(?:$|–|—|-|to\b|until\b|bis\b|or more\b|and (?:more|above)\b|\+)",
     re.IGNORECASE,
 )
+# "6–10", "more than 10": it says neither of what nor in which unit.
+_BARE = re.compile(
+    r"(?:(?:up to|at most|at least|over|under|above|below|more than|less than|bis|ab|über|unter|[<>≤≥])\s*)?"
+    r"\d[\d,.]*"
+    r"(?:\s*(?:–|—|-|to|bis)\s*\d[\d,.]*|\s*(?:\+|or more|and (?:more|above)))?",
+    re.IGNORECASE,
+)
 _DIGITS = re.compile(r"\d+")
 _SERIES = re.compile(r"\W*\d|n/?a\b|[–—-]|$", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -119,7 +126,11 @@ class TableRow:
         first = self._first
         said = [place for place in places or range(first + 1, len(self.cells)) if self.cells[place]]
         beside = (self._told(place) for place in with_cells if place not in (first, *said))
-        label = ", ".join(filter(None, dict.fromkeys([self.label, *beside])))
+        # "6–10" says nothing without "years of service"
+        alone = said and self.label == self.cells[0] and not _YEAR.match(self.label)
+        bare = alone and _BARE.fullmatch(self.label)
+        called = f"{_tidy(self.columns[0])} {self.label}".strip() if bare else self.label
+        label = ", ".join(filter(None, dict.fromkeys([called, *beside])))
         if not said:
             name = self.columns[first]
             return f"{name}: {label}" if name and name != label else label

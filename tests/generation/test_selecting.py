@@ -133,6 +133,28 @@ def test_rows_that_nothing_tells_apart_are_all_told():
     assert "Rope" not in text
 
 
+def test_ranges_of_an_amount_that_is_not_given_are_all_told():
+    rows = "0–2 | 26\n3–5 | 28\n6–10 | 30\nmore than 10 | 32"
+    table = (("Years of service", "Days of leave"), rows)
+    text = said("How many days of leave do I get?", table, "Leave")
+    assert [f"Days of leave: {days}" in text for days in (26, 28, 30, 32)] == [True] * 4
+    assert text.startswith("Years of service 0–2, Days of leave: 26. [1]")
+    one = said("How many days of leave do I get after 7 years of service?", table, "Leave")
+    assert one == "Years of service 6–10, Days of leave: 30. [1]"
+
+
+def test_what_begins_with_the_name_is_the_thing_and_what_has_it_later_belongs_to_it():
+    rows = (
+        "K300-EW | Extended warranty K300 | 19.00\nK300-SS | K300 Kettle steel | 119.00\n"
+        "K300-BK | K300 Kettle black | 129.00\nL-30 | Spare lid K300 | 12.00"
+    )
+    table = (("sku", "name", "price eur"), rows)
+    text = said("price of the K300", table, "Shop")
+    assert "K300 Kettle steel, price eur: 119.00" in text and "K300 Kettle black, price eur: 129.00" in text
+    assert "warranty" not in text and "lid" not in text
+    assert "12.00" in said("price of the spare lid for the K300", table, "Shop")
+
+
 def test_the_size_of_another_thing_is_no_answer():
     table = (("Item", "Price"), "Rope 10 mm (7 m) | 14.20 EUR\nRope 14 mm (12 m) | 31 EUR")
     for question, least in (("mooring for 7 m", False), ("rope of 7 m", True)):
