@@ -6,7 +6,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
-from hybrid.questions.listings import entry_candidates, table_candidates
+from hybrid.questions.listings import (
+    entry_candidates,
+    form_candidates,
+    record_candidates,
+    table_candidates,
+)
 from hybrid.questions.statements import statement_candidates, step_candidates
 from hybrid.questions.values import Candidate, Section, TextBlock, TextBlockKind
 from hybrid.questions.wording import short_title, stands_alone
@@ -84,7 +89,13 @@ def _is_term(line: str) -> bool:
 
 Rule: TypeAlias = Callable[[str, Section, str], Iterator[Candidate]]
 
-RULES: tuple[Rule, ...] = (statement_candidates, step_candidates, entry_candidates, table_candidates)
+RULES: tuple[Rule, ...] = (
+    statement_candidates,
+    step_candidates,
+    entry_candidates,
+    table_candidates,
+    form_candidates,
+)
 
 _QUESTION_WIDTH = range(12, 161)
 _ANSWER_WIDTH = 200
@@ -99,6 +110,9 @@ def find_candidates(document: Document, chunks: Sequence[Chunk]) -> list[Candida
     """
     found: dict[str, Candidate] = {}
     title = short_title(document)
+    if "#" in document.source:
+        records = record_candidates(document.text, title)
+        return [candidate for candidate in records if is_usable(candidate, document.text)]
     for section in outline(document, chunks):
         for rule in RULES:
             for candidate in rule(document.text, section, title):

@@ -12,6 +12,7 @@ from hybrid.questions.wording import (
     FINITE,
     LISTS,
     NO_VALUE,
+    bare_heading,
     base_of,
     first_clause,
     inverted,
@@ -20,6 +21,9 @@ from hybrid.questions.wording import (
     lower_first,
     plain,
 )
+from hybrid.text.dates import dates
+from hybrid.text.numbers import LETTERS, figure, quantities
+from hybrid.text.rows import NO, YES
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import STOP_WORDS, contains, word_set
 from hybrid.types import CELLS, Span
@@ -156,16 +160,53 @@ _HEADER_WORDS = 3
 # What the head of a header or of a row's label is that asks for a value: "daily allowance", "weight".
 _ATTRIBUTES = LISTS["attributes"]
 # "The daily allowance for Germany", but "the weight of a goat".
-_GRANTED = word_set("allowance budget cost deadline deposit discount fee fees limit premium price quota rate")
+_GRANTED = word_set(
+    "telephone phone email list allowance budget cost deadline deposit discount fee fees limit premium price",
+    "quota rate",
+)
+_PERSONS = word_set(
+    "chair leader owner contact manager treasurer head deputy author keeper trainer teacher secretary"
+)
+_GROUPS = word_set(
+    "members adults children visitors guests others students seniors residents public non-members"
+)
+_DAYS = word_set("date day when")
+_PAID = (["price"], ["fee"], ["cost"], ["rate"], ["charge"])
+# They are no names of what a cell is.
+_NO_NOUN = word_set(
+    "notes note remark remarks comment comments id no item unit currency present absent apologies"
+)
+_NO_NAMES = STOP_WORDS | word_set("per since yes")
+_DOERS = ("er", "or", "en", "ant", "man", "ist", "ian")
+_CURRENCIES = word_set("eur usd gbp chf sek dkk nok")
+_CODES = word_set("id no nr number code key ref reference")
+_NAMED = re.compile(r"[A-Z][\w'’-]+(?: [A-Z][\w'’.-]+){0,3}$")
+_PERIOD = re.compile(
+    r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?|weekends?|weekdays?|holidays?"
+    r"|january|february|march|april|june|july|august|september|october|november|december|summer|winter)\b",
+    re.IGNORECASE,
+)
+_HOURS = re.compile(r"\b(?:opening|office|visiting|working) (?:hours|times)\b", re.IGNORECASE)
+_BRACKETED = re.compile(r"\s*[(\[]([^()\[\]]*)[)\]]\s*$")
+_FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
+_FORM_LINE = re.compile(
+    r"^[ \t]*(?:[-*•][ \t]+)?\**(?P<name>[A-Z][A-Za-z-]+(?: [A-Za-z-]+){0,2})\**:\**[ \t]+"
+    r"(?P<value>\S[^\n]{0,58})$",
+    re.MULTILINE,
+)
 _SAYS_NOTHING = word_set("name type value number default variable variables")
 
 
 @dataclass(frozen=True, slots=True)
 class _ParsedTable:
-    """``rows`` are without the header; a table of two columns, a name and a value, may have none."""
+    """``rows`` are without the header; a table of two columns, a name and a value, may have none.
+
+    ``twice`` says that rows are told apart by their first two cells only.
+    """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    twice: bool = False
 
 
 def table_candidates(text: str, section: Section, title: str) -> Iterator[Candidate]:
@@ -177,9 +218,60 @@ def table_candidates(text: str, section: Section, title: str) -> Iterator[Candid
         for row in table.rows if table else ():
             for column, cell in enumerate(row[1:], start=1):
                 header = table.header[column] if table and table.header else title
-                answer, question = _bare(cell), _looked_up(plain(row[0]), header)
+                heads = table.header if table else ()
+                about = section.headings[-1] if section.headings else title
+                question = (
+                    _looked_up(_label(row, heads, table.twice), header, heads, cell, about) if table else ""
+                )
+                answer = _bare(cell)
+                if column == 1 and table and table.twice:  # it says which row it is
+                    continue
                 if answer and question and re.search(r"\w", answer) and not _ADDRESS.search(cell):
                     yield Candidate("table", f"{question}?", (answer,), piece.span)
+
+
+def _label(row: tuple[str, ...], header: tuple[str, ...], twice: bool) -> str:
+    """Return what a row is called by; with its second cell where several are called alike."""
+    label = _thing(header[0] if header else "", plain(row[0]))
+    return f"{label} ({header[1]} {plain(row[1])})" if twice else label
+
+
+def _thing(head: str, label: str) -> str:
+    """Return what a row is called by, a bare code with what it is of: "berth A2"."""
+    bare = not re.search(r"[^\W\d_]{3}", label) and re.fullmatch(r"[A-Za-z]{3,}", head)
+    return f"{head.lower()} {label}" if bare else label
+
+
+def record_candidates(text: str, title: str) -> Iterator[Candidate]:
+    """Yield questions for the fields of a record of a file of rows: what it is called by comes first."""
+    found = [field for line in text.strip().split("\n") if (field := _FIELD.fullmatch(line.strip()))]
+    if len(found) < 2 or len(found) < len(text.strip().split("\n")):
+        return
+    heads = tuple(field["name"].replace("_", " ").strip() for field in found)
+    # a code alone is not what people ask with
+    coded = heads[0].lower() in _CODES and len(found) > 2 and bool(_LETTER.search(found[1]["value"]))
+    label = _thing(heads[0], found[0]["value"].strip())
+    label = f"{found[1]['value'].strip()} ({found[0]['value'].strip()})" if coded else label
+    for head, field in zip(heads[1 + bool(coded) :], found[1 + bool(coded) :], strict=True):
+        value = _bare(field["value"].strip())
+        question = _looked_up(label, head, heads, value, title)
+        if value and question and re.search(r"\w", value) and not _ADDRESS.search(value):
+            yield Candidate("record", f"{question}?", (value,), Span(0, len(text)))
+
+
+def form_candidates(text: str, section: Section, title: str) -> Iterator[Candidate]:
+    """Yield questions for lines of a name and a value: "Deposit: 80 EUR" below what it is of."""
+    about = bare_heading(section.headings[-1]) if section.headings else title
+    for piece in section.pieces:
+        if piece.layout is TextBlockKind.TABLE:
+            continue
+        for line in _FORM_LINE.finditer(text, piece.span.start, piece.span.end):
+            value = _bare(line["value"].strip().removesuffix("."))
+            name = line["name"].lower().split()[-1]
+            known = _is_attribute(line["name"]) or name in _PERSONS or name in _DAYS
+            question = _looked_up(about, line["name"], ("",), value, "") if known and " " in about else ""
+            if value and question and not _ADDRESS.search(value) and not _SENTENCE_END.search(line["value"]):
+                yield Candidate("form", f"{question}?", (value,), Span(line.start(), line.end()))
 
 
 def _read(inner: str) -> _ParsedTable | None:
@@ -198,9 +290,11 @@ def _read(inner: str) -> _ParsedTable | None:
     width = len(header) or 2
     rows = tuple(tuple(cell.strip() for cell in line) for line in lines[1:] if len(line) == width)
     labels = [row[0] for row in rows]
-    if len(set(header)) < len(header) or len(set(labels)) < len(labels):
+    twice = len(set(labels)) < len(labels)
+    told = {row[:2] for row in rows}
+    if len(set(header)) < len(header) or (twice and (len(told) < len(labels) or width < 3)):
         return None
-    return _ParsedTable(header, rows) if len(rows) > 1 else None
+    return _ParsedTable(header, rows, twice) if len(rows) > 1 else None
 
 
 def _is_value(cell: str) -> bool:
@@ -208,22 +302,76 @@ def _is_value(cell: str) -> bool:
     return len(cell.split()) > _HEADER_WORDS or bool(re.search(r"[`:]|\d(?!\d{3})", cell))
 
 
-def _looked_up(label: str, header: str) -> str:
+def _looked_up(label: str, header: str, heads: tuple[str, ...], cell: str, about: str) -> str:
     """Ask for a cell; which of its two names is of a property, "daily allowance", and which of a thing?"""
+    header, unit = _parted(header)
     if not (label and header) or "[" in label or max(len(label), len(header)) > _CELL_WIDTH:
         return ""
     if _YEAR.fullmatch(header):
         return f"What was the {lower_first(label)} in {header}" if _LETTER.search(label) else ""
-    if not (_LETTER.search(label) and _LETTER.search(header)):
+    if not (_LETTER.search(label) and _LETTER.search(header)) or header.lower().split()[-1] in _NO_NOUN:
         return ""
-    if _is_attribute(header):
-        return _asked_of(header, label)
+    of_day = bool(_PERIOD.match(label)) and "day" in label.lower()
+    if _PERIOD.search(header) or of_day:
+        hours, thing = _HOURS.search(about), (header, label) if of_day else (label, header)
+        return f"What are the {hours.group().lower()} of {thing[0]} for {thing[1]}" if hours else ""
     # a table on its side: "Daily allowance | 28 €" below "Germany"
-    return _asked_of(label, header) if _is_attribute(label) and label[0].isupper() else ""
+    corner = bool(heads and heads[0])
+    if not _is_attribute(header) and _is_attribute(label) and (" " in label or not corner):
+        return _asked_of(label, header) if label[0].isupper() else ""
+    unit = unit.upper() if unit in _CURRENCIES else unit
+    counted = f" in {unit}" if unit and _is_figure(cell) else ""
+    of_person = header.lower().split()[-1] in _PERSONS and _NAMED.match(cell)
+    if _is_attribute(header) and not of_person:
+        return _asked_of(header, label) + counted
+    asked = _asked_otherwise(label, header, cell, heads, counted=bool(counted))
+    return asked and asked + counted
+
+
+def _is_figure(cell: str) -> bool:
+    found = figure(cell)
+    return found is not None and not (found.before or found.unit)
+
+
+def _parted(header: str) -> tuple[str, str]:
+    """Return the name of a column and what its figures are counted in: "price (EUR)", "loan days"."""
+    if found := _BRACKETED.search(header):
+        known = found[1] in LETTERS or any(one.units for one in quantities(f"1 {found[1]}"))
+        return (header[: found.start()].strip(), found[1]) if known else (header, "")
+    name, _, last = header.rpartition(" ")
+    counts = (
+        name and not name.endswith((" per", " each")) and any(one.units for one in quantities(f"1 {last}"))
+    )
+    return (name, last) if counts else (header, "")
+
+
+def _asked_otherwise(label: str, header: str, cell: str, heads: tuple[str, ...], *, counted: bool) -> str:
+    """Ask for what a column holds that is called by no property: persons, groups that pay, dates, a noun."""
+    words = header.lower().split()
+    if not words or not label or cell.lower() in (*YES, *NO) or len(words) > _HEADER_WORDS:
+        return ""
+    if (words[-1] in _PERSONS or (words[-1].endswith(_DOERS) and " " in cell)) and _NAMED.match(cell):
+        return f"Who is the {_lowered(header)} {'for' if words[-1] == 'contact' else 'of'} {label}"
+    if words[0] == "responsible" and _NAMED.match(cell):
+        return f"Who is responsible for {label}"
+    if words[-1] in _GROUPS:
+        paid = any(_parted(head)[0].lower().split()[-1:] in _PAID for head in heads)
+        return f"What does {label} cost for {header.lower()}" if paid and figure(cell) else ""
+    if words[-1] in _DAYS and dates(cell):
+        return f"When is {label}"
+    if words[-1].endswith("ed") and re.search(r"(?:19|20)\d\d", cell):
+        return f"When was {label} {header.lower()}" if len(words) == 1 else ""
+    # of two columns either may be the thing, and what a number alone counts is not said
+    if len(heads) < 3 or (_is_figure(cell) and not counted):
+        return ""
+    plain_noun = re.fullmatch(r"[A-Za-z-]{3,}(?: [A-Za-z-]{3,}){0,2}", header)
+    if not plain_noun or words[-1].endswith(("ed", "ing", "s")) or {words[0], words[-1]} & _NO_NAMES:
+        return ""
+    return _asked_of(header, label) if words[-1] not in _SAYS_NOTHING else ""
 
 
 def _asked_of(attribute: str, thing: str) -> str:
-    verb = "are" if _BEHIND.split(attribute)[0].rstrip().endswith("s") else "is"
+    verb = "are" if re.search(r"(?<![ius])s$", _BEHIND.split(attribute)[0].rstrip()) else "is"
     name = _lowered(attribute)
     granted = _BEHIND.search(attribute) or name.split()[-1] in _GRANTED
     return f"What {verb} the {name} {'for' if granted else 'of'} {thing}"

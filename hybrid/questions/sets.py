@@ -12,6 +12,7 @@ from pathlib import Path
 from hybrid.errors import IndexMissing, UsageError
 from hybrid.generation.answering import Answerer
 from hybrid.index import Index
+from hybrid.questions import splits
 from hybrid.questions.candidates import find_candidates
 from hybrid.questions.checking import Findings, check_questions, key_of
 from hybrid.questions.making import (
@@ -152,7 +153,8 @@ class QuestionSets:
         """
         retriever = self.retriever()
         index = retriever.index
-        candidates = spread(index.sources(), lambda source: read_candidates(index, source), seed=wanted.seed)
+        sources = splits.few_of_a_file(index.sources(), seed=wanted.seed)
+        candidates = spread(sources, lambda source: read_candidates(index, source), seed=wanted.seed)
 
         def alone(questions: Sequence[str]) -> list[str]:
             note(f"asking the generator {len(questions)} questions without the corpus")

@@ -56,6 +56,23 @@ def in_turns(sources: Iterable[str], read: Callable[[str], Iterator[_T]], *, see
             waiting.append(left)
 
 
+# A file of rows is asked about so many of them: each is a document, and there may be thousands.
+_OF_A_FILE = 12
+
+
+def few_of_a_file(sources: Iterable[str], *, seed: int) -> list[str]:
+    """Return sources with at most so many rows of each file, drawn by the seed."""
+    files: dict[str, list[str]] = {}
+    for source in sources:
+        file, row, _ = source.partition("#")
+        files.setdefault(file if row else source, []).append(source)
+    return [
+        source
+        for own in files.values()
+        for source in sorted(own, key=lambda one: unit_hash("row", str(seed), one))[:_OF_A_FILE]
+    ]
+
+
 NUMERIC = "numeric"
 UNANSWERABLE = "unanswerable"
 JARGON = "jargon"

@@ -31,7 +31,10 @@ from hybrid.types import Span
 _TOLD = expressions("statements")
 _NO_ANSWER, _CALLED, _ROLE, _PRAISE, _IS, _HAS, _OTHERS, _CLAUSE, _PEOPLE, _IF, _HAPPENS = _TOLD[:11]
 _SEE, _NAME_LINE, _STEPS, _IS_A, _SHORT_FOR, _SHORT_FIRST, _MARKED, _CODE, _NEEDS = _TOLD[11:20]
-_WITHIN, _BEHIND_A_NOUN, _ADVERB, _TO, _USE, _BROAD, _NO_SUBJECT = _TOLD[20:]
+_WITHIN, _BEHIND_A_NOUN, _ADVERB, _TO, _USE, _BROAD, _NO_SUBJECT, _COSTS, _BEGINS, _DUE = _TOLD[20:]
+
+
+_BY_WHOM = re.compile(r"(?<=\w) (?:by|with|for) (?:an?|the|our|your) ")
 
 
 class QuestionAnswer(NamedTuple):
@@ -164,7 +167,11 @@ def _numbers(body: str) -> Iterator[QuestionAnswer]:
             "number", f"within how many {found['unit']}{found['rest']} {clause}", found["number"]
         )
     found = _HAS.match(body)
-    if found and not re.search(r"\d", found["rest"]) and not _CLAUSE.search(found["subject"]):
+    if (
+        found
+        and not re.search(r"\d", found["rest"] + found["subject"])
+        and not _CLAUSE.search(found["subject"])
+    ):
         cut = _BEHIND_A_NOUN.search(found["rest"])
         end = cut.start() if cut else len(found["rest"])
         noun, rest = found["rest"][:end], found["rest"][end:]
@@ -175,6 +182,26 @@ def _numbers(body: str) -> Iterator[QuestionAnswer]:
         asked = f"how many {noun} {helper} {subject} {base or verb.removeprefix(f'{helper} ')}{rest}"
         if noun.split(" of ")[0].endswith("s") and noun not in _UNCOUNTED:
             yield QuestionAnswer("number", asked, found["number"])
+
+
+def _prices(body: str) -> Iterator[QuestionAnswer]:
+    """Ask for what a sentence says that something costs, opens or is due."""
+    if (found := _COSTS.match(body)) and not FINITE.search(found["subject"]):
+        helper = "do" if found["verb"] == "cost" else "does"
+        yield QuestionAnswer("price", f"what {helper} {lower_first(found['subject'])} cost", found["price"])
+
+
+def _times(body: str) -> Iterator[QuestionAnswer]:
+    if (found := _BEGINS.match(body)) and not FINITE.search(found["subject"]):
+        base, subject = found["verb"].removesuffix("s"), found["subject"]
+        # one word with a capital is a name
+        subject = lower_first(subject) if " " in subject else subject
+        yield QuestionAnswer("time", f"when does {subject} {base}", found["when"])
+    if (found := _DUE.match(body)) and not FINITE.search(found["subject"]):
+        asks = "how often" if found["when"].startswith("every ") else "when"
+        when = _BY_WHOM.split(found["when"])[0]
+        asked = f"{asks} {found['verb']} {lower_first(found['subject'])} {found['done']}"
+        yield QuestionAnswer("time", asked, when)
 
 
 def _procedures(body: str) -> Iterator[QuestionAnswer]:
@@ -250,4 +277,13 @@ def _reasons(body: str) -> Iterator[QuestionAnswer]:
             yield QuestionAnswer("condition", f"what happens {condition}", found["main"])
 
 
-_RULES: tuple[Rule, ...] = (_definitions, _roles, _numbers, _procedures, _circumstances, _reasons)
+_RULES: tuple[Rule, ...] = (
+    _definitions,
+    _roles,
+    _numbers,
+    _prices,
+    _times,
+    _procedures,
+    _circumstances,
+    _reasons,
+)

@@ -11,7 +11,7 @@ from hybrid.questions.values import TextBlockKind
 from hybrid.questions.wording import stands_alone
 from hybrid.testing import HashEmbedder
 from hybrid.text.words import contains
-from hybrid.types import Block, BlockKind, Document
+from hybrid.types import Block, BlockKind, Chunk, Document
 
 
 def document_of(*blocks, title="Handbook", source="handbook.md"):
@@ -311,3 +311,60 @@ def test_every_answer_stands_in_its_evidence_and_not_in_its_question(blocks):
         assert not any(contains(candidate.text, answer) for answer in candidate.answers)
         assert candidate.text.endswith("?") and "____" not in candidate.text
         assert stands_alone(candidate.text)
+
+
+def test_a_table_asks_for_persons_groups_dates_and_hours():
+    table = (
+        "Service | Price (EUR) | Members | Warden | Reviewed | Insured\n"
+        "Hull wash | 85 | 75 | Signe Dravik | 2024 | yes\n"
+        "Winter storage | 310 | 280 | Tove Ambrell | 2025 | no"
+    )
+    found = questions("# Services", table)
+    assert found["What is the price for Hull wash in EUR?"] == "85"
+    assert found["What does Hull wash cost for members?"] == "75"
+    assert found["Who is the warden of Winter storage?"] == "Tove Ambrell"
+    assert found["When was Winter storage reviewed?"] == "2025"
+    assert len(found) == 8, "insured is yes or no"
+    hours = (
+        "Place | Monday to Friday | Weekends\nOffice | 9:00 to 16:00 | closed\nShop | 8:00 to 12:00 | closed"
+    )
+    assert (
+        questions("# Opening hours", hours)["What are the opening hours of Office for Weekends?"] == "closed"
+    )
+    assert questions("# Something else", hours) == {}
+
+
+def test_rows_that_are_called_alike_are_told_apart_by_their_second_cell():
+    table = "Boat | Length (m) | Price per year (EUR)\nBarge | up to 10 | 980\nBarge | 10 to 15 | 1,340"
+    assert questions("# Moorings", table) == {
+        "What is the price per year for Barge (Length (m) up to 10) in EUR?": "980",
+        "What is the price per year for Barge (Length (m) 10 to 15) in EUR?": "1,340",
+    }
+
+
+def test_the_fields_of_a_record_are_asked_for():
+    text = (
+        "id: T-04\nitem: Overlock machine\ndeposit_eur: 120.00\nlongest_loan_days: 14\nbranch: Hill\nnote: -"
+    )
+    document = Document("equipment.csv#4", text, "equipment")
+    chunk = Chunk("equipment.csv#4", 0, 0, len(text), text)
+    assert {one.text: one.answers[0] for one in find_candidates(document, [chunk])} == {
+        "What is the deposit for Overlock machine (T-04) in EUR?": "120.00",
+        "What is the longest loan of Overlock machine (T-04) in days?": "14",
+        "What is the branch of Overlock machine (T-04)?": "Hill",
+    }
+
+
+def test_prices_times_and_lines_of_a_form_are_asked_for():
+    found = questions(
+        "# Harbour rules",
+        "The wooden slipway closes at 22:00.",
+        "A lost key costs 180 EUR. A gas locker is inspected every two years "
+        "by a certified fitter. The annual rent is due on 1 July.",
+        "Owner: Signe Dravik",
+    )
+    assert found["What does a lost key cost?"] == "180 EUR"
+    assert found["When does the wooden slipway close?"] == "at 22:00"
+    assert found["How often is a gas locker inspected?"] == "every two years"
+    assert found["When is the annual rent due?"] == "on 1 July"
+    assert found["Who is the owner of Harbour rules?"] == "Signe Dravik"
