@@ -185,8 +185,8 @@ class _Selection:
         called = frozenset(t for t in self._phrase if self._meets(t, self.above))
         if called or not self.best:
             return called
-        # "which suites": of the kind suite
-        plural = re.match(r"(?:which|what) \w+s\b", self.asked.last.lower())
+        # "which suites", "how many suites": of the kind suite
+        plural = re.match(r"(?:which|what|how many) \w+s\b", self.asked.last.lower())
         cells = frozenset(word for row in self.rows for cell in row.cells for word in content_words(cell))
         return frozenset(t for t in self._phrase if plural and self._meets(t, cells))
 
@@ -334,8 +334,9 @@ class _Selection:
             return
         ranges = [range_of(cell) for cell in cells]
         fits = [bool(one and falls(self.asked, cell, one)) for cell, one in zip(cells, ranges, strict=True)]
-        if any(fits) and all(ranges):
-            numbers = {one.written.lower() for one in self.asked.amounts}
+        numbers = {one.written.lower() for one in self.asked.amounts}
+        numbers -= {self.words[place].text for place in taken}
+        if any(fits) and all(ranges) and numbers:
             said = frozenset(place for place, word in enumerate(self.words) if word.text in numbers)
             kept, certain = self._turned(fits, said)
             yield _Condition(column, kept, said, sure=certain)
