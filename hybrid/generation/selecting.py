@@ -98,7 +98,7 @@ def _in_order(table: Sequence[Quotable]) -> list[Quotable]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Word:
+class _QuestionWord:
     """A word of a question: whether it is denied, and whether nobody knows if it is."""
 
     text: str
@@ -515,9 +515,9 @@ def _limit(match: re.Match[str]) -> Callable[[float, float], bool]:
     return lambda size, limit: size < limit
 
 
-def _read(text: str) -> list[_Word]:
+def _read(text: str) -> list[_QuestionWord]:
     """Return the words of a question, those behind a denial as denied up to where its clause ends."""
-    words: list[_Word] = []
+    words: list[_QuestionWord] = []
     negator, reached, doubtful = -1, False, False
     for match in _TOKEN.finditer(text):
         word = fold(match.group())
@@ -531,12 +531,12 @@ def _read(text: str) -> list[_Word]:
             # "no lift and a balcony": nobody knows, but for "and are"
             doubtful = True
         denied = negator if own else -1
-        words.append(_Word(word, own, match.start(), denied, doubtful=doubtful and denied >= 0))
+        words.append(_QuestionWord(word, own, match.start(), denied, doubtful=doubtful and denied >= 0))
         reached = reached or bool(own)
     return _of_before(words, negator) if negator >= 0 and not reached else words
 
 
-def _of_before(words: list[_Word], negator: int) -> list[_Word]:
+def _of_before(words: list[_QuestionWord], negator: int) -> list[_QuestionWord]:
     """Return words in which an ending denies what was asked before: "... are occupied? How many are not?"."""
     texts = [word.text for word in words]
     if FOLLOWED not in texts:
