@@ -98,7 +98,7 @@ def _in_order(table: Sequence[Quotable]) -> list[Quotable]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Word:
+class _QuestionWord:
     """A word of a question: whether it is denied, and whether nobody knows if it is."""
 
     text: str
@@ -185,8 +185,8 @@ class _Selection:
         called = frozenset(t for t in self._phrase if self._meets(t, self.above))
         if called or not self.best:
             return called
-        # "which suites": of the kind suite
-        plural = re.match(r"(?:which|what) \w+s\b", self.asked.last.lower())
+        # "which suites", "how many suites": of the kind suite
+        plural = re.match(r"(?:which|what|how many) \w+s\b", self.asked.last.lower())
         cells = frozenset(word for row in self.rows for cell in row.cells for word in content_words(cell))
         return frozenset(t for t in self._phrase if plural and self._meets(t, cells))
 
@@ -334,8 +334,9 @@ class _Selection:
             return
         ranges = [range_of(cell) for cell in cells]
         fits = [bool(one and falls(self.asked, cell, one)) for cell, one in zip(cells, ranges, strict=True)]
-        if any(fits) and all(ranges):
-            numbers = {one.written.lower() for one in self.asked.amounts}
+        numbers = {one.written.lower() for one in self.asked.amounts}
+        numbers -= {self.words[place].text for place in taken}
+        if any(fits) and all(ranges) and numbers:
             said = frozenset(place for place, word in enumerate(self.words) if word.text in numbers)
             kept, certain = self._turned(fits, said)
             yield _Condition(column, kept, said, sure=certain)
@@ -514,9 +515,9 @@ def _limit(match: re.Match[str]) -> Callable[[float, float], bool]:
     return lambda size, limit: size < limit
 
 
-def _read(text: str) -> list[_Word]:
+def _read(text: str) -> list[_QuestionWord]:
     """Return the words of a question, those behind a denial as denied up to where its clause ends."""
-    words: list[_Word] = []
+    words: list[_QuestionWord] = []
     negator, reached, doubtful = -1, False, False
     for match in _TOKEN.finditer(text):
         word = fold(match.group())
@@ -530,12 +531,12 @@ def _read(text: str) -> list[_Word]:
             # "no lift and a balcony": nobody knows, but for "and are"
             doubtful = True
         denied = negator if own else -1
-        words.append(_Word(word, own, match.start(), denied, doubtful=doubtful and denied >= 0))
+        words.append(_QuestionWord(word, own, match.start(), denied, doubtful=doubtful and denied >= 0))
         reached = reached or bool(own)
     return _of_before(words, negator) if negator >= 0 and not reached else words
 
 
-def _of_before(words: list[_Word], negator: int) -> list[_Word]:
+def _of_before(words: list[_QuestionWord], negator: int) -> list[_QuestionWord]:
     """Return words in which an ending denies what was asked before: "... are occupied? How many are not?"."""
     texts = [word.text for word in words]
     if FOLLOWED not in texts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hybrid import Assistant, load_settings
 from hybrid.generation.citations import join_cited
 from hybrid.generation.extracting import extract
 from hybrid.generation.prompts import passage_of
@@ -162,3 +163,21 @@ def test_the_size_of_another_thing_is_no_answer():
         hit = Hit(Chunk("t.md", 0, 0, len(text), text, ("Shop",), columns=columns), 1.0)
         found = extract(question, [hit], [passage_of(1, hit)], HashEmbedder(dimension=256), sentences=2)
         assert (found.relevance >= 0.4) is least, question
+
+
+@pytest.mark.slow
+def test_all_rows_of_a_long_table_are_counted_though_few_of_them_were_found(tmp_path):
+    rows = "\n".join(f"| Berth {n:03d} | {'yes' if n % 2 else 'no'} | Pontoon {n % 7} |" for n in range(120))
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "berths.md").write_text(
+        f"# Berths\n\n| Berth | Occupied | Place |\n|---|---|---|\n{rows}\n"
+    )
+    settings = load_settings(
+        {"documents": {"workers": 1}, "indexes": str(tmp_path / "indexes")}, environment={}
+    )
+    assistant = Assistant("long", settings=settings, embedder=HashEmbedder(64))
+    assistant.index(tmp_path / "docs")
+    answer = assistant.ask("How many berths are not occupied?")
+    assert "Our count: 60" in answer.text
+    places = {(hit.chunk.source, hit.chunk.start) for hit in answer.hits}
+    assert len(places) == len(answer.hits), "none of them twice"
