@@ -153,9 +153,9 @@ _DENYING_BEFORE = (
 )
 # ", a claim we reject", ": this rumour was rated false", " was a claim we could not verify"
 _REFUSED_BEFORE = (
-    rf"[,\"”]\W*(?:\w+\s+){{1,4}}{_FALSELY}\s+\w+\W*\Z|\s(?:is|are)\s+what\b[^,;:]*(?:\b(?:not|never)"
+    rf"[,\"”]\W*(?:\w+\s+){{1,4}}{_FALSELY}\s+\w+\W*\Z|\s(?:is|are)\s+what\b[^,;:]{{0,80}}(?:\b(?:not|never)"
     rf"|n['’]t)\b"
-    rf"[^,;:]*\Z|(?:[,;:(–—-]\s*(?:an?|this|that|the|one)"
+    rf"[^,;:]{{0,80}}\Z|(?:[,;:(–—-]\s*(?:an?|this|that|the|one)"
     rf"|(?<!\bit)(?<!\bthis)(?<!\bthat)\s{_BE}\s+an?)\s+(?:\w+\s+)?"
     rf"(?:{_CLAIMED}|sentence|story|report)\s+(?:(?:that|which|we|i|they|he|she|ha[sd]|have|was|were|is"
     rf"|are|been|be"
