@@ -11,7 +11,9 @@ from hybrid.generation.asking import FOLLOWED, Asked, Form
 from hybrid.generation.facts import Quotable, falls, range_of
 from hybrid.generation.matching import Matcher, also, expressions, inflected, names_held
 from hybrid.generation.reckoning import (
+    IN_STOCK,
     NEAR,
+    STOCK,
     Reckoned,
     amounts_of,
     equal,
@@ -28,8 +30,7 @@ from hybrid.text.words import STOP_WORDS, content_words, stem, word_set
 
 # What each is for stands beside it.
 _TOLD = expressions("selecting")
-_COUNTS, _CHOOSES, _DENIES, _SAID_SO, _ALIKE, _ENDS, _LINKS, _VERBS, _COMPARED, _TURNED = _TOLD[:10]
-_IN_STOCK, _STOCK = _TOLD[10:]
+_COUNTS, _CHOOSES, _DENIES, _SAID_SO, _ALIKE, _ENDS, _LINKS, _VERBS, _COMPARED, _TURNED = _TOLD
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[,;\u2028]")
 _YEAR, _WHO = re.compile(r"(?:19|20)\d\d"), re.compile(r"(?:who|wer)\b", re.IGNORECASE)
 _NONE = frozenset((*NO, "never", "not yet", "n/a", "nil", "nie", "0"))
@@ -306,7 +307,7 @@ class _Selection:
         cells = [cell.lower() for cell in self._cells(column)]
         name = self.columns[column]
         said = self._naming(column, taken)
-        stocked = _IN_STOCK.search(self.text) if _STOCK.search(name) else None
+        stocked = IN_STOCK.search(self.text) if STOCK.search(name) else None
         if stocked:
             said |= {p for p, word in enumerate(self.words) if stocked.start() <= word.start < stocked.end()}
         none, blank = [cell in _NONE for cell in cells], [not cell for cell in cells]
@@ -404,8 +405,13 @@ class _Selection:
                 continue
             keeps = _limit(match)
             year = bool(_YEAR.fullmatch(amount.written))
-            sizes = amounts_of(self.columns[column], self._cells(column), dated=year)
+            name, cells = self.columns[column], self._cells(column)
+            sizes = amounts_of(name, cells, dated=year)
             limit = amount.value * (amount.units[0].size if amount.units else 1.0)
+            bare = not amount.units and not year
+            if bare and (told := amounts_of(name, [amount.written])[0]) is not None:
+                limit = told  # in the unit of the column
+            unclear = bare and bool(kinds_of("", cells))
             denied = bool(_TURNED.match(match.group())) != any(
                 self.words[place].denied_by >= 0 and self.words[place].denied_by not in said for place in said
             )
@@ -418,7 +424,7 @@ class _Selection:
                 column,
                 tuple(size is not None and keeps(size, limit) != denied for size in sizes),
                 said | beside,
-                sure=None not in sizes,
+                sure=None not in sizes and not unclear,
             )
 
     def _measured(self, amount: Quantity) -> int | None:
@@ -487,7 +493,8 @@ class _Selection:
         if not places:
             places, beside = beside or (1,), ()
         if len(kept) > _LISTED and self.counted:
-            ours, kept = f"{ours}, the first of which are shown", kept[:_FIRST]
+            which = "the first of which" if self._kept else f"none of {len(kept)} rows; the first of all"
+            ours, kept = f"{ours}, {which} are shown", kept[:_FIRST]
         elif len(kept) > _LISTED:
             ours, kept = f"The first {_SHOWN} of {len(kept)} rows", kept[:_SHOWN]
         return Reckoned(tuple(kept), tuple(places for _ in kept), ours, beside, self.is_sure)

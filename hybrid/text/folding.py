@@ -112,7 +112,7 @@ def _is_mixed(word: str) -> bool:
 
 
 def _is_joined(word: str) -> bool:
-    """Tell whether a Latin word only has an ending or article of another language: ``PDFը``, ``emailами``."""
+    """Tell whether a Latin word only has an ending or article of another language: ``PDFը``, ``emailით``."""
     runs = ["".join(run) for _, run in groupby(word, key=_is_foreign)]
     if len(runs) != 2:
         return False

@@ -126,6 +126,26 @@ def test_what_a_column_of_figures_says_is_no_number_of_rows():
     assert "count" not in said("How many courses in the second quarter?", table, "Yearly tables")
 
 
+@pytest.mark.parametrize(
+    ("question", "count"),
+    [
+        ("How many boats have a weight over 600?", 2),
+        ("How many boats have a weight over 600 kg?", 2),
+        ("How many boats have a duration of more than 60?", 1),
+    ],
+)
+def test_a_limit_without_a_unit_is_in_that_of_the_column(question, count):
+    rows = "Anna | 500 | 45\nBerta | 700 | 60\nClara | 900 | 90"
+    text = said(question, (("Boat", "Weight (kg)", "Duration (min)"), rows), "Boats")
+    assert f"Our count: {count}" in text
+
+
+def test_none_of_many_rows_shows_no_rows_as_counted():
+    rows = "\n".join(f"B{number} | visitor | yes" for number in range(40))
+    text = said("How many residential berths are occupied?", (("Berth", "Kind", "Occupied"), rows))
+    assert "the first of which" not in text
+
+
 def test_rows_that_nothing_tells_apart_are_all_told():
     table = (("Item", "Price"), "Gas bottle 5 kg | 17.80 EUR\nGas bottle 11 kg | 29.50 EUR\nRope | 3 EUR")
     text = said("gas bottle price", table, "Shop")
