@@ -17,8 +17,8 @@ import hybrid
 PACKAGE = Path(__file__).resolve().parents[1] / "hybrid"
 # The present values. What fell is written here; what would rise says why in the changelog, and here.
 AT_MOST = {
-    "files": 268,
-    "lines": 72_100,
+    "files": 270,
+    "lines": 72_200,
     "lines of the command": 4_000,
     "lines of the report": 1_300,
     "class names with two meanings": 0,
