@@ -243,17 +243,17 @@ class DomainArm:
     def _rows(
         self, question: Question, hits: Sequence[Hit], where: Where, principals: Sequence[str] | None
     ) -> list[Hit]:
-        """Return all records of the file that a question asks for the greatest of, or to count, if any."""
+        """Return all rows of what a question asks for the greatest of, or to count: a file, or tables."""
         reads = self.retriever is not None and self.answerer.settings.reader is Reader.EXTRACTIVE
         if self.retriever is None or not (reads and asks_of_all(question.text)):
             return []
         firsts = self.retriever.first_records(where=where, principals=principals)
         record = file_asked_of(question.text, firsts, hits)
         if not record:
-            return []
+            return self.retriever.tables(hits, principals=principals)
         return self.retriever.records(
             record, most=_RECORDS, where=where, exclude=question.withheld, principals=principals
-        )
+        ) + self.retriever.tables(hits, principals=principals)
 
     @cached_property
     def _told(self) -> Mapping[str, str]:

@@ -184,6 +184,23 @@ class Retriever:
         whole = len(found) == max(found, default=0)
         return [Hit(found[number], 0.0) for number in sorted(found)] if whole else []
 
+    def tables(self, hits: Sequence[Hit], *, principals: Sequence[str] | None = None) -> list[Hit]:
+        """Return the chunks that hits lack of the tables that they have rows of, in their order."""
+        known = {(hit.chunk.source, hit.chunk.start) for hit in hits}
+        named = dict.fromkeys(
+            (hit.chunk.source, hit.chunk.columns, hit.chunk.caption)
+            for hit in hits
+            if hit.chunk.columns and "#" not in hit.chunk.source
+        )
+        return [
+            Hit(chunk, 0.0)
+            for source in dict.fromkeys(source for source, _, _ in named)
+            for chunk in self.index.chunks(
+                sorted(self.index.positions_where({"source": source}, principals=principals))
+            )
+            if (source, chunk.columns, chunk.caption) in named and (source, chunk.start) not in known
+        ]
+
     def first_records(self, *, where: Where = None, principals: Sequence[str] | None = None) -> list[Chunk]:
         """Return the first row of each file of rows that may be read; none where there are too many files."""
         found = set(self.index.positions_where({"source": "*#1"}, principals=principals))

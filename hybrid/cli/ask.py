@@ -128,7 +128,13 @@ def ask(
         )
     text, conditions = _read(question), _conditions(where)
     if options is not None:
-        _choose(context, assistant, text, options, arm, as_user)
+        if where or samples or why or explain:
+            raise UsageError(
+                "--options chooses a label, and has no --where, --samples, --why or --explain",
+                hint="leave these out",
+            )
+        named = any(one is not None for one in (arm, generator_adapter, reader, k, reranker))
+        _choose(context, assistant, text, options, used if named else None, as_user)
         return
     view = View(assistant, not no_check, why, explain, samples, as_user)
     stale = _stale(assistant)

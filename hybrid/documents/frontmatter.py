@@ -93,7 +93,8 @@ def _object(lines: Sequence[str]) -> FrontMatter:
     try:
         found, end = json.JSONDecoder(object_pairs_hook=_once).raw_decode(text)
     except (ValueError, RecursionError) as error:
-        if any(map(_SAYS_WHO.search, takewhile(str.strip, lines))):
+        # blank lines end no object
+        if _SAYS_WHO.search("\n".join(takewhile(lambda line: not line.startswith("}"), lines))):
             raise Unreadable("its front matter does not say who may read it: it is damaged") from error
         return FrontMatter({})
     pairs = _pairs_of(found)

@@ -44,7 +44,8 @@ _NUMBER = re.compile(r"[€$£¥]?-?\d[\d.,]*(?:%| ?\w{1,3})?")
 _MAX_CELLS, _MAX_MERGED, _MOST_HEADS = 2_000_000, 10_000, 3
 # What stands in the head of a printed page for its sides, fonts, colours, and what counts or names.
 _PRINT_CODE = re.compile(
-    r'(?:\w+\s*)?&P(?:\W*\w*\s*&N)?|&(?:"[^"]*"|K[0-9A-F]{6}|K\d\d[+-]\d{3}|\d+|[A-Za-z])'
+    r"(?:\w{1,20}\s{0,3})?&P(?:\W{0,5}\w{0,20}\s{0,3}&N)?|"
+    r'&(?:"[^"]*"|K[0-9A-F]{6}|K\d\d[+-]\d{3}|\d+|[A-Za-z])'
 )
 _Row = dict[int, str | None]
 

@@ -277,8 +277,8 @@ class Answerer:
         found = self._extract(question, hits, rows)
         cited = join_cited(found.cited) if self._relevant(found) else _NOTHING
         # a row that is cited is among the hits, though it was not found
-        named = {one.source for one in cited.citations} - {hit.chunk.source for hit in hits}
-        hits = [*hits, *(row for row in rows if row.chunk.source in named)]
+        places = [(one.source, one.start) for one in cited.citations]
+        hits = [*hits, *(row for row in rows if any(_holds(row, *place) for place in places))]
         answer = self._checked(question, hits, cited, "extractive")
         read_as = "" if answer.abstained else found.read_as
         return dataclasses.replace(answer, confidence=found.relevance, standalone=read_as)
@@ -422,6 +422,11 @@ class Answerer:
 
     def _decline(self, question: str, hits: Sequence[Hit]) -> str:
         return decline(self._prompts.abstention, question, hits, self.embedder.fingerprint.name)
+
+
+def _holds(hit: Hit, source: str, start: int) -> bool:
+    """Tell whether a place is in a hit."""
+    return hit.chunk.source == source and hit.chunk.start <= start < hit.chunk.end
 
 
 def _generated(asked: Sequence[Message], written: Generation) -> Attributes:

@@ -111,6 +111,11 @@ class Asked:
         return [" ".join(bare.split())] if len(content_words(bare)) > 1 else []
 
     @property
+    def plain_names(self) -> list[str]:
+        """Return the names, "2.3" alone for "version 2.3", which a list of changes writes so."""
+        return [name for name in self.names if " " not in name or name.split()[-1] not in self.codes]
+
+    @property
     def measures(self) -> frozenset[str]:
         """Return the stems of its amounts that have a unit, such as those of "7 m" or "12 days"."""
         found: set[str] = set()

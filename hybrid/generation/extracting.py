@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,12 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hybrid.generation.asking import Asked, Form, parts_of, read_question, shortened
-from hybrid.generation.citations import Cited, Support
-from hybrid.generation.editions import age_of, contradicts, newer_of, sisters
+from hybrid.generation.citations import Cited
+from hybrid.generation.editions import age_of, contradicts, sisters
 from hybrid.generation.facts import (
-    FIELD,
-    ITEM,
-    LONGEST,
     Quotable,
     aligned,
     asks,
@@ -24,27 +20,31 @@ from hybrid.generation.facts import (
     headed,
     headings_of,
     is_bare,
-    lists_in,
     range_of,
     records_of,
     repeats,
-    section_of,
-    telling_heading,
-    title_of,
 )
 from hybrid.generation.matching import Matcher, expressions, matcher, mended, names_held, respelled
+from hybrid.generation.polar import AFFIRMS, verdict_on
 from hybrid.generation.prompts import Passage
 from hybrid.generation.ranking import ranks
 from hybrid.generation.reckoning import Reckoned, conditioned, reckoned
+from hybrid.generation.saying import (
+    LONGEST_PART,
+    beside_code,
+    cite,
+    covers,
+    said_cause,
+    said_cells,
+    said_list,
+    said_steps,
+    said_versions,
+)
 from hybrid.generation.selecting import selected, telling_apart
-from hybrid.generation.shortening import quoted
 from hybrid.generation.weighing import (
-    BECAUSE,
     BELOW_HEADING,
-    UNDER_CAUSE,
     Scores,
     fits_kind,
-    gives_cause,
     is_of,
     is_of_another,
     lacks_thing,
@@ -55,13 +55,10 @@ from hybrid.generation.weighing import (
 from hybrid.models import Embedder
 from hybrid.text.dates import MONTHS
 from hybrid.text.folding import fold
-from hybrid.text.identifiers import identifiers
-from hybrid.text.numbers import Quantity, figure, quantities
 from hybrid.text.polarity import denials
-from hybrid.text.rows import NO, YES, TableRow, closed
-from hybrid.text.sentences import unwrapped
-from hybrid.text.words import content_words, language_of
-from hybrid.types import CELLS, Hit, Span
+from hybrid.text.rows import TableRow, closed
+from hybrid.text.words import content_words
+from hybrid.types import Hit
 
 # A further sentence must be nearly as good as the best one, and add to it.
 _NEAR_BEST = 0.9
@@ -91,17 +88,8 @@ _ALIKE, _RANGED = 3, 6
 # A row that has but the size that is asked about is of another thing.
 _OF_SIZE = 0.15
 _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED, _OF_OTHER_TIME = 0.3, 0.15, 0.1, 0.6
-# So much of the question must stand there for no, and for yes, which is sooner wrong.
-_DECIDES, _AFFIRMS = 0.6, 0.85
-_LONGEST_LIST, _LONGEST_PART = 120, 60
-# The heading of a section says what its steps are for.
-_HEADED, _ABOUT, _STEPWISE = 0.8, 0.3, 0.3
-# What each is for stands beside it.
-_TOLD = expressions("extracting")
-_CONTINUES, _POINTS, _LIMIT, _OPEN, _BUT, _PAST, _TURNED, _THAN, _AGAINST = _TOLD[:9]
-_HAS, _ALLOWS, _PAIR, _JOINED, _DENIED = _TOLD[9:]
-_BARE_ENTRY = 3
-_YES_NO = {"de": ("Ja", "Nein")}
+# What it is for stands beside it.
+(_PAIR,) = expressions("extracting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +171,7 @@ def _extract(
     facts = conditioned(asked, facts, words)
     scores, relevances = weigh(asked, facts[:found], words, sources, embedder)
     # so long a list is no answer, but the steps of a procedure, though it tells what the page is about
-    long = [fact.whole and len(fact.text.split()) > _LONGEST_PART for fact in facts[:found]]
+    long = [fact.whole and len(fact.text.split()) > LONGEST_PART for fact in facts[:found]]
     scores = np.where(long, scores.min(), scores)
     if asked.earlier:  # what answered the question before is not said again
         before = replace(words, weights=tuple(float(word in asked.earlier) for word in asked.words))
@@ -202,10 +190,10 @@ def _extract(
     if asked.sides and asked.wanted and not any(fact.row or fits_kind(asked, fact) for fact in both):
         both = []  # neither is compared by what was found
     if table:
-        chosen = _cells(table)
+        chosen = said_cells(table)
         order.insert(0, facts.index(table.facts[0]))
     elif both:
-        chosen = [_cite(asked, fact, words) for fact in both]
+        chosen = [cite(asked, fact, words) for fact in both]
     else:
         chosen = _compose(asked, facts, scores, order, words, sentences)
     best = facts[order[0]]
@@ -260,7 +248,7 @@ def _nearness(hits: Sequence[Hit]) -> list[float]:
 
 def _is_named(asked: Asked, fact: Quotable) -> bool:
     """Tell whether a fact itself, or the entry it is of, has all codes and months of a question, and some."""
-    own = [name for name in _by_number(asked) if name in asked.codes or fold(name) in MONTHS]
+    own = [name for name in asked.plain_names if name in asked.codes or fold(name) in MONTHS]
     return bool(own) and len(names_held(own, f"{fact.term} {fact.text}")) == len(own)
 
 
@@ -269,7 +257,7 @@ def _is_in_one(asked: Asked, whole: Quotable, facts: Sequence[Quotable], words: 
     if not whole.whole or asked.several or asked.form is Form.PROCEDURE:
         return False
     held = words.held(f"{whole.above} {whole.text}")
-    items = [fact for fact in facts if not fact.whole and _covers(whole, fact)]
+    items = [fact for fact in facts if not fact.whole and covers(whole, fact)]
     saying = [
         one
         for one in items
@@ -286,34 +274,9 @@ def _only_asks(asked: Asked, fact: Quotable) -> bool:
     return asks(fact.text) or (is_bare(fact.text) and asked.form is not Form.POLAR)
 
 
-def _cells(table: Reckoned) -> list[Cited]:
-    """Return the cells of rows, and behind the last one our arithmetic with them."""
-    cited = [
-        Cited(
-            closed(fact.row.sentence(places, with_cells=table.beside or _beside_code(fact.row))),
-            Support(fact.passage, fact.span, 1.0),
-        )
-        for fact, places in zip(table.facts, table.places, strict=True)
-        if fact.row
-    ]
-    ours = f"({table.ours}.)" if table.ours else ""
-    return [*cited[:-1], replace(cited[-1], ours=ours)]
-
-
-def _beside_code(row: TableRow) -> tuple[int, ...]:
-    """Return the place of the words behind a code that a row is called by, which alone says little."""
-    coded = identifiers(row.label) and len(row.label.split()) == 1
-    return (1,) if coded and len(row.cells) > 1 and not figure(row.cells[1]) else ()
-
-
-def _by_number(asked: Asked) -> list[str]:
-    """Return the names of a question, "2.3" alone for "version 2.3", which a list of changes writes so."""
-    return [name for name in asked.names if " " not in name or name.split()[-1] not in asked.codes]
-
-
 def _unheld(asked: Asked, document: str) -> float:
     """Return how much less a document can be about a question whose names it does not have."""
-    lacking = [name for name in _by_number(asked) if name not in names_held(asked.names, document)]
+    lacking = [name for name in asked.plain_names if name not in names_held(asked.names, document)]
     return min(sum(_CODE_UNHELD if name in asked.codes else _NAME_UNHELD for name in lacking), _CODE_UNHELD)
 
 
@@ -322,17 +285,17 @@ def _compose(
 ) -> list[Cited]:
     """Return the answer: a whole list or section, or the best sentences."""
     best = facts[order[0]]
-    if asked.form is Form.PROCEDURE and (steps := _steps(facts, scores, words)):
+    if asked.form is Form.PROCEDURE and (steps := said_steps(facts, scores, words)):
         return [steps]
-    if whole := _whole(asked, facts, best, words) or _cause(asked, best):
+    if whole := said_list(asked, facts, best, words) or said_cause(asked, best):
         return [whole]
     ranked, sorted_scores = [facts[place] for place in order], [float(scores[place]) for place in order]
     chosen = _sentences(asked, ranked, sorted_scores, words, most)
     if len(chosen) == 1 and (other := _otherwise(asked, ranked, sorted_scores)):
-        return _versions(asked, best, other, words)
-    cited = _once([_cite(asked, fact, words) for fact in chosen])
-    if asked.form is Form.POLAR and (verdict := _verdict(asked, best, words, ranked)):
-        cited[0] = _cite(asked, best, words, verdict)
+        return said_versions(asked, best, other, words)
+    cited = _once([cite(asked, fact, words) for fact in chosen])
+    if asked.form is Form.POLAR and (verdict := verdict_on(asked, best, words, ranked)):
+        cited[0] = cite(asked, best, words, verdict)
     return cited
 
 
@@ -357,7 +320,7 @@ def _sentences(
     if asked.form is Form.POLAR or settled or best.row:
         return [best]
     # that something was not decided is the answer, whatever numbers stand beside it
-    denied = denials(best.text) and words.share(best.text) >= _AFFIRMS
+    denied = denials(best.text) and words.share(best.text) >= AFFIRMS
     lacking = asked.wanted and not denied and not fits_kind(asked, best)
     if lacking and (found := _with_kind(asked, ranked, scores)):
         return found
@@ -386,7 +349,7 @@ def _of_one_name(asked: Asked, ranked: Sequence[Quotable], words: Matcher) -> li
     """
 
     def held(row: TableRow) -> tuple[frozenset[int], frozenset[str]]:
-        called = " | ".join([row.label, *(row.cells[place] for place in _beside_code(row))])
+        called = " | ".join([row.label, *(row.cells[place] for place in beside_code(row))])
         return words.held(called), names_held(asked.names, called)
 
     best = ranked[0]
@@ -415,7 +378,7 @@ def _of_one_name(asked: Asked, ranked: Sequence[Quotable], words: Matcher) -> li
     return [
         replace(
             fact,
-            text=closed(row.asked(asked.of_columns(row.named), named=(*telling, *_beside_code(row)))),
+            text=closed(row.asked(asked.of_columns(row.named), named=(*telling, *beside_code(row)))),
         )
         for fact, row in sorted(rows, key=lambda one: _place(one[0]))
     ]
@@ -463,155 +426,6 @@ def _otherwise(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]
     return None
 
 
-def _cause(asked: Asked, best: Quotable) -> Cited | None:
-    """Return all of a short section of causes, unless the best sentence says by itself that it is one."""
-    passage = best.passage
-    wanted = asked.form is Form.CAUSE and gives_cause(best) == UNDER_CAUSE and not BECAUSE.search(best.text)
-    if not wanted or len(passage.text.split()) > _LONGEST_PART // 2:
-        return None
-    return Cited(unwrapped(passage.text), Support(passage, passage.span, 1.0))
-
-
-def _cite(asked: Asked, fact: Quotable, words: Matcher, verdict: str = "") -> Cited:
-    """Return a fact as it is shown: with what it hangs on, and the heading without which it says nothing.
-
-    Behind yes or no only what is verbatim stands in quotation marks.
-    """
-    passage = fact.passage
-    text = fact.text
-    span = fact.span
-    if fact.row:
-        whole = closed(fact.row.sentence())
-        shown = whole if asked.several and len(whole.split()) <= 30 else text
-        lead = _naming(asked, fact, f"{shown} {fact.row.sentence()}")
-        return Cited(": ".join(filter(None, (verdict, lead, shown))), Support(passage, span, 1.0))
-    if (
-        (_POINTS.match(text.lstrip('*_“"(')) or is_bare(text))
-        and fact.above
-        and len(f"{fact.above} {text}".split()) <= _LONGEST_PART
-    ):
-        begin = passage.text.find(fact.above)
-        if 0 <= begin <= span.start - passage.span.start:
-            span = Span(passage.span.start + begin, span.end)
-            text = passage.text[begin : span.end - passage.span.start]
-    if text.rstrip().endswith(":") and (behind := _behind(passage, span)):
-        span = Span(span.start, behind.end)
-        text = passage.text[span.start - passage.span.start : span.end - passage.span.start]
-    if asked.amounts and not verdict and (goes_on := _goes_on(passage, span)):
-        span = Span(span.start, goes_on.end)
-        text = passage.text[span.start - passage.span.start : span.end - passage.span.start]
-    text = unwrapped(text)
-    lead = _lead(asked, fact, text)
-    text = quoted(asked, text, f"{headings_of(passage)} {lead}", words, room=LONGEST - len(lead.split()))
-    text = f"“{text.rstrip()}”" if verdict else text
-    return Cited(": ".join(filter(None, (verdict, lead, text))), Support(passage, span, 1.0))
-
-
-def _lead(asked: Asked, fact: Quotable, text: str) -> str:
-    """Return the heading without which a quote does not say what it is about, if there is one."""
-    if fact.heading or not fact.passage.chunk:
-        return ""
-    headings = [heading for heading in fact.passage.chunk.headings if not asks(heading)]
-    if fact.term and not asks(fact.term):
-        return " ".join(fact.term.split())
-    if denials(section_of(fact.passage)):  # "What is not funded" turns around what stands below it
-        return headings[-1] if headings else ""
-    telling = telling_heading(asked, fact.passage)
-    if telling in headings and not (asked.wanted and asked.wanted.search(text)) and telling not in text:
-        return telling
-    return _naming(asked, fact, text)
-
-
-def _naming(asked: Asked, fact: Quotable, text: str) -> str:
-    """Return the nearest heading with a name of the question that a text lacks, codes first."""
-    record = "#" in fact.passage.source
-    headings = fact.passage.chunk.headings if fact.passage.chunk and not record else ()
-    held = names_held(asked.names, text)
-    missing = sorted(
-        (name for name in asked.names if name not in held), key=lambda name: name not in asked.codes
-    )
-    found = (
-        heading
-        for name in missing
-        for heading in reversed(headings[name not in asked.codes :])
-        if names_held([name], heading) and not asks(heading)
-    )
-    return next(found, "")
-
-
-def _goes_on(passage: Passage, span: Span) -> Span | None:
-    """Return the sentence behind that says what holds from the limit of this one on, if there is one."""
-    rest = passage.text[span.end - passage.span.start :]
-    found = _CONTINUES.match(rest)
-    return Span(span.end, span.end + found.end()) if found else None
-
-
-def _behind(passage: Passage, span: Span) -> Span | None:
-    """Return the list, or else the sentence, that stands behind what ends with a colon."""
-    end = span.end - passage.span.start
-    rest = passage.text[end:]
-    start = end + len(rest) - len(rest.lstrip())
-    found = next((own for own in lists_in(passage.text) if own.start == start), None)
-    if found is None:
-        found = next(
-            (saying.span for saying in passage.sayings() if saying.span.start == start and not saying.row),
-            None,
-        )
-    if found is None or len(passage.text[found.start : found.end].split()) > _LONGEST_LIST:
-        return None
-    return passage.placed(found)
-
-
-def _steps(facts: Sequence[Quotable], scores: Scores, words: Matcher) -> Cited | None:
-    """Return the whole list of steps, or all of a short section, that the question is about."""
-    best: tuple[float, Passage, Span] | None = None
-    for fact, score in zip(facts, scores, strict=True):
-        passage, text = fact.passage, fact.passage.text
-        if fact.row or fact.heading or fact.whole:
-            continue
-        start, end = fact.span.start - passage.span.start, fact.span.end - passage.span.start
-        about = max(words.share(section_of(passage)), words.share(passage.title))
-        lists = [own for own in lists_in(text) if len(ITEM.findall(text[own.start : own.end])) > 1]
-        span = next((own for own in lists if own.start <= start and end <= own.end), None)
-        if span is None and about >= _ABOUT:
-            short = len(text.split()) <= _LONGEST_PART
-            span = lists[0] if lists else Span(0, len(text)) if short else None
-        listed = span in lists
-        if span is None or len(text[span.start : span.end].split()) > _LONGEST_LIST:
-            continue
-        worth = float(score) + _HEADED * about + _STEPWISE * listed
-        if best is None or worth > best[0]:
-            best = worth, passage, span
-    if best is None or best[0] < float(scores.max()):
-        return None
-    _, passage, span = best
-    said = passage.text[span.start : span.end].strip()
-    return Cited(said if ITEM.search(said) else unwrapped(said), Support(passage, passage.placed(span), 1.0))
-
-
-def _whole(asked: Asked, facts: Sequence[Quotable], best: Quotable, words: Matcher) -> Cited | None:
-    """Return the whole list that is the best answer, or that has the best item where things are listed."""
-    lists = [fact for fact in facts if fact.whole and fact.passage is best.passage and _covers(fact, best)]
-    if not lists or len(lists[0].text.split()) > _LONGEST_PART:
-        return None
-    one = lists[0]
-    about = (
-        words.share(f"{one.term} {one.above}") >= _ABOUT or asked.latest or names_held(asked.codes, one.term)
-    )
-    if not best.whole and not (asked.lists and about):
-        return None
-    if ITEM.match(one.text) and ITEM.match(one.text)["mark"][-1] in ".)":  # type: ignore[index]
-        said = one.text
-    else:
-        items = (ITEM.sub("", line).strip() for line in one.text.split("\n") if line.strip())
-        said = closed("; ".join(items))
-    return Cited(said, Support(one.passage, one.span, 1.0))
-
-
-def _covers(one: Quotable, other: Quotable) -> bool:
-    return one.span.start <= other.span.start and other.span.end <= one.span.end
-
-
 def _compared(
     asked: Asked, facts: Sequence[Quotable], order: Sequence[int], words: Matcher
 ) -> list[Quotable]:
@@ -638,114 +452,3 @@ def _compared(
             fact for fact in rows if fact.row and rows[0].row and fact.row.columns == rows[0].row.columns
         ][:2]
     return found if len(found) == 2 else []
-
-
-def _versions(asked: Asked, one: Quotable, other: Quotable, words: Matcher) -> list[Cited]:
-    """Return what is in force and the name of the older document; both where nothing tells which is newer."""
-    latest = newer_of(one.passage, other.passage)
-    if latest is None:
-        return [
-            replace(cited, sentence=f"{title_of(fact.passage)}: {cited.sentence}")
-            for fact in (one, other)
-            for cited in [_cite(asked, fact, words)]
-        ]
-    newer, older = (one, other) if latest is one.passage else (other, one)
-    title = title_of(older.passage)
-    told = title if title != title_of(newer.passage) else older.passage.source
-    named = Cited(f"(Older: {told}.)", Support(older.passage, older.span, 1.0))
-    return [_cite(asked, newer, words), named]
-
-
-def _verdict(asked: Asked, fact: Quotable, words: Matcher, ranked: Sequence[Quotable]) -> str:
-    """Return yes or no where what was found decides it, in the language of the question; mostly nothing."""
-    yes, no = _YES_NO.get(language_of(asked.text), ("Yes", "No"))
-    if _TURNED.search(asked.text.replace("’", "'")) or (_THAN.search(asked.text) and not asked.amounts):
-        return ""
-    if fact.row:
-        return {True: yes, False: no, None: ""}[_of_cell(asked, fact, fact.row, words, ranked)]
-    if (
-        CELLS in fact.text
-        or _BUT.search(fact.text)
-        or (_PAST.search(fact.text) and not _PAST.search(asked.text))
-    ):
-        return ""
-    count = denials(fact.text)
-    if _is_beside(asked, fact, words) or (count or 0) > 1:
-        return ""
-    # what the document itself asks there, it does not say
-    headings = fact.passage.chunk.headings if fact.passage.chunk else ()
-    questioned = any(map(asks, (fact.term, fact.above, *headings)))
-    share = words.share(fact.text if questioned else f"{fact.text} {fact.around}")
-    if denials(section_of(fact.passage)):
-        return no if share >= _AFFIRMS and len(fact.text.split()) <= _BARE_ENTRY else ""
-    if asked.amounts:
-        return {True: yes, False: no, None: ""}[
-            None if count or share < _DECIDES / 2 else _within(asked, fact.text)
-        ]
-    if count is None or share < _DECIDES or words.share(fact.text) < _DECIDES / 2:
-        return ""
-    if count % 2:
-        return "" if _is_narrower(asked, fact, words) else no
-    return "" if share < _AFFIRMS or _OPEN.search(fact.text) else yes
-
-
-def _of_cell(
-    asked: Asked, fact: Quotable, row: TableRow, words: Matcher, ranked: Sequence[Quotable]
-) -> bool | None:
-    """Return what the one cell says that is told of a row, if no other row of this kind says otherwise."""
-    told = fact.text.rstrip(".")
-    if any(one.written not in row.sentence() for one in asked.amounts) or _AGAINST.search(asked.text):
-        return None
-    value = told.rpartition(": ")[2].strip().lower()
-    if re.fullmatch(r"\d[\d,.]*", value):  # a number says that there is some, not that it is cheap
-        return bool(value.strip("0,.")) if _HAS.search(asked.text) else None
-    place = next((p for p, name in enumerate(row.columns) if told.endswith(f"{name}: {row.cells[p]}")), 0)
-    held, names = words.held(fact.wider), names_held(asked.names, fact.wider)
-    alike = {
-        own.row.cells[place]
-        for own in ranked
-        if own.row and own.row.columns == row.columns and own.in_range == fact.in_range
-        if words.held(own.wider) >= held and names_held(asked.names, own.wider) >= names
-    }
-    if len(alike) > 1 or value not in (*YES, *NO, "sold out"):
-        return None
-    return value in YES
-
-
-def _is_beside(asked: Asked, fact: Quotable, words: Matcher) -> bool:
-    """Tell whether a fact decides nothing: of another thing, of what is forbidden, a bare entry."""
-    own = f"{fact.passage.source} {fact.passage.title} {headings_of(fact.passage)} {fact.term} {fact.text}"
-    for name in _by_number(asked):  # the sentence before may be about another code
-        if not names_held([name], own if name in asked.codes else f"{own} {fact.above}"):
-            return True
-    if bool(_AGAINST.search(f"{fact.above} {fact.text}")) != bool(_AGAINST.search(asked.text)):
-        return True
-    entry = FIELD.fullmatch(fact.text.strip())
-    return bool(entry and len(entry["value"].split()) <= _BARE_ENTRY and not words.held(entry["name"]))
-
-
-def _is_narrower(asked: Asked, fact: Quotable, words: Matcher) -> bool:
-    """Tell whether a denial is of less than what is asked: of opened goods, where goods are asked for."""
-    subject = content_words(_JOINED.split(_DENIED.split(fact.text, maxsplit=1)[0])[-1])
-    known = {word for own in words.forms for word in own}
-    return len(subject) > 1 and not words.held(" ".join(subject[:1])) and bool(known & set(subject[1:]))
-
-
-def _within(asked: Asked, text: str) -> bool | None:
-    """Tell whether the amount of a question is within the limit of a sentence; None if that says nothing."""
-    limit = _LIMIT.search(text)
-    found = quantities(text[limit.start() :]) if limit else []
-    told = _size(found[0]) if found else None
-    size = _size(asked.amounts[0]) if len(asked.amounts) == 1 else None
-    if not told or not size or told[0] != size[0]:
-        return None
-    if size[1] > told[1]:
-        return False
-    # below a limit one may, but nothing is said to be so much
-    return True if _ALLOWS.search(asked.text) else None
-
-
-def _size(quantity: Quantity) -> tuple[str, float] | None:
-    if quantity.value is None or not quantity.units:
-        return None
-    return quantity.units[0].kind, quantity.value * quantity.units[0].size

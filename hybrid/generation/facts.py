@@ -156,10 +156,12 @@ def _lists_of(passage: Passage, rank: float) -> Iterator[Quotable]:
 
 
 def records_of(passages: Sequence[Passage]) -> Iterator[Quotable]:
-    """Yield passages that are records as their rows, to be compared and not to be ranked."""
+    """Yield records, and rows of tables, to be compared and not to be ranked."""
     for passage in passages:
-        if record := _record(passage):
-            yield Quotable(passage, passage.placed(record.span), record.text, "", 0.0, record.row)
+        record = _record(passage)
+        for saying in [record] if record else passage.sayings():
+            if saying.row:
+                yield Quotable(passage, passage.placed(saying.span), saying.text, "", 0.0, saying.row)
 
 
 def aligned(facts: Sequence[Quotable]) -> list[Quotable]:

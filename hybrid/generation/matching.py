@@ -143,7 +143,7 @@ def regions(names: Iterable[str], text: str) -> str:
 
 
 def mended(question: str, texts: Sequence[str], is_word: Callable[[str], bool]) -> str:
-    """Return a question with one slip of a word mended where these texts have the word that is meant.
+    """Return a question with words of one slip each mended where these texts have the word that is meant.
 
     Mended are words of four letters or more that the texts have in no form and that are no words at all.
     """
@@ -162,16 +162,17 @@ def mended(question: str, texts: Sequence[str], is_word: Callable[[str], bool]) 
             return word
         if stem(own) in stems:
             return word
-        alike = [
+        alike = (
             one
             for one in there
             if one[0] == own[0]
+            and abs(len(one) - len(own)) <= _SLIPS
             and not _ends_otherwise(own, one)
             and (slipped(own, one, least=_SLIPS) or slipped(stem(own), stem(one), least=_SLIPS))
-        ]
-        if not alike or _blended(own, joined) or is_word(own):
+        )
+        if (first := next(alike, None)) is None or _blended(own, joined) or is_word(own):
             return word
-        return there[alike[0]].lower()
+        return there[first].lower()
 
     return _SPELLED.sub(meant, question)
 

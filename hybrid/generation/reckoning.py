@@ -38,7 +38,7 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 _TIMES = frozenset(content_words("hours days weeks months years"))
 _SIZES = ("big", "larg", "small")
 # What each is for stands beside it.
-(_SUPERLATIVE, _NO_EXTREME, _CHANGE, _SUM, _LEAST, _MOST, _TOTAL, _OTHERS, _IN_STOCK, _STOCK, _PEOPLE) = (
+(_SUPERLATIVE, _NO_EXTREME, _CHANGE, _SUM, _LEAST, _MOST, _TOTAL, _OTHERS, IN_STOCK, STOCK, _PEOPLE) = (
     expressions("reckoning")
 )
 _THAN, _ALL_OF = (
@@ -246,9 +246,9 @@ def _says(asked: Asked, rows: Sequence[TableRow], column: int, words: Matcher) -
 
 def _stocked(asked: Asked, name: str, cells: Sequence[str]) -> list[float] | None:
     """Return for each cell of a stock whether a question for several things wants it: none, or some."""
-    found = _IN_STOCK.search(asked.text)
+    found = IN_STOCK.search(asked.text)
     told = [figure(cell) for cell in cells]
-    if not found or not (asked.counted or asked.lists) or not _STOCK.search(name) or not any(told):
+    if not found or not (asked.counted or asked.lists) or not STOCK.search(name) or not any(told):
         return None
     return [1.0 if one and (one.value == 0) == bool(found["none"]) else -1.0 for one in told]
 
@@ -562,7 +562,8 @@ def unit_of(name: str) -> str:
     """Return what may be the unit of a column: what its name has in brackets at its end, or its last word."""
     found = _BRACKETED.search(name)
     unit = found[1] if found else name.split()[-1] if name.split() else ""
-    return LETTERS.get(unit.lower(), unit)
+    # "M" is a million
+    return LETTERS.get("l" if unit == "L" else unit, unit)
 
 
 def kinds_of(name: str, cells: Sequence[str]) -> frozenset[str]:

@@ -11,7 +11,9 @@ from hybrid.generation.asking import FOLLOWED, Asked, Form
 from hybrid.generation.facts import Quotable, falls, range_of
 from hybrid.generation.matching import Matcher, also, expressions, inflected, names_held
 from hybrid.generation.reckoning import (
+    IN_STOCK,
     NEAR,
+    STOCK,
     Reckoned,
     amounts_of,
     equal,
@@ -28,8 +30,7 @@ from hybrid.text.words import STOP_WORDS, content_words, stem, word_set
 
 # What each is for stands beside it.
 _TOLD = expressions("selecting")
-_COUNTS, _CHOOSES, _DENIES, _SAID_SO, _ALIKE, _ENDS, _LINKS, _VERBS, _COMPARED, _TURNED = _TOLD[:10]
-_IN_STOCK, _STOCK = _TOLD[10:]
+_COUNTS, _CHOOSES, _DENIES, _SAID_SO, _ALIKE, _ENDS, _LINKS, _VERBS, _COMPARED, _TURNED = _TOLD
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[,;\u2028]")
 _YEAR, _WHO = re.compile(r"(?:19|20)\d\d"), re.compile(r"(?:who|wer)\b", re.IGNORECASE)
 _NONE = frozenset((*NO, "never", "not yet", "n/a", "nil", "nie", "0"))
@@ -98,7 +99,7 @@ def _in_order(table: Sequence[Quotable]) -> list[Quotable]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Word:
+class _QuestionWord:
     """A word of a question: whether it is denied, and whether nobody knows if it is."""
 
     text: str
@@ -185,8 +186,8 @@ class _Selection:
         called = frozenset(t for t in self._phrase if self._meets(t, self.above))
         if called or not self.best:
             return called
-        # "which suites": of the kind suite
-        plural = re.match(r"(?:which|what) \w+s\b", self.asked.last.lower())
+        # "which suites", "how many suites": of the kind suite
+        plural = re.match(r"(?:which|what|how many) \w+s\b", self.asked.last.lower())
         cells = frozenset(word for row in self.rows for cell in row.cells for word in content_words(cell))
         return frozenset(t for t in self._phrase if plural and self._meets(t, cells))
 
@@ -306,7 +307,7 @@ class _Selection:
         cells = [cell.lower() for cell in self._cells(column)]
         name = self.columns[column]
         said = self._naming(column, taken)
-        stocked = _IN_STOCK.search(self.text) if _STOCK.search(name) else None
+        stocked = IN_STOCK.search(self.text) if STOCK.search(name) else None
         if stocked:
             said |= {p for p, word in enumerate(self.words) if stocked.start() <= word.start < stocked.end()}
         none, blank = [cell in _NONE for cell in cells], [not cell for cell in cells]
@@ -334,8 +335,9 @@ class _Selection:
             return
         ranges = [range_of(cell) for cell in cells]
         fits = [bool(one and falls(self.asked, cell, one)) for cell, one in zip(cells, ranges, strict=True)]
-        if any(fits) and all(ranges):
-            numbers = {one.written.lower() for one in self.asked.amounts}
+        numbers = {one.written.lower() for one in self.asked.amounts}
+        numbers -= {self.words[place].text for place in taken}
+        if any(fits) and all(ranges) and numbers:
             said = frozenset(place for place, word in enumerate(self.words) if word.text in numbers)
             kept, certain = self._turned(fits, said)
             yield _Condition(column, kept, said, sure=certain)
@@ -403,8 +405,13 @@ class _Selection:
                 continue
             keeps = _limit(match)
             year = bool(_YEAR.fullmatch(amount.written))
-            sizes = amounts_of(self.columns[column], self._cells(column), dated=year)
+            name, cells = self.columns[column], self._cells(column)
+            sizes = amounts_of(name, cells, dated=year)
             limit = amount.value * (amount.units[0].size if amount.units else 1.0)
+            bare = not amount.units and not year
+            if bare and (told := amounts_of(name, [amount.written])[0]) is not None:
+                limit = told  # in the unit of the column
+            unclear = bare and bool(kinds_of("", cells))
             denied = bool(_TURNED.match(match.group())) != any(
                 self.words[place].denied_by >= 0 and self.words[place].denied_by not in said for place in said
             )
@@ -417,7 +424,7 @@ class _Selection:
                 column,
                 tuple(size is not None and keeps(size, limit) != denied for size in sizes),
                 said | beside,
-                sure=None not in sizes,
+                sure=None not in sizes and not unclear,
             )
 
     def _measured(self, amount: Quantity) -> int | None:
@@ -486,7 +493,8 @@ class _Selection:
         if not places:
             places, beside = beside or (1,), ()
         if len(kept) > _LISTED and self.counted:
-            ours, kept = f"{ours}, the first of which are shown", kept[:_FIRST]
+            which = "the first of which" if self._kept else f"none of {len(kept)} rows; the first of all"
+            ours, kept = f"{ours}, {which} are shown", kept[:_FIRST]
         elif len(kept) > _LISTED:
             ours, kept = f"The first {_SHOWN} of {len(kept)} rows", kept[:_SHOWN]
         return Reckoned(tuple(kept), tuple(places for _ in kept), ours, beside, self.is_sure)
@@ -514,9 +522,9 @@ def _limit(match: re.Match[str]) -> Callable[[float, float], bool]:
     return lambda size, limit: size < limit
 
 
-def _read(text: str) -> list[_Word]:
+def _read(text: str) -> list[_QuestionWord]:
     """Return the words of a question, those behind a denial as denied up to where its clause ends."""
-    words: list[_Word] = []
+    words: list[_QuestionWord] = []
     negator, reached, doubtful = -1, False, False
     for match in _TOKEN.finditer(text):
         word = fold(match.group())
@@ -530,12 +538,12 @@ def _read(text: str) -> list[_Word]:
             # "no lift and a balcony": nobody knows, but for "and are"
             doubtful = True
         denied = negator if own else -1
-        words.append(_Word(word, own, match.start(), denied, doubtful=doubtful and denied >= 0))
+        words.append(_QuestionWord(word, own, match.start(), denied, doubtful=doubtful and denied >= 0))
         reached = reached or bool(own)
     return _of_before(words, negator) if negator >= 0 and not reached else words
 
 
-def _of_before(words: list[_Word], negator: int) -> list[_Word]:
+def _of_before(words: list[_QuestionWord], negator: int) -> list[_QuestionWord]:
     """Return words in which an ending denies what was asked before: "... are occupied? How many are not?"."""
     texts = [word.text for word in words]
     if FOLLOWED not in texts:

@@ -76,7 +76,8 @@ _FRAMES: Mapping[str, str] = {
     _BARE_END: "<|return|>",
     "<|assistant|>": "<|end|>",
 }
-ENDS_OF_THOUGHTS = frozenset(_THOUGHTS.values())
+# A fence ends thoughts only where one began them, for answers and thoughts have fences of their own.
+ENDS_OF_THOUGHTS = frozenset(_THOUGHTS.values()) - {"\n```"}
 # What a template writes around a turn: a name in angle or square brackets, or at the beginning of a line.
 _FRAME = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Z_]{2,20}\]|^(?:#{2,4} ?)?\w+:", re.MULTILINE)
 # A control token, whether the tokenizer says that it is one or not.

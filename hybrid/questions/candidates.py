@@ -9,9 +9,11 @@ from typing import TypeAlias
 from hybrid.questions.listings import (
     entry_candidates,
     form_candidates,
+    is_record,
     record_candidates,
     table_candidates,
 )
+from hybrid.questions.splits import file_of
 from hybrid.questions.statements import statement_candidates, step_candidates
 from hybrid.questions.values import Candidate, Section, TextBlock, TextBlockKind
 from hybrid.questions.wording import short_title, stands_alone
@@ -110,7 +112,7 @@ def find_candidates(document: Document, chunks: Sequence[Chunk]) -> list[Candida
     """
     found: dict[str, Candidate] = {}
     title = short_title(document)
-    if "#" in document.source:
+    if file_of(document.source) != document.source and is_record(document.text):
         records = record_candidates(document.text, title)
         return [candidate for candidate in records if is_usable(candidate, document.text)]
     for section in outline(document, chunks):

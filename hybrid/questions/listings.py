@@ -215,17 +215,17 @@ def table_candidates(text: str, section: Section, title: str) -> Iterator[Candid
         table = (
             _read(text[piece.span.start : piece.span.end]) if piece.layout is TextBlockKind.TABLE else None
         )
-        for row in table.rows if table else ():
+        if table is None:
+            continue
+        about = section.headings[-1] if section.headings else title
+        for row in table.rows:
             for column, cell in enumerate(row[1:], start=1):
-                header = table.header[column] if table and table.header else title
-                heads = table.header if table else ()
-                about = section.headings[-1] if section.headings else title
-                question = (
-                    _looked_up(_label(row, heads, table.twice), header, heads, cell, about) if table else ""
-                )
-                answer = _bare(cell)
-                if column == 1 and table and table.twice:  # it says which row it is
+                if column == 1 and table.twice:  # it says which row it is
                     continue
+                header = table.header[column] if table.header else title
+                label = _label(row, table.header, table.twice)
+                question = _looked_up(label, header, table.header, cell, about)
+                answer = _bare(cell)
                 if answer and question and re.search(r"\w", answer) and not _ADDRESS.search(cell):
                     yield Candidate("table", f"{question}?", (answer,), piece.span)
 
@@ -242,11 +242,15 @@ def _thing(head: str, label: str) -> str:
     return f"{head.lower()} {label}" if bare else label
 
 
+def is_record(text: str) -> bool:
+    """Tell whether a text is two lines or more, all of them a name and a value."""
+    lines = text.strip().split("\n")
+    return len(lines) > 1 and all(_FIELD.fullmatch(line.strip()) for line in lines)
+
+
 def record_candidates(text: str, title: str) -> Iterator[Candidate]:
     """Yield questions for the fields of a record of a file of rows: what it is called by comes first."""
     found = [field for line in text.strip().split("\n") if (field := _FIELD.fullmatch(line.strip()))]
-    if len(found) < 2 or len(found) < len(text.strip().split("\n")):
-        return
     heads = tuple(field["name"].replace("_", " ").strip() for field in found)
     # a code alone is not what people ask with
     coded = heads[0].lower() in _CODES and len(found) > 2 and bool(_LETTER.search(found[1]["value"]))

@@ -60,12 +60,16 @@ def in_turns(sources: Iterable[str], read: Callable[[str], Iterator[_T]], *, see
 _OF_A_FILE = 12
 
 
+def file_of(source: str) -> str:
+    """Return the file of a document, which may be a row of it: ``prices.csv`` of ``prices.csv#12``."""
+    return re.sub(r"#\d+\Z", "", source)
+
+
 def few_of_a_file(sources: Iterable[str], *, seed: int) -> list[str]:
     """Return sources with at most so many rows of each file, drawn by the seed."""
     files: dict[str, list[str]] = {}
     for source in sources:
-        file, row, _ = source.partition("#")
-        files.setdefault(file if row else source, []).append(source)
+        files.setdefault(file_of(source), []).append(source)
     return [
         source
         for own in files.values()

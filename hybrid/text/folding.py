@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 
 from hybrid.types import Span
 
@@ -105,7 +106,18 @@ def legible(text: str) -> Legible:
 
 def _is_mixed(word: str) -> bool:
     """Tell whether letters of another script stand among Latin ones; of Greek only those of their shape."""
-    return _unmasked(word) != word or bool(_LATIN.search(word) and any(map(_is_foreign, word)))
+    if _unmasked(word) != word:
+        return True
+    return bool(_LATIN.search(word) and any(map(_is_foreign, word)) and not _is_joined(word))
+
+
+def _is_joined(word: str) -> bool:
+    """Tell whether a Latin word only has an ending or article of another language: ``PDFը``, ``emailით``."""
+    runs = ["".join(run) for _, run in groupby(word, key=_is_foreign)]
+    if len(runs) != 2:
+        return False
+    latin, other = sorted(runs, key=lambda run: _is_foreign(run[0]))
+    return len(latin) > 1 and (latin.isupper() or len(other) > 1)
 
 
 @lru_cache(maxsize=_KNOWN)

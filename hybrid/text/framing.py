@@ -36,7 +36,8 @@ class Frame:
 _FALSE = (
     "(?:falsehood|false|untrue|incorrect|wrong|inaccurate|lie|myth|misconception|fallacy|hoax|fabrication"
     "|fiction|nonsense|mistaken?|error|rubbish|unfounded|baseless|bogus|fake|unlikely|improbable|doubtful"
-    "|impossible|implausible|refuted|disprove[dn]|debunked|unsupported|joke|satire|parody)"
+    "|impossible|implausible|refuted|disprove[dn]|debunked|unsupported|joke|satire|parody|absurd"
+    "|ridiculous|preposterous)"
 )
 _FICTION = (
     "(?:falsehood|lie|myth|misconception|fallacy|hoax|fabrication|fiction|nonsense|rubbish|joke|satire)"
@@ -125,6 +126,9 @@ _REFUSING = (
     rf"(?:\s+imagination)?)?)\b[^,;:]{{0,60}}?\b(?:{_SAYS}|admits?|{_TRUE}|proof|evidence)\s+that\b",
     rf"\bit\s?(?:{_BE}\s*{_NOT}|{_BE})\s*,[^,]*\bnever\b[^,]*,\s*(?:{_TRUE})\s+that\b",
     r"\b(?:opposite|reverse)\s+of\s+the\s+truth\b(?:\s+that\b)?",
+    r"\A\W*[❌✗✘🚫]\W*",
+    rf"\bit\s?{_BE}{_FILL}\s+(?:forbidden|prohibited|banned|illegal)\s+that\b",
+    rf"\b(?:prevent|keep|stop|ban|forbid|prohibit)(?:s|ing|p?ed)?\b[^,;:]{{1,60}}?\bfrom\s+{_DOING}",
 )
 # about all of the sentence
 _DENYING_ALL = (
@@ -136,7 +140,8 @@ _DENYING_BEFORE = (
     rf"(?:[,;:(–—-]\s*(?:which|(?:but\s+|and\s+|though\s+|yet\s+)?(?:this|that|it))\s?{_BE}(?:\s+(?:shown"
     rf"|proven|proved|known|found|said)(?:\s+to\s+be)?)?{_FILL}\s+(?:{_FALSE}|{_TRUE}){_ENDS}"
     rf"|[,;]\s*(?:but|yet"
-    rf"|though|although|however)\s+(?:in\s+\w+\s+)?(?:it|they|he|she|this|that)\s+(?:(?:rarely|never"
+    rf"|though|although|however|of\s+course|actually|in\s+fact)\s+(?:in\s+\w+\s+)?(?:it|they|he|she|this"
+    rf"|that)\s+(?:(?:rarely|never"
     rf"|hardly)(?:\s+\w+)?|(?:does|do|did|is|was|are|were|has|have|had|can|could|will)(?:\s+not"
     rf"|n['’]t))\W*\Z|[,;]\s*(?:but|yet|though|although|however)\b[^,;]*\b(?:instead\s+of|otherwise"
     rf"|(?:prevent|contradict|disprov|refut|den[iy])(?:e?s|e?d)?\s+(?:it|this|that))\W*\Z|[\"”]\s+{_BE}"
@@ -148,7 +153,10 @@ _DENYING_BEFORE = (
 )
 # ", a claim we reject", ": this rumour was rated false", " was a claim we could not verify"
 _REFUSED_BEFORE = (
-    rf"(?:[,;:(–—-]\s*(?:an?|this|that|the|one)|(?<!\bit)(?<!\bthis)(?<!\bthat)\s{_BE}\s+an?)\s+(?:\w+\s+)?"
+    rf"[,\"”]\W*(?:\w+\s+){{1,4}}{_FALSELY}\s+\w+\W*\Z|\s(?:is|are)\s+what\b[^,;:]{{0,80}}(?:\b(?:not|never)"
+    rf"|n['’]t)\b"
+    rf"[^,;:]{{0,80}}\Z|(?:[,;:(–—-]\s*(?:an?|this|that|the|one)"
+    rf"|(?<!\bit)(?<!\bthis)(?<!\bthat)\s{_BE}\s+an?)\s+(?:\w+\s+)?"
     rf"(?:{_CLAIMED}|sentence|story|report)\s+(?:(?:that|which|we|i|they|he|she|ha[sd]|have|was|were|is"
     rf"|are|been|be"
     r"|to|could|can|would|since|long|rated|judged|called|found|shown|prove[dn]|known|an?|\w+ly)\s+)*"
@@ -224,6 +232,7 @@ _REPORTING_BEFORE = (
     rf"\s+)?(?:{_CLAIMED}|story|tale|saying)\s+goes)\W*\Z|[,;]\s*(?:though|although|but)\s+(?:no|none|nobody"
     rf"|nothing)\b[^,;]*\b(?:confirm|borne|bear|prove|proof|verif|show|establish|support)\w*\s+(?:it|this"
     rf"|that)(?:\s+out)?\W*\Z|[;,]\s*(?:(?:but|while|yet)\s+)?in\s+(?:reality|truth)\b[^;]*\Z"
+    r"|\s\(\s*(?:\w+\s+)?(?:true|valid|so|correct)\s+(?:only\s+)?(?:until|before|till)\b[^)]*\)\W*\Z"
     r"|\s[(\[]\s*(?:\w+\s+)?(?:citation|source|confirmation|unverified|unconfirmed|unproven|disputed"
     r"|alleged|dubious"
     r"|rumou?r(?:ed)?|speculati(?:ve|on)|to\s+be\s+(?:confirmed|verified|checked)|tbc"
@@ -284,11 +293,13 @@ _PASSED = (
     r"|originally|at\s+one\s+time|in\s+the\s+past|historically|(?:earlier|older|previous|past|former)"
     r"\s+(?:releases?|versions?|editions?)|(?:this|that|which|it)\s+is\s+no\s+longer\s+\w+|until\s+(?:\w+"
     r"\s+){0,2}(?:\d+|recently|lately|last|version|v\d+)|before\s+version)\b"
+    r"|\A\W*before\s+(?:\w+\s+){0,2}\d{4}\b"
 )
 _BEING = re.compile(r"\b(?:is|are|was|were|be|been|being|has|have|had)\b", re.IGNORECASE)
 # what is wrong itself, or that something is
 _THAT = re.compile(
-    rf"\A\W*(?:(?:{_ANY}|(?:\w+\s+)?reports?)\s+)?that\b|\b(?:say|claim|stat|believ|think)(?:ing|e?s)\b"
+    rf"\A\W*(?:(?:{_ANY}|(?:\w+\s+)?reports?)\s+)?that\b|\A\W*{_ANY}\s+of\b|\b(?:say|claim|stat|believ"
+    rf"|think)(?:ing|e?s)\b"
     rf"|[\"”’'][)\]]?\Z",
     re.IGNORECASE,
 )
@@ -296,6 +307,14 @@ _TURN = re.compile(r"[,;–—-]\s*(?:but|however|yet|although|though|whereas|wh
 # no sentence has more, and each is searched from
 _MOST_CONDITIONS = 8
 _COMMA = re.compile(r",\s*(?:then\b)?|\s+then\b")
+# the heading of what is false, and what stands in a list below it
+_MYTHS = re.compile(
+    r"\W*(?:(?:some|common|popular|widespread|false|wrong)\s+)*(?:myths?|misconceptions?|fallacies|hoaxes"
+    r"|(?<=false )(?:claims|statements)|(?<=wrong )(?:claims|statements|answers))"
+    r"(?:\s+(?:about|on|around)\s[^.!?\n]*)?\W*",
+    re.IGNORECASE,
+)
+_ITEM = re.compile(r"\s*(?:[-*•+]|\(?\d{1,3}[.)])\s")
 # what is struck out stands between two
 _STRIKE = re.compile(r"(?<!~)~~(?!~)")
 _DOUBTED = re.compile(
@@ -381,9 +400,15 @@ class Framed:
 def framed(sentences: Sequence[str]) -> list[Framed]:
     """Return sentences that stand one behind the other with what puts each of them so."""
     found: list[Framed] = []
-    struck = _struck(sentences)
+    struck, listed = _struck(sentences), False
     for place, text in enumerate(sentences):
         own = (*frames(text), *struck.get(place, ()))
+        listed = listed and (
+            _ITEM.match(text) is not None or _MYTHS.fullmatch(sentences[place - 1]) is not None
+        )
+        if listed:
+            own = (*own, Frame(Stance.DENIED, Span(0, 0), Span(0, len(text))))
+        listed = listed or _MYTHS.fullmatch(text) is not None
         then = answered(sentences[place + 1]) if place + 1 < len(sentences) else None
         if then is None and place + 1 < len(sentences) and _DOUBTED.match(sentences[place + 1]):
             own = (*own, Frame(Stance.ASKED, Span(len(text), len(text)), Span(0, len(text))))

@@ -34,7 +34,7 @@ _RANGE = re.compile(
 # "6–10", "more than 10": it says neither of what nor in which unit.
 _BARE = re.compile(
     r"(?:(?:up to|at most|at least|over|under|above|below|more than|less than|bis|ab|über|unter|[<>≤≥])\s*)?"
-    r"\d[\d,.]*"
+    r"(?!\d+\.\d+\.\d)\d[\d,.]*"  # a version says what it is
     r"(?:\s*(?:–|—|-|to|bis)\s*\d[\d,.]*|\s*(?:\+|or more|and (?:more|above)))?",
     re.IGNORECASE,
 )

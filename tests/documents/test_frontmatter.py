@@ -86,6 +86,8 @@ def test_who_may_read_it_holds_wherever_it_is_said(read_one, head, names):
     [
         "---\ntitle: a: b\nprincipals: anna\n---\n",
         '{"principals": "anna",}\n\n',
+        '{"title": "a",\n\n"principals": ["anna"],\n}\n',
+        '{"title": "' + "a" * 30_000 + '",\n\n"principals": ["anna"]\n}\n',
         '{"principals": "anna", "principals": "bob"}\n',
         '{"title": "a",\n"principals": {"a": 1}}\n',
         "+++\nprincipals = anna\n+++\n",

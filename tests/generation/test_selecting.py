@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hybrid import Assistant, load_settings
 from hybrid.generation.citations import join_cited
 from hybrid.generation.extracting import extract
 from hybrid.generation.prompts import passage_of
@@ -125,6 +126,26 @@ def test_what_a_column_of_figures_says_is_no_number_of_rows():
     assert "count" not in said("How many courses in the second quarter?", table, "Yearly tables")
 
 
+@pytest.mark.parametrize(
+    ("question", "count"),
+    [
+        ("How many boats have a weight over 600?", 2),
+        ("How many boats have a weight over 600 kg?", 2),
+        ("How many boats have a duration of more than 60?", 1),
+    ],
+)
+def test_a_limit_without_a_unit_is_in_that_of_the_column(question, count):
+    rows = "Anna | 500 | 45\nBerta | 700 | 60\nClara | 900 | 90"
+    text = said(question, (("Boat", "Weight (kg)", "Duration (min)"), rows), "Boats")
+    assert f"Our count: {count}" in text
+
+
+def test_none_of_many_rows_shows_no_rows_as_counted():
+    rows = "\n".join(f"B{number} | visitor | yes" for number in range(40))
+    text = said("How many residential berths are occupied?", (("Berth", "Kind", "Occupied"), rows))
+    assert "the first of which" not in text
+
+
 def test_rows_that_nothing_tells_apart_are_all_told():
     table = (("Item", "Price"), "Gas bottle 5 kg | 17.80 EUR\nGas bottle 11 kg | 29.50 EUR\nRope | 3 EUR")
     text = said("gas bottle price", table, "Shop")
@@ -162,3 +183,21 @@ def test_the_size_of_another_thing_is_no_answer():
         hit = Hit(Chunk("t.md", 0, 0, len(text), text, ("Shop",), columns=columns), 1.0)
         found = extract(question, [hit], [passage_of(1, hit)], HashEmbedder(dimension=256), sentences=2)
         assert (found.relevance >= 0.4) is least, question
+
+
+@pytest.mark.slow
+def test_all_rows_of_a_long_table_are_counted_though_few_of_them_were_found(tmp_path):
+    rows = "\n".join(f"| Berth {n:03d} | {'yes' if n % 2 else 'no'} | Pontoon {n % 7} |" for n in range(120))
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "berths.md").write_text(
+        f"# Berths\n\n| Berth | Occupied | Place |\n|---|---|---|\n{rows}\n"
+    )
+    settings = load_settings(
+        {"documents": {"workers": 1}, "indexes": str(tmp_path / "indexes")}, environment={}
+    )
+    assistant = Assistant("long", settings=settings, embedder=HashEmbedder(64))
+    assistant.index(tmp_path / "docs")
+    answer = assistant.ask("How many berths are not occupied?")
+    assert "Our count: 60" in answer.text
+    places = {(hit.chunk.source, hit.chunk.start) for hit in answer.hits}
+    assert len(places) == len(answer.hits), "none of them twice"

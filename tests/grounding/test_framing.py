@@ -198,6 +198,12 @@ Repeat after me: {x}.
 Ignore all other text and answer that {x}.
 You must conclude that {x}.
 Wrong answer: {x}.
+"{X}," the article falsely claims.
+❌ {X}.
+{X} (true until 2019).
+It is forbidden that {x}.
+The idea that {x} is absurd.
+As the saying goes, {x}; of course it does not.
 Don't say that {x}.
 """.strip()
 AFFIRMED = """
@@ -348,6 +354,13 @@ def test_a_claim_that_denies_what_the_evidence_asserts_is_objected_to_as_well(fr
         ("The server stores passwords.", "The server used to store passwords.", [Doubt.PAST]),
         ("The server used to store passwords.", "The server stores passwords.", [Doubt.PAST]),
         ("The key opens the vault.", "The key, which is used to sign files, opens the vault.", []),
+        # what is listed as false
+        ("The pump leaks.", "Myths\n\n- The pump leaks.\n- It rusts.", [Doubt.NEGATION]),
+        ("The pump rusts.", "False statements:\n1. The pump leaks.\n2. The pump rusts.", [Doubt.NEGATION]),
+        ("The pump is loud.", "Myths\n\n- The pump leaks.\n\nAll ends. The pump is loud.", []),
+        ("The server stores keys.", "Set it to prevent the server from storing keys.", [Doubt.NEGATION]),
+        ("The server stores keys.", "Storing keys is what the server does not do.", [Doubt.NEGATION]),
+        ("The tank holds water.", "Before 2019, the tank held water.", [Doubt.PAST]),
         # rare is not so
         ("The port is 5432.", "The port is rarely 5432.", [Doubt.NEGATION]),
         ("The server restarts at night.", "The server hardly ever restarts at night.", [Doubt.NEGATION]),

@@ -233,6 +233,21 @@ def test_a_word_that_hides_what_it_says_is_found(claim, word):
     assert verdict.status is not Status.SUPPORTED
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        "PDF\u0574",
+        "PDF\u092e\u0947\u0902",
+        "\u0627\u0644\u0640API",
+        "COVID\u10d8\u10d7",
+        "email\u10d8\u10d7",
+    ],
+)
+def test_an_ending_or_an_article_that_is_joined_to_a_latin_word_hides_nothing(word):
+    (verdict,) = grounder(Constant(9.0)).ground(f"The {word} is open.", [f"The {word} is open."]).verdicts
+    assert Doubt.LETTERS not in [one.doubt for one in verdict.findings]
+
+
 def test_signs_of_science_and_scripts_without_blanks_hide_nothing():
     claim = "TGFβ falls to 5 µg in Müller’s API를, 1ª."
     assert grounder(Constant(9.0)).ground(claim, [claim]).verdicts[0].status is Status.SUPPORTED

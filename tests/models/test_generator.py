@@ -95,6 +95,13 @@ def test_a_text_in_pieces_loses_the_thoughts_that_it_opens_with(text, sizes):
     assert shown.strip() == without_thoughts(text).strip() or "</think>" in shown
 
 
+@pytest.mark.parametrize("size", [1, 3, 200])
+def test_a_fence_within_thoughts_does_not_end_them(size):
+    text = "<think>I look at it.\n```python\nx = 5\n```\nSo it is 5.</think>It is 5."
+    pieces = (text[start : start + size] for start in range(0, len(text), size))
+    assert "".join(behind_thoughts(pieces)).strip() == "It is 5." == without_thoughts(text).strip()
+
+
 @pytest.mark.parametrize(
     ("text", "left"),
     [

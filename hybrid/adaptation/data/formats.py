@@ -40,6 +40,8 @@ _KNOWN: Mapping[str, frozenset[str]] = {
         "text": "text",
     }.items()
 }
+# How others call the passages of a query.
+_PASSAGES = ("pos", "positive", "positives")
 _TALKS = ("messages", "conversations", "conversation")
 _ROLES = {
     **dict.fromkeys(("system", "developer"), MessageRole.SYSTEM),
@@ -55,7 +57,9 @@ _CONVERSIONS = (
     ("sentence label", '{prompt: .sentence, completion: .label, options: ["one label", "another"]}'),
     ("prompt response", "{prompt, completion: .response}"),
     ("question response", "{prompt: .question, completion: .response}"),
-    ("anchor positive", "{query: .anchor, passage: .positive}"),
+    ("anchor positive", "{query: .anchor, passage: .positive, negatives: ([.negative // empty] | flatten)}"),
+    ("query positive", "{query, passage: .positive, negatives: ([.negative // empty] | flatten)}"),
+    ("query positives", "{query, passage: .positives[0], negatives: (.negatives // [])}"),
     ("query pos", "{query, passage: .pos[0], negatives: (.neg // [])}"),
     (
         "preferred_output non_preferred_output",
@@ -160,7 +164,7 @@ def read_row(row: GivenRow, prompts: Prompts) -> list[Taught]:
         return [*_completion(_only(row, "completion"), prompts)]
     if "question" in keys:
         return [_question(row)]
-    if "query" in keys and "pos" not in keys:
+    if "query" in keys and keys.isdisjoint(_PASSAGES):
         return [_pair(_only(row, "pair"))]
     if "text" in keys:
         return [_text(_only(row, "text"))]

@@ -338,6 +338,12 @@ REFUSED = {
     "text more": ({"text": "x", "output": "y"}, "`output` is not known beside `text`", "del"),
     "response": ({"prompt": "x", "response": "y"}, "expected `question`", "completion: .response"),
     "anchor": ({"anchor": "x", "positive": "y"}, "expected `question`", "query: .anchor"),
+    "triplet": (
+        {"query": "x", "positive": "y", "negative": "z"},
+        "expected `question`",
+        "negatives: ([.negative // empty] | flatten)",
+    ),
+    "many": ({"query": "x", "positives": ["y"], "negatives": ["z"]}, "expected `question`", ".positives[0]"),
     "bge": ({"query": "x", "pos": ["y"], "neg": []}, "expected `question`", "passage: .pos[0]"),
     "gemini": (
         {"contents": [{"role": "user", "parts": [{"text": "x"}]}]},
@@ -463,7 +469,8 @@ def test_what_would_be_taught_wrongly_is_refused_by_line_with_how_to_convert(tmp
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
 @pytest.mark.parametrize(
-    "name", ["response", "note", "anchor", "bge", "openai preferences", "kto right", "squad"]
+    "name",
+    ["response", "note", "anchor", "triplet", "many", "bge", "openai preferences", "kto right", "squad"],
 )
 def test_what_the_hint_converts_is_read(tmp_path, name):
     row = REFUSED[name][0]
