@@ -74,7 +74,11 @@ def examples_of(library: Library, settings: Settings, kept: Path) -> list[Exampl
         lesson = ReadingLesson(
             retriever, settings.generation, settings.adaptation.seed, without=_WITHOUT, near_miss=_NEAR_MISS
         )
-        save_examples(kept, [without_repeating(example) for example in lesson.examples(asked)])
+        # a whole sentence that answers cannot be exchanged for that of another question
+        whole = [one for one in asked if one.answers[0] == one.evidence[0].quote.strip()]
+        made = lesson.examples([one for one in asked if one not in whole])
+        made += replace(lesson, swaps=0.0).examples(whole)
+        save_examples(kept, [without_repeating(example) for example in made])
     return load_examples(kept)
 
 
