@@ -74,10 +74,8 @@ def examples_of(library: Library, settings: Settings, kept: Path) -> list[Exampl
         lesson = ReadingLesson(
             retriever, settings.generation, settings.adaptation.seed, without=_WITHOUT, near_miss=_NEAR_MISS
         )
-        # a whole sentence that answers cannot be exchanged for that of another question
-        whole = [one for one in asked if one.answers[0] == one.evidence[0].quote.strip()]
-        made = lesson.examples([one for one in asked if one not in whole])
-        made += replace(lesson, swaps=0.0).examples(whole)
+        made = lesson.examples([one for one in asked if not is_whole(one)])
+        made += replace(lesson, swaps=0.0).examples([one for one in asked if is_whole(one)])
         save_examples(kept, [without_repeating(example) for example in made])
     return load_examples(kept)
 
@@ -93,6 +91,11 @@ def made_questions(assistant: Assistant, count: int) -> Sequence[Question]:
         search=deep_search(assistant.retriever),
         counter=assistant.embedder,
     ).questions
+
+
+def is_whole(question: Question) -> bool:
+    """Tell whether its answer is all of its evidence: exchanged for that of another one it answers nothing."""
+    return question.answers[0] == question.evidence[0].quote.strip()
 
 
 def without_repeating(example: Example) -> Example:

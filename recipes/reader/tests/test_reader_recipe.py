@@ -8,14 +8,22 @@ import torch
 from safetensors.torch import load_file
 
 from hybrid.adaptation.data.given import load_examples, save_examples
-from hybrid.adaptation.data.reading import SWAPPED, find_quote
+from hybrid.adaptation.data.reading import find_quote
 from hybrid.adaptation.store import read_card
 from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.config import GenerationSettings
 from hybrid.models.adapters import WEIGHTS, saved_digest
 from hybrid.types import Chunk, Document, Message, MessageRole
 from recipes.reader.sets import SIZES, Library, ask, libraries, library
-from recipes.reader.training import Shape, examples_of, half, parted, settings_for, without_repeating
+from recipes.reader.training import (
+    Shape,
+    examples_of,
+    half,
+    is_whole,
+    parted,
+    settings_for,
+    without_repeating,
+)
 
 _LONG = "It was built in 1930 by the town and has stood beside the river ever since, painted green."
 _CLAUSE = "Neither party may assign this agreement without the written consent of the other party to it."
@@ -127,6 +135,12 @@ def test_the_package_finds_the_sentence_of_every_question(found):
     assert quotes["pubmedqa"].evidence.quote == "Nine of ten patients got well soon after."
 
 
+def test_sets_whose_answers_are_whole_sentences_are_told(found):
+    whole = {name for name, one in found.items() if any(map(is_whole, one.asked))}
+    assert whole == {"medquad"}
+    assert sum(len(one.asked) for one in found.values()) == 6
+
+
 def test_documents_that_are_asked_stay_and_others_stand_beside_them():
     documents = [Document(f"made/{number}", f"Text {number}.") for number in range(400)]
     found = library("made", documents, [], 0)
@@ -188,21 +202,3 @@ def test_a_library_becomes_examples_in_the_form_of_the_quoting_reader(tmp_path, 
     number = 1 if 'number="1" title="made/1"' in example.prompt[-1].content else 2
     assert example.completion == f'"The pump waits an hour." [{number}]\nan hour'
     assert load_examples(kept) == examples
-
-
-@pytest.mark.slow
-def test_an_answer_of_a_whole_sentence_is_not_exchanged(tmp_path, tiny_embedder_folder):
-    settings = settings_for(tmp_path, Shape(passage_tokens=300))
-    models = dataclasses.replace(settings.models, embedder=str(tiny_embedder_folder))
-    settings = dataclasses.replace(settings, models=models)
-    documents = [Document(f"made/{number}", f"It has {number} big wheels.") for number in range(10, 50)]
-    made = {}
-    for name, answers in (("whole", 5), ("short", 3)):
-        asked = [
-            ask(one, f"What has {one.source[5:]}?", [" ".join(one.text.split()[:answers])])
-            for one in documents
-        ]
-        own = Library(name, tuple(documents), tuple(asked))
-        made[name] = {one.made for one in examples_of(own, settings, tmp_path / f"{name}.jsonl")}
-    assert SWAPPED not in made["whole"]
-    assert SWAPPED in made["short"]
