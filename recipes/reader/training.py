@@ -94,7 +94,7 @@ def made_questions(assistant: Assistant, count: int) -> Sequence[Question]:
 
 
 def is_whole(question: Question) -> bool:
-    """Tell whether its answer is all of its evidence: exchanged for that of another one it answers nothing."""
+    """Tell whether its answer is all of its evidence: that of another question would answer nothing."""
     return question.answers[0] == question.evidence[0].quote.strip()
 
 
