@@ -99,7 +99,7 @@ def test_an_unknown_key_is_an_error_that_names_the_nearest_one(
     with pytest.raises(ConfigError, match="unknown setting") as caught:
         load_settings(flags, file=_file(tmp_path, text), environment=variables)
     assert origin in str(caught.value)
-    assert f"`{near}`" in caught.value.hint
+    assert f"{near!r}" in caught.value.hint
     assert caught.value.exit_code == 3
 
 

@@ -221,11 +221,19 @@ def test_nothing_at_all_to_index_is_a_usage_error(corpus, domain):
 @pytest.mark.slow
 def test_an_index_whose_last_document_went_answers_with_no_hits(corpus, domain):
     corpus.update(domain, {"a": "alpha", "b": "reject: damaged"})
-    corpus.update(domain, {"b": "reject: damaged"})
+    corpus.update(domain, {})
     index = Index.open(domain)
     assert index.manifest.counts.chunks == 0
     assert index.search_dense(HashEmbedder(16).embed_queries(["alpha"])[0], 5) == []
     assert index.search_lexical("alpha", 5) == []
+
+
+def test_files_that_cannot_be_read_do_not_empty_an_index(corpus, domain):
+    corpus.update(domain, {"a": "alpha"})
+    with pytest.raises(UsageError, match="damaged") as caught:
+        corpus.update(domain, {"b": "reject: damaged"})
+    assert "what is indexed stays" in caught.value.hint
+    assert Index.open(domain).sources() == ["a"]
 
 
 # --- removal ---------------------------------------------------------------------------------------
