@@ -29,9 +29,9 @@ class Measured:
 
 
 EMBEDDED = Measured(
-    40.3, "chunks/s", "embedded by a core (600 letters each, bf16)", "executors.py: embed, processes:1"
+    28.1, "chunks/s", "embedded by a core (600 letters each, bf16)", "executors.py: embed, processes:1"
 )
-SHARE = Measured(0.91, "", "of that for each of two processes", "executors.py: embed, processes:2")
+SHARE = Measured(0.99, "", "of that for each of two processes", "executors.py: embed, processes:2")
 EXTRACTIVE = Measured(
     0.027,
     "s",
