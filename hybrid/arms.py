@@ -248,12 +248,16 @@ class DomainArm:
         if self.retriever is None or not (reads and asks_of_all(question.text)):
             return []
         firsts = self.retriever.first_records(where=where, principals=principals)
+        tables = self.retriever.tables(hits, principals=principals)
         record = file_asked_of(question.text, firsts, hits)
         if not record:
-            return self.retriever.tables(hits, principals=principals)
-        return self.retriever.records(
-            record, most=_RECORDS, where=where, exclude=question.withheld, principals=principals
-        ) + self.retriever.tables(hits, principals=principals)
+            return tables
+        return [
+            *self.retriever.records(
+                record, most=_RECORDS, where=where, exclude=question.withheld, principals=principals
+            ),
+            *tables,
+        ]
 
     @cached_property
     def _told(self) -> Mapping[str, str]:

@@ -20,6 +20,7 @@ from hybrid.generation.facts import (
     headed,
     headings_of,
     is_bare,
+    place_of,
     range_of,
     records_of,
     repeats,
@@ -380,17 +381,13 @@ def _of_one_name(asked: Asked, ranked: Sequence[Quotable], words: Matcher) -> li
             fact,
             text=closed(row.asked(asked.of_columns(row.named), named=(*telling, *beside_code(row)))),
         )
-        for fact, row in sorted(rows, key=lambda one: _place(one[0]))
+        for fact, row in sorted(rows, key=lambda one: place_of(one[0]))
     ]
 
 
 def _begins_with_name(asked: Asked, row: TableRow) -> bool:
     """Tell whether a cell behind the first one begins with a name of the question."""
     return any(fold(cell).startswith(fold(name)) for cell in row.cells[1:] for name in asked.names)
-
-
-def _place(fact: Quotable) -> tuple[int, str, int]:
-    return len(fact.passage.source), fact.passage.source, fact.span.start
 
 
 def _with_kind(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]) -> list[Quotable]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from hybrid.generation.asking import FOLLOWED, Asked, Form
-from hybrid.generation.facts import Quotable, falls, range_of
+from hybrid.generation.facts import Quotable, falls, place_of, range_of
 from hybrid.generation.matching import Matcher, also, expressions, inflected, names_held
 from hybrid.generation.reckoning import (
     IN_STOCK,
@@ -80,7 +80,7 @@ def selected(
             continue
         if not counted and max(scores[place] for place in own) < NEAR * top:
             continue
-        found = _Selection(asked, _in_order(table), words, counted=counted, best=best in own)
+        found = _Selection(asked, sorted(table, key=place_of), words, counted=counted, best=best in own)
         if found.told and found.is_sure:
             return found.told
         unsure += [found.told] if found.told else []
@@ -92,10 +92,6 @@ def _over(fact: Quotable) -> str:
     chunk = fact.passage.chunk
     named = (*chunk.headings, chunk.caption) if chunk and "#" not in fact.passage.source else ()
     return " ".join((fact.passage.source, *named, fact.term, fact.above))
-
-
-def _in_order(table: Sequence[Quotable]) -> list[Quotable]:
-    return sorted(table, key=lambda fact: (len(fact.passage.source), fact.passage.source, fact.span.start))
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +280,7 @@ class _Selection:
 
     def _turned(self, kept: Sequence[bool], said: frozenset[int]) -> tuple[tuple[bool, ...], bool]:
         """Return which rows keep a condition as it is said or denied, and whether that is certain."""
-        denied = any(self.words[place].denied_by >= 0 for place in said)
+        denied = self._is_denied(said)
         doubtful = any(self.words[place].doubtful for place in said)
         return tuple(one != denied for one in kept), not doubtful
 
@@ -299,7 +295,7 @@ class _Selection:
     def _turned_by(self, one: _Condition, taken: set[int]) -> tuple[bool, ...]:
         """Return the rows that keep a condition whose column is denied: "not surveyed in 2025"."""
         naming = self._naming(one.column, taken) - one.said
-        denied = any(self.words[place].denied_by >= 0 for place in naming) and not self._is_denied(one)
+        denied = self._is_denied(naming) and not self._is_denied(one.said)
         return tuple(kept != denied for kept in one.kept)
 
     def _polar(self, column: int, taken: set[int]) -> Iterator[_Condition]:
@@ -323,7 +319,7 @@ class _Selection:
         )
         whole = bool(stocked) or self.named[column] - covered <= _LIGHT
         # an empty cell says no only where no other one does, and nothing of what is no yes or no
-        denied = any(self.words[place].denied_by >= 0 for place in said)
+        denied = self._is_denied(said)
         told = not any(blank) or (not any(none) and (bare or not denied))
         yield _Condition(column, kept, said, sure=certain and whole and told, polar=True)
 
@@ -469,7 +465,7 @@ class _Selection:
         return self._shown(self._kept or self.table, ours)
 
     def _listed(self) -> Reckoned | None:
-        polar = any(one.polar or self._is_denied(one) for one in self.conditions)
+        polar = any(one.polar or self._is_denied(one.said) for one in self.conditions)
         if not self.conditions or not self._kept or not (self.things or polar):
             return None
         if not self.asked.lists and not polar:
@@ -480,8 +476,8 @@ class _Selection:
             return None
         return self._shown(self._kept, "")
 
-    def _is_denied(self, one: _Condition) -> bool:
-        return any(self.words[place].denied_by >= 0 for place in one.said)
+    def _is_denied(self, said: frozenset[int]) -> bool:
+        return any(self.words[place].denied_by >= 0 for place in said)
 
     def _shown(self, kept: Sequence[Quotable], ours: str) -> Reckoned:
         """Return rows with the cells that were asked about; of many the first, and how many there are."""
