@@ -52,7 +52,7 @@ def _asks() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], re.Pattern[str
 # What each is for stands beside it.
 _TOLD = expressions("asking")
 _COUNTED, _BOTH, _ASKING, _LATEST, _THING, _LISTS, _NUMBERED, _PIECES, _UNIT, _SHORT = _TOLD[:10]
-_CAPITAL, _SHORT_FOR, _ONESELF, _GERMAN, _HOUR = _TOLD[10:]
+_CAPITAL, _SHORT_FOR, _ONESELF, _GERMAN, _HOUR, _NAMING = _TOLD[10:]
 
 # Words that every question has and no answer needs.
 _EMPTY = word_set(
@@ -63,6 +63,8 @@ _EMPTY = word_set(
 FOLLOWED = "\u2028"
 # A follow-up of nothing else asks the same again.
 _AGAIN = word_set("one sure certain really right true correct sicher wirklich")
+# What asks for steps is not in them.
+_STEPS = word_set("step procedur")
 
 
 # Who pastes a document does not ask with all of it.
@@ -162,6 +164,9 @@ class Asked:
 
 def parts_of(question: str) -> list[str]:
     """Return the questions that are asked at once, each by itself: "When is supper, and what is it?"."""
+    asked, _, last = question.rpartition(FOLLOWED)
+    if asked and _NAMING.fullmatch(last.strip()):  # "How many are open? Which ones?": the rows were counted
+        return [asked]
     found = _BOTH.split(question.strip(), maxsplit=1)
     if FOLLOWED in question or len(question) > _LONGEST_READ or len(found) < 2:
         return [question]
@@ -249,8 +254,8 @@ def read_question(question: str) -> Asked:
         if (one.units or not one.weak) and not any(_holds(code, one.span, question) for code in codes)
     ]
     words, own = _words(_plain(question), codes), frozenset(content_words(last[0])) - _EMPTY - _AGAIN
-    if FOLLOWED in question and not own:
-        words = tuple(word for word in words if word not in _AGAIN)
+    empty = _STEPS if form is Form.PROCEDURE else _AGAIN if FOLLOWED in question and not own else frozenset()
+    words = tuple(word for word in words if word not in empty) or words
     return Asked(
         question,
         form,

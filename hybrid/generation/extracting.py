@@ -25,7 +25,15 @@ from hybrid.generation.facts import (
     records_of,
     repeats,
 )
-from hybrid.generation.matching import Matcher, expressions, matcher, mended, names_held, respelled
+from hybrid.generation.matching import (
+    Matcher,
+    as_spelled,
+    expressions,
+    matcher,
+    mended,
+    names_held,
+    respelled,
+)
 from hybrid.generation.polar import AFFIRMS, verdict_on
 from hybrid.generation.prompts import Passage
 from hybrid.generation.ranking import ranks
@@ -125,14 +133,15 @@ def extract(
         rows: all records of a file, where the question asks for the greatest or the least of them.
     """
     texts = [f"{headings_of(own)} {own.text}" for own in passages]
-    meant = mended(shortened(question), texts, lambda word: embedder.count_tokens([word]) == [1])
+    spelled = as_spelled(shortened(question), texts)
+    meant = mended(spelled, texts, lambda word: embedder.count_tokens([word]) == [1])
     parts = parts_of(meant)
     most = sentences if len(parts) == 1 else 1
     found = [_extract(one, hits, passages, embedder, sentences=most, rows=rows) for one in parts]
     # of two questions at once each is answered where it can be
     sure = [one for one in found if one.relevance >= _PART] or found[:1]
     cited = {one.sentence: one for own in sure for one in own.cited}
-    read_as = meant if meant != shortened(question) else ""
+    read_as = meant if meant != spelled else ""
     return Extract(tuple(cited.values()), max(one.relevance for one in found), read_as)
 
 

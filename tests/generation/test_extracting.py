@@ -151,6 +151,21 @@ def test_yes_or_no_is_only_said_where_the_sentence_decides_it(sentence, begins):
 @pytest.mark.parametrize(
     ("question", "sentence"),
     [
+        ("May I eat in the hall?", "No food in the hall."),
+        ("Can I bring food into the hall?", "No food in the hall."),
+        ("Is smoking allowed in the hall?", "Smoking is banned in the hall."),
+        ("Is smoking allowed in the hall?", "Allowed in the hall: dogs.\n\nForbidden in the hall: smoking."),
+        ("May I use a radio in the hall?", "Music ends at ten; radios are forbidden in the hall."),
+        ("Are dogs fed in the hall?", "Dogs are never fed in the hall, since others could not rest."),
+    ],
+)
+def test_what_a_clause_denies_or_forbids_is_no_whatever_else_the_question_frames_it_with(question, sentence):
+    assert said(question, hit(sentence, "Rules", "Hall")).startswith("No: ")
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
         ("Are dogs allowed in the hall?", "Dogs are not allowed except in the hall."),
         ("Are dogs allowed in the hall?", "Dogs are allowed in the hall, but not in the house."),
         ("Are dogs allowed in the hall?", "Dogs are allowed in the hall without a lead."),
@@ -162,7 +177,8 @@ def test_yes_or_no_is_only_said_where_the_sentence_decides_it(sentence, begins):
         ("Is the hall black or white?", "The hall is black and white."),
         ("Is smoking allowed in the hall without permission?", "Smoking without permission is not allowed."),
         ("Is there no fee for the hall?", "There is no fee for the hall."),
-        ("Is smoking allowed in the hall?", "Allowed in the hall: dogs.\n\nForbidden in the hall: smoking."),
+        ("Are dogs allowed in the house?", "Cats stay in the house; dogs are banned from the hall."),
+        ("Are dogs allowed in the hall?", "Dogs stay in the hall; guests are banned."),
         ("Are dogs in the hall?", "The hall is closed to dogs."),
         ("Do dogs stay in the hall?", "Dogs that are not tame do not stay in the hall."),
         ("Is E1 a fault of the door?", "E1 means dust. E3 means a fault of the door."),
