@@ -35,15 +35,19 @@ COUNT = rf"(?:\d[\d.,]*|\b(?:{_SPOKEN})\b)"
 
 
 @lru_cache(maxsize=1)
-def _asks() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], re.Pattern[str]]], list[tuple[str, str]]]:
+def _asks() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], ...]], list[tuple[str, str]]]:
     """Return how forms of answers are asked for, what kinds of things are and look like, and columns."""
     table = patterns()
     parts = {"spoken": _SPOKEN, "count": COUNT, "months": "|".join(MONTHS)}
     for name, own in table["parts"].items():
         parts = {name: either(own, parts), **parts}
     forms = "|".join(f"(?P<{one['form']}>{either(one['asks'], {})})" for one in table["forms"])
+    ways = ("found", "sure")
     kinds = [
-        (re.compile(either(one["asks"], {})), re.compile(either(one["found"], parts), re.IGNORECASE))
+        (
+            re.compile(either(one["asks"], {})),
+            *(re.compile(either(one.get(way, [""]), parts), re.IGNORECASE) for way in ways),
+        )
         for one in table["kinds"]
     ]
     return re.compile(forms), kinds, [(either(one["asks"], {}), one["names"]) for one in table["columns"]]
@@ -79,6 +83,7 @@ class Asked:
         text: the question.
         form: of the answer.
         wanted: what a sentence that has the thing asked for looks like; None where that is not known.
+        needed: what nothing without is an answer; matches anything where that is not sure.
         counted: the stem of what is counted, of "how many weeks" that of weeks.
         names: what is named in it: codes, versions, years, and words with a capital.
         amounts: what is told in it, such as "after 7 years".
@@ -93,6 +98,7 @@ class Asked:
     text: str
     form: Form
     wanted: re.Pattern[str] | None
+    needed: re.Pattern[str] | None
     counted: str
     names: tuple[str, ...]
     codes: frozenset[str]
@@ -234,7 +240,7 @@ def read_question(question: str) -> Asked:
     forms, kinds, columns = _asks()
     found = forms.search(lowered)
     form = Form(next(name for name, text in found.groupdict().items() if text)) if found else Form.FACT
-    wanted = next((kind for asks, kind in kinds if asks.search(lowered)), None)
+    wanted, needed = next((kind for asks, *kind in kinds if asks.search(lowered)), (None, None))
     counted = _COUNTED.search(lowered)
     named_in = _UNIT.sub(" ", question)
     codes = [
@@ -260,6 +266,7 @@ def read_question(question: str) -> Asked:
         question,
         form,
         wanted,
+        needed,
         stem(counted[1]) if counted else "",
         tuple(dict.fromkeys((*codes, *named))),
         frozenset(codes),

@@ -12,6 +12,7 @@ from hybrid.generation.asking import Asked, Form, parts_of, read_question, short
 from hybrid.generation.citations import Cited
 from hybrid.generation.editions import age_of, contradicts, sisters
 from hybrid.generation.facts import (
+    FIELD,
     Quotable,
     aligned,
     asks,
@@ -66,7 +67,7 @@ from hybrid.text.dates import MONTHS
 from hybrid.text.folding import fold
 from hybrid.text.polarity import denials
 from hybrid.text.rows import TableRow, closed
-from hybrid.text.words import content_words
+from hybrid.text.words import are_opposite, content_words, tokens
 from hybrid.types import Hit
 
 # A further sentence must be nearly as good as the best one, and add to it.
@@ -168,6 +169,7 @@ def _extract(
         for rank, passage in zip(_nearness(hits), passages, strict=True)
         for fact in facts_of(asked, passage, rank)
     ]
+    facts = [fact for fact in facts if not _is_opposite(asked, fact)]
     facts = [fact for fact in facts if not _only_asks(asked, fact)] or facts
     facts = headed(asked, distinct_facts(facts))
     facts = [fact for fact in facts if not repeats(asked, fact)] or facts
@@ -207,6 +209,8 @@ def _extract(
     else:
         chosen = _compose(asked, facts, scores, order, words, sentences)
     best = facts[order[0]]
+    if not table and _lacks_needed(asked, best, words, chosen):
+        chosen = []
     both = both if asked.form is Form.COMPARISON else []
     about = " ".join(sources.values()) if both else sources.get(best.passage.source, best.wider)
     if both and all(fits_kind(asked, fact) == 1.0 for fact in both):
@@ -216,6 +220,19 @@ def _extract(
     relevance -= _doubt(asked, facts, order[0], words, table, of_all=bool(rows))
     relevance = max(relevance, _ACCOUNTED) if table and table.sure else relevance
     return Extract(tuple(chosen), float(np.clip(relevance, 0.0, 1.0)))
+
+
+def _lacks_needed(asked: Asked, best: Quotable, words: Matcher, chosen: Sequence[Cited]) -> bool:
+    """Tell whether nothing that was chosen has the kind of thing that an answer needs: a colour, a price."""
+    if asked.needed is None or asked.form is not Form.FACT:
+        return False
+    if best.row:  # of a column that the question names the cell is what it asks for
+        cells = [name for name, cell in best.row.named if best.text.rstrip(".").endswith(f"{name}: {cell}")]
+        settled = any(map(words.held, cells))
+    else:
+        settled = denials(best.text) != 0
+    around = best.around if best.row or best.term else ""
+    return not settled and not any(asked.needed.search(f"{around} {one.sentence}") for one in chosen)
 
 
 def _doubt(
@@ -282,6 +299,13 @@ def _only_asks(asked: Asked, fact: Quotable) -> bool:
     if fact.row or fact.whole:
         return False
     return asks(fact.text) or (is_bare(fact.text) and asked.form is not Form.POLAR)
+
+
+def _is_opposite(asked: Asked, fact: Quotable) -> bool:
+    """Tell whether a fact is the entry of the opposite of what is asked: those present of who was absent."""
+    entry = None if fact.row else FIELD.fullmatch(fact.text.strip())
+    said, named = tokens(asked.text), tokens(entry["name"]) if entry else []
+    return not set(named) & set(said) and any(are_opposite(one, other) for one in named for other in said)
 
 
 def _unheld(asked: Asked, document: str) -> float:
