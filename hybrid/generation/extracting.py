@@ -55,6 +55,7 @@ from hybrid.generation.weighing import (
     BELOW_HEADING,
     Scores,
     fits_kind,
+    gives_cause,
     is_of,
     is_of_another,
     lacks_thing,
@@ -305,7 +306,7 @@ def _is_opposite(asked: Asked, fact: Quotable) -> bool:
     """Tell whether a fact is the entry of the opposite of what is asked: those present of who was absent."""
     entry = None if fact.row else FIELD.fullmatch(fact.text.strip())
     said, named = tokens(asked.text), tokens(entry["name"]) if entry else []
-    return not set(named) & set(said) and any(are_opposite(one, other) for one in named for other in said)
+    return not set(named) & set(said) and any(are_opposite(one, other) for one in named for other in (*said, *asked.words))
 
 
 def _unheld(asked: Asked, document: str) -> float:
@@ -356,6 +357,7 @@ def _sentences(
     # that something was not decided is the answer, whatever numbers stand beside it
     denied = denials(best.text) and words.share(best.text) >= AFFIRMS
     lacking = asked.wanted and not denied and not fits_kind(asked, best)
+    lacking = lacking or (asked.form is Form.CAUSE and not gives_cause(best))
     if lacking and (found := _with_kind(asked, ranked, scores)):
         return found
     chosen = [best]
@@ -427,7 +429,8 @@ def _with_kind(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]
     """Return what has the kind of thing asked for beside the best fact: of its entry, or together with it."""
     best = ranked[0]
     for fact, score in zip(ranked[1:], scores[1:], strict=True):
-        if fact.passage is not best.passage or fact.row or fact.heading or fits_kind(asked, fact) < 1.0:
+        fits = gives_cause(fact) > 0 if asked.form is Form.CAUSE else fits_kind(asked, fact) == 1.0
+        if fact.passage is not best.passage or fact.row or fact.heading or not fits:
             continue
         if fact.term and fact.term in (best.term, best.text.partition("\n")[0].strip()):
             return [fact]
@@ -456,6 +459,10 @@ def _otherwise(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]
     return None
 
 
+def _is_in_table(one: Quotable, other: Quotable) -> bool:
+    return one.row is not None and other.row is not None and one.row.columns == other.row.columns
+
+
 def _compared(
     asked: Asked, facts: Sequence[Quotable], order: Sequence[int], words: Matcher
 ) -> list[Quotable]:
@@ -463,9 +470,10 @@ def _compared(
     found: list[Quotable] = []
     for side, other in zip(asked.sides, reversed(asked.sides), strict=False):
         of = [facts[place] for place in order if is_of(side, other, facts[place])]
-        # of the kind asked for, and from where the other one is told as well
+        # of the kind asked for, and from the table or at least the document that tells the other one as well
         beside = [fact for fact in of if not found or fact.passage.source == found[0].passage.source]
-        kind = (fact for own in (beside, of) for fact in own if fits_kind(asked, fact) == 1.0)
+        rows = [fact for fact in beside if found and _is_in_table(fact, found[0])]
+        kind = (fact for own in (rows, beside, of) for fact in own if own is rows or fits_kind(asked, fact) == 1.0)
         best = next(kind, next(iter(of), None))
         if best is None or any(
             fact.span == best.span and fact.passage.source == best.passage.source for fact in found
