@@ -58,6 +58,8 @@ _TOLD = expressions("asking")
 _COUNTED, _BOTH, _ASKING, _LATEST, _THING, _LISTS, _NUMBERED, _PIECES, _UNIT, _SHORT = _TOLD[:10]
 _CAPITAL, _SHORT_FOR, _ONESELF, _GERMAN, _HOUR, _NAMING = _TOLD[10:]
 
+_ANY = re.compile("")
+
 # Words that every question has and no answer needs.
 _EMPTY = word_set(
     "tell please know want like get give need find many much long often mean kind exactly happen must",
@@ -144,7 +146,8 @@ class Asked:
         own = set(content_words(self.last))
         for words in (own, frozenset(self.words).union(*map(also, own))):
             named = [(name, cell) for name, cell in cells if words & set(content_words(name))]
-            if self.wanted and any(self.wanted.search(f"{cell} {name}") for name, cell in named):
+            kind = self.wanted or (_ANY if self.form is Form.COMPARISON else None)
+            if kind and any(kind.search(f"{cell} {name}") for name, cell in named):
                 # of alike words only one column's is surely meant
                 alike = self.with_columns if len(named) > 1 else f"{self.text} {named[0][0]}"
                 return self.text if words == own else alike
