@@ -56,7 +56,7 @@ def _asks() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], ...]], list[tu
 # What each is for stands beside it.
 _TOLD = expressions("asking")
 _COUNTED, _BOTH, _ASKING, _LATEST, _THING, _LISTS, _NUMBERED, _PIECES, _UNIT, _SHORT = _TOLD[:10]
-_CAPITAL, _SHORT_FOR, _ONESELF, _GERMAN, _HOUR, _NAMING = _TOLD[10:]
+_CAPITAL, _SHORT_FOR, _ONESELF, _GERMAN, _HOUR, _NAMING, _INSTEAD = _TOLD[10:]
 
 _ANY = re.compile("")
 
@@ -185,6 +185,26 @@ def parts_of(question: str) -> list[str]:
         return [question]
     leans = len(own) < 2 or re.search(r"\b(?:it|its|they|them|this)\b", other)
     return [one, f"{one}{FOLLOWED}{other}" if leans else other]
+
+
+def exchanged(question: str, columns: Iterable[Sequence[str]]) -> str:
+    """Return a follow-up as the question before it, with the cell it names for one of its column.
+
+    "And for a rabbit?" behind what the neutering of a cat costs asks for that of a rabbit. Where no column has
+    what both name it stays as it is.
+    """
+    topic, _, last = question.rpartition(FOLLOWED)
+    found = _INSTEAD.fullmatch(last.strip())
+    thing, there = set(content_words(found["thing"])) if found else set(), set(content_words(topic))
+    for cells in columns if thing else ():
+        told = [set(content_words(cell)) for cell in cells]
+        before = [one for one in told if one and one <= there and not thing <= one]
+        if found and before and any(thing <= one for one in told):
+            new, gone = iter([found["thing"]]), max(before, key=len)
+            return re.sub(
+                r"\w+", lambda word: next(new, "") if {*content_words(word[0])} & gone else word[0], topic
+            )
+    return question
 
 
 def sides_of(question: str) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hybrid.generation.asking import Asked, Form, parts_of, read_question, shortened
+from hybrid.generation.asking import FOLLOWED, Asked, Form, exchanged, parts_of, read_question, shortened
 from hybrid.generation.citations import Cited
 from hybrid.generation.editions import age_of, contradicts, sisters
 from hybrid.generation.facts import (
@@ -38,7 +38,7 @@ from hybrid.generation.matching import (
 from hybrid.generation.polar import AFFIRMS, verdict_on
 from hybrid.generation.prompts import Passage
 from hybrid.generation.ranking import ranks
-from hybrid.generation.reckoning import Reckoned, conditioned, reckoned
+from hybrid.generation.reckoning import Reckoned, conditioned, reckoned, tables_of
 from hybrid.generation.saying import (
     LONGEST_PART,
     beside_code,
@@ -157,7 +157,7 @@ def _extract(
     rows: Sequence[Passage],
 ) -> Extract:
     texts = [f"{headings_of(own)} {own.text}" for own in passages]
-    asked = read_question(respelled(question, texts))
+    asked = read_question(respelled(_whole(question, passages), texts))
     sources: dict[str, str] = {}
     for passage in passages:
         # of the fields of a record "kg_2024" names the year
@@ -221,6 +221,14 @@ def _extract(
     relevance -= _doubt(asked, facts, order[0], words, table, of_all=bool(rows))
     relevance = max(relevance, _ACCOUNTED) if table and table.sure else relevance
     return Extract(tuple(chosen), float(np.clip(relevance, 0.0, 1.0)))
+
+
+def _whole(question: str, passages: Sequence[Passage]) -> str:
+    """Return a follow-up that only names another cell of a table as the whole question."""
+    told = aligned(list(records_of(passages))) if FOLLOWED in question else []
+    tables = [[row for place in own if (row := told[place].row)] for own in tables_of(told)]
+    columns = (cells for rows in tables for cells in zip(*(row.cells for row in rows), strict=True))
+    return exchanged(question, columns)
 
 
 def _lacks_needed(asked: Asked, best: Quotable, words: Matcher, chosen: Sequence[Cited]) -> bool:
@@ -306,7 +314,9 @@ def _is_opposite(asked: Asked, fact: Quotable) -> bool:
     """Tell whether a fact is the entry of the opposite of what is asked: those present of who was absent."""
     entry = None if fact.row else FIELD.fullmatch(fact.text.strip())
     said, named = tokens(asked.text), tokens(entry["name"]) if entry else []
-    return not set(named) & set(said) and any(are_opposite(one, other) for one in named for other in (*said, *asked.words))
+    return not set(named) & set(said) and any(
+        are_opposite(one, other) for one in named for other in (*said, *asked.words)
+    )
 
 
 def _unheld(asked: Asked, document: str) -> float:
@@ -473,7 +483,9 @@ def _compared(
         # of the kind asked for, and from the table or at least the document that tells the other one as well
         beside = [fact for fact in of if not found or fact.passage.source == found[0].passage.source]
         rows = [fact for fact in beside if found and _is_in_table(fact, found[0])]
-        kind = (fact for own in (rows, beside, of) for fact in own if own is rows or fits_kind(asked, fact) == 1.0)
+        kind = (
+            fact for own in (rows, beside, of) for fact in own if own is rows or fits_kind(asked, fact) == 1.0
+        )
         best = next(kind, next(iter(of), None))
         if best is None or any(
             fact.span == best.span and fact.passage.source == best.passage.source for fact in found
