@@ -13,7 +13,7 @@ from hybrid.text.sentences import sentence_spans, stripped
 from hybrid.types import Block, BlockKind, Chunk, Document, FileLine, Span, TokenCounter
 
 # Changes with the way of splitting: files are split again when it does.
-CHUNKING_VERSION = 3
+CHUNKING_VERSION = 4
 # So many characters may not fit into the path of what is below, which is all that tells of a bare heading.
 _LONG_TITLE = 80
 
@@ -113,6 +113,14 @@ def chunk_document(
         for part, part_tokens in fits:
             sized.append(SizedChunk(_chunk(document, part, ordinal=len(sized)), part_tokens))
     return _with_lines(document, sized)
+
+
+def as_one_chunk(document: Document, counter: TokenCounter, settings: ChunkSettings) -> SizedChunk:
+    """Return all of a document as one chunk below its title, however long it is."""
+    title = (document.title,) if document.title else ()
+    headings = _fitting_path(title, counter, settings.heading_tokens)
+    chunk = _chunk(document, _Cut(Span(0, len(document.text)), headings, None))
+    return SizedChunk(chunk, counter.count_tokens([chunk.embedded_text])[0])
 
 
 def _chunk(document: Document, draft: _Cut, *, ordinal: int = 0) -> Chunk:
