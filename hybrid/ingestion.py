@@ -422,9 +422,7 @@ class Ingestor:
         whole = as_one_chunk(document, self.embedder, self.chunks)
         if whole.tokens > self.embedder.max_tokens or not document.text.strip():
             return self._content(document.source, [document], last=True)
-        return FileContent(
-            document.source, (IndexedDocument(document, (whole.chunk,), (whole.tokens,)),), ()
-        )
+        return FileContent(document.source, (IndexedDocument(document, (whole.chunk,), (whole.tokens,)),), ())
 
     def _require_same(self, folder: Path, wanted: Mapping[str, FileState]) -> None:
         """Refuse to empty a domain by mistake: another folder, or an unmounted one."""

@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.source import MEGABYTE, RULE_SUFFIX, SourceFile, leads_out, printable, supported_suffixes
+from hybrid.documents.source import (
+    MEGABYTE,
+    RULE_SUFFIX,
+    SourceFile,
+    leads_out,
+    printable,
+    supported_suffixes,
+)
 from hybrid.errors import UsageError, did_you_mean
 from hybrid.files import folder_lock, is_name, json_text, write_atomic
 from hybrid.types import Rejected
