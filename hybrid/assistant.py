@@ -10,8 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybrid.adaptation.serving import arm_adapters, in_use
-from hybrid.adaptation.store import AdapterStore
+from hybrid.adaptation.store import AdapterStore, arm_adapters, in_use
 from hybrid.adaptation.values import AdapterKind, budget_of
 from hybrid.arms import ArmAdapters, ArmSpec, DomainArm, DomainArms, OwnModels, parse_arm
 from hybrid.config import Settings, load_settings, settings_dict

@@ -10,17 +10,16 @@ from functools import partial
 from pathlib import Path
 
 from hybrid.adaptation.checking import Bench, Repair, Rework, check_generator, repair, settings_of, tell
-from hybrid.adaptation.data.given import NOTHING, Given, load_given
+from hybrid.adaptation.data.examples import NOTHING, Given, load_given
 from hybrid.adaptation.data.material import Objective, TrainingRequest, question_sets, taught_by
 from hybrid.adaptation.elsewhere import kind_of, named, prove_active, take_in
 from hybrid.adaptation.embedding import EmbedderWorkshop
 from hybrid.adaptation.export import leave
 from hybrid.adaptation.methods.deltas import Ablation, BlockDrift, Recipe, Worth, measure_drift
+from hybrid.adaptation.methods.generator import Rendered, Trial
+from hybrid.adaptation.methods.labels import SelfRound, SelfTraining
 from hybrid.adaptation.methods.preferences import Round
-from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining
-from hybrid.adaptation.methods.trial import Rendered, Trial
-from hybrid.adaptation.serving import in_use
-from hybrid.adaptation.store import AdapterStore, still_in_use
+from hybrid.adaptation.store import AdapterStore, in_use, still_in_use
 from hybrid.adaptation.suites import Suite, load_suite, probe_texts, shipped_suite
 from hybrid.adaptation.values import AdapterKind, Card, Destination, QueryPair, Reasons
 from hybrid.adaptation.workshop import GeneratorWorkshop, Material, Note, Rounds, Steps

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hybrid.adaptation.data.given import Given
+from hybrid.adaptation.data.examples import Given
 from hybrid.adaptation.data.material import Objective, TrainingRequest
 from hybrid.adaptation.export import scale
 from hybrid.adaptation.forgetting import (

@@ -10,17 +10,20 @@ from enum import StrEnum
 from pathlib import Path
 
 from hybrid.adaptation.data.examples import (
+    MORE,
+    NOTHING,
     Count,
+    Given,
     Sieve,
     counted,
     instruction_examples,
     label_examples,
+    require_examples,
     sift_examples,
     sift_questions,
     text_examples,
     windows,
 )
-from hybrid.adaptation.data.given import MORE, NOTHING, Given, require_examples
 from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, ReadingLesson
 from hybrid.adaptation.values import Example, ExampleKind, Examples, PreferencePair, Sifted
 from hybrid.config import Reader, Settings, ShownPassages

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hybrid.adaptation.data.given import load_examples, save_examples
+from hybrid.adaptation.data.examples import load_examples, save_examples
 from hybrid.adaptation.methods.encoding import Encoded, first_tokens
 from hybrid.adaptation.methods.lora import lora_layers, precision
 from hybrid.adaptation.suites import instructions
