@@ -64,7 +64,7 @@ from hybrid.adaptation.values import (
 from hybrid.adaptation.workshop import GeneratorWorkshop, Material
 from hybrid.config import AdaptationSettings, Method, Reader
 from hybrid.errors import UsageError
-from hybrid.files import hash_text
+from hybrid.files import adapter_of, hash_text
 from hybrid.models.adapters import read_adapter, read_config
 from hybrid.models.generator import TransformersGenerator
 from hybrid.types import Question
@@ -216,13 +216,12 @@ def tell(attempt: Attempt) -> str:
 
 def settings_of(card: Card, usual: AdaptationSettings) -> AdaptationSettings:
     """Return the settings that an adapter was made with, as its card has them, else the usual ones."""
-    from pydantic import TypeAdapter
-
     kept: dict[str, object] = {
         key: value for key, value in card.settings.items() if key in AdaptationSettings.__slots__
     }
     kept["over"] = [name for name in str(kept.get("over", "")).split(",") if name]
-    return TypeAdapter(AdaptationSettings).validate_python(asdict(usual) | kept)
+    settings: AdaptationSettings = adapter_of(AdaptationSettings).validate_python(asdict(usual) | kept)
+    return settings
 
 
 @dataclass(frozen=True)
@@ -261,9 +260,6 @@ class Bench:
 
         It is that with the adapter of a folder, or of the base. What proves the gain is not looked at, so
         that choosing by these does not spoil the proof.
-
-        Raises:
-            UsageError: there are no such examples.
         """
         generator = self.workshop.generator
         adapted = generator if folder is None else generator.adapted(folder)

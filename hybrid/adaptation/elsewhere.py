@@ -92,9 +92,6 @@ def take_in(folder: Path, kind: AdapterKind, base: Base, out: Path) -> tuple[Car
     decides what the adapter does is taken over or refused. Nothing but it and the weights is copied.
 
     ``kind``: what it changes. ``base``: to serve with; whether the adapter fits it is seen when it is loaded.
-
-    Raises:
-        AdapterError: it is pickled, damaged, or of a kind that cannot be served here; with what to do.
     """
     config = _config(folder)
     shapes = _shapes(folder / WEIGHTS)

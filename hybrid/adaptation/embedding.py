@@ -231,11 +231,7 @@ def general_set() -> RetrievalSet:
 
 
 def read_collection(folder: Path) -> RetrievalSet:
-    """Read a folder with ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/test.tsv`` or ``qrels.tsv``.
-
-    Raises:
-        UsageError: a file is missing or not in the format.
-    """
+    """Read a folder with ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/test.tsv`` or ``qrels.tsv``."""
     collection = load_beir(folder, split="test")
     try:
         documents = tuple(

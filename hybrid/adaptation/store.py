@@ -10,7 +10,6 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from hybrid.adaptation.values import AdapterKind, Budget, Card, Change, Reasons,
 from hybrid.arms import ArmAdapters, ArmSpec
 from hybrid.changes import Switched, record
 from hybrid.errors import AdapterError, AdapterMissing, GateFailed, IndexLocked, UsageError
-from hybrid.files import folder_lock, fsync_file, fsync_folder, storage_errors, write_json
+from hybrid.files import adapter_of, folder_lock, fsync_file, fsync_folder, storage_errors, write_json
 from hybrid.index.generations import current, read_manifest
 from hybrid.models.adapters import adapter_digest, saved_digest
 from hybrid.types import Arm
@@ -392,18 +391,11 @@ def parse_card(text: str) -> Card:
     if unknown := values.keys() - {entry.name for entry in fields(Card)}:
         raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
     try:
-        card: Card = _adapter().validate_python(_numbers(values))
+        card: Card = adapter_of(Card).validate_python(_numbers(values))
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"`{'.'.join(str(part) for part in first['loc'])}`: {first['msg']}") from None
     return card
-
-
-@cache
-def _adapter() -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Card)
 
 
 def _numbers(value: Any) -> Any:

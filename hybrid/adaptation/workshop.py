@@ -243,11 +243,7 @@ class GeneratorWorkshop:
         return render(some, self.base, max_tokens=settings.max_tokens), trial
 
     def with_best_rank(self, material: Material, *, progress: Callable[[str], None]) -> GeneratorWorkshop:
-        """Return a workshop whose rank validates best after a part of the training with each of a few.
-
-        Raises:
-            UsageError: the material is learned by a head, which has no rank.
-        """
+        """Return a workshop whose rank validates best after a part of the training with each of a few."""
         if self._by_head(material.examples):
             raise UsageError(
                 "labels are learned by a head on the generator, which has no rank to try",

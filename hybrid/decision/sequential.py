@@ -103,9 +103,6 @@ def decide_sequentially(
     Valid however early it stops: every look spends its own share of the level, and leaving without hope costs
     none. A claim once shown stays shown. ``budget`` is the largest number of answers (arms × questions), None
     for no limit; ``guessing`` is what answers drawn at random would score, if that is known.
-
-    Raises:
-        UsageError: fewer than two arms, no question, a score that is no number from 0 to 1.
     """
     table = contest.table
     # scores come later

@@ -287,11 +287,7 @@ class _WorkerLane:
 
 
 def greeting(job: Job) -> str:
-    """Return a job as text for a worker.
-
-    Raises:
-        UsageError: it cannot be sent, as a model of one's own that holds a file or a lock.
-    """
+    """Return a job as text for a worker."""
     try:
         return base64.b64encode(pickle.dumps(job)).decode()
     except (pickle.PicklingError, TypeError, AttributeError) as error:

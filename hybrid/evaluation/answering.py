@@ -93,11 +93,7 @@ class AskWork:
         return f"ask {self.identity}"
 
     def open(self) -> Callable[[Sequence[str]], bytes]:
-        """Open the arm and load its models.
-
-        Raises:
-            ModelError: it is another one than that of the process that cut the plan.
-        """
+        """Open the arm and load its models."""
         contender = self.contender()
         if (here := identity_digest(contender.identity)) != self.identity:
             raise ModelError(

@@ -31,7 +31,7 @@ from hybrid.evaluation.outcomes import (
     replace_outcomes,
 )
 from hybrid.evaluation.scores import Scores
-from hybrid.files import checked, folder_lock, hash_text, json_text, storage_errors, write_json
+from hybrid.files import adapter_of, checked, folder_lock, hash_text, json_text, storage_errors, write_json
 from hybrid.models.device import describe_machine, versions
 from hybrid.questions.files import question_row, save_questions
 from hybrid.types import Question
@@ -349,10 +349,11 @@ def _load_meters(folder: Path) -> dict[str, _Metered]:
     path = folder / _METERS
     if not path.is_file():
         return {}
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        return TypeAdapter(dict[str, _Metered]).validate_json(path.read_bytes())
+        found: dict[str, _Metered] = adapter_of(dict[str, _Metered]).validate_json(path.read_bytes())
+        return found
     except ValidationError as error:
         raise UsageError(f"{path} holds no meter readings", hint="delete it; costs are lost") from error
 

@@ -70,11 +70,7 @@ class Outcome:
 
 
 def load_outcomes(path: Path) -> list[Outcome]:
-    """Read ``outcomes.jsonl``; a last line that a kill cut short is left out.
-
-    Raises:
-        UsageError: the file is missing or a line is not an outcome; the message names the line.
-    """
+    """Read ``outcomes.jsonl``; a last line that a kill cut short is left out."""
     if not path.is_file():
         raise UsageError(f"there are no outcomes in {path}", hint="run: hybrid compare QUESTIONS")
     *lines, _cut_short = path.read_bytes().split(b"\n")

@@ -260,9 +260,6 @@ def powered(
     up to all questions and taken about its mean, so that drawing more or fewer judged questions does not
     count as uncertainty of the correction. ``automatic`` has shape (questions, arms), ``gold`` shape (judged,
     arms), and ``judged`` are the rows that it is about.
-
-    Raises:
-        UsageError: too few judgements, or of too few sources.
     """
     if len(judged) < MIN_GOLD:
         raise UsageError(

@@ -106,9 +106,6 @@ def certify(
     arXiv:2208.02814) on the share of each source's questions that is answered wrongly, in expectation. The
     order of the items changes nothing. The risk ``alpha``, and ``delta``, the chance that the bound does not
     hold, are above 0 and below 1; ``seed`` draws the question of each source.
-
-    Raises:
-        UsageError: alpha or delta out of range, or a score that is not finite.
     """
     if not (0 < alpha < 1 and 0 < delta < 1):
         raise UsageError(

@@ -97,10 +97,6 @@ def bound_arm(domain: Path, arm: DomainArm, grounder: Callable[[], Grounder]) ->
     """Return an arm as it answers for a domain: held to the bound in force, if that is of this arm.
 
     ``grounder`` gives the judge of the domain.
-
-    Raises:
-        UsageError: the file is damaged or of another version; or the arm, its index or the judge is no longer
-            what the bound was made with.
     """
     bound = load_bound(domain)
     if bound is None or bound.arm != arm.name:
@@ -129,9 +125,6 @@ def fit_bound(
 
     ``answered`` are the questions, what came of each, and how right that is. Without a ``score`` the best is
     chosen on a half of the sources; the rest is as for ``certify``.
-
-    Raises:
-        UsageError: a number out of range, or a score that the answers do not have.
     """
     scores = graded(*answered)
     if score is not None and score not in scores:
@@ -158,11 +151,7 @@ def save_bound(domain: Path, bound: ArmBound) -> Path:
 
 
 def load_bound(domain: Path) -> ArmBound | None:
-    """Return the bound in force for the domain, None if there is none.
-
-    Raises:
-        UsageError: the file is damaged or of another version.
-    """
+    """Return the bound in force for the domain, None if there is none."""
     path = domain / _FILE
     found = read_stored(ArmBound, path, _SCHEMA, hint=_MEND)
     if found is None:

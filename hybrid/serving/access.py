@@ -36,11 +36,7 @@ class Access:
 
     @staticmethod
     def of(environment: Mapping[str, str], host: str) -> Access:
-        """Return what ``$HYBRID_TOKEN`` and ``$HYBRID_USER_KEY`` ask for.
-
-        Raises:
-            ConfigError: one is too short to be a secret, or there is no token and ``host`` is not loopback.
-        """
+        """Return what ``$HYBRID_TOKEN`` and ``$HYBRID_USER_KEY`` ask for."""
         named = {name: environment.get(name, "").strip() for name in ("HYBRID_TOKEN", "HYBRID_USER_KEY")}
         for name, value in named.items():
             if value and len(value) < _SHORTEST:
@@ -62,11 +58,7 @@ class Access:
         return not self.token or (scheme.lower() == "bearer" and same)
 
     def user(self, header: str) -> tuple[str, ...] | None:
-        """Return who asks and that user's groups, None where the header is empty.
-
-        Raises:
-            AccessDenied: the signature does not hold, or is older than five minutes.
-        """
+        """Return who asks and that user's groups, None where the header is empty."""
         if not header:
             return None
         seconds, signature, principals = [*header.split(" "), "", ""][:3]

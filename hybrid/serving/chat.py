@@ -174,11 +174,7 @@ async def _chunks(
 
 
 def said_in(turns: Sequence[ChatTurn]) -> list[Message]:
-    """Return what was said up to the last message of a user, without instructions: an arm has its own.
-
-    Raises:
-        Refusal: that message holds more than text.
-    """
+    """Return what was said up to the last message of a user, without instructions: an arm has its own."""
     said = [turn for turn in turns if turn.role in _ROLES]
     while said and said[-1].role != "user":
         said.pop()

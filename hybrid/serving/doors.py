@@ -75,12 +75,7 @@ class Doors:
             await answered(error)(scope, receive, secured)
 
     def _admit(self, path: str, headers: Headers) -> None:
-        """Refuse by what stands in the headers.
-
-        Raises:
-            AccessDenied: a token is wanted, and is not there or wrong.
-            Refusal: the headers or the body are too large, it is packed, or another site sends a browser.
-        """
+        """Refuse by what stands in the headers."""
         if sum(len(name) + len(value) for name, value in headers.raw) > _MAX_HEADERS:
             raise Refusal(431, f"the headers have more than {_MAX_HEADERS} bytes")
         length = headers.get("content-length", "0")

@@ -25,9 +25,6 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """Return a socket on which clients wait from now on; of port 0 it has a free one.
 
     A ``shared`` one has its place together with others of this user, and does not listen yet.
-
-    Raises:
-        UsageError: the port is taken, the host is none of this machine, or this system shares no ports.
     """
     if shared and not hasattr(socket, "SO_REUSEPORT"):
         raise UsageError("this system lets no two processes listen at one port", hint="serve.workers = 1")

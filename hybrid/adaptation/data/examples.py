@@ -321,9 +321,6 @@ def load_given(paths: Sequence[Path], prompts: Prompts) -> Given:
     is an error.
 
     ``prompts``: of the language that is served; a ``prompt`` is what a user says to the arm ``adapter``.
-
-    Raises:
-        UsageError: a file is missing or empty, or a row is none of these; the message names the line.
     """
     rows: list[GivenRow] = []
     for path in paths:

@@ -92,11 +92,7 @@ def attach(model: Any, plan: AdapterPlan, settings: AdaptationSettings) -> Any:
 
 
 def plan_for(settings: AdaptationSettings, *, tokens: int, over: Sequence[Path] = ()) -> AdapterPlan:
-    """Return size and learning rate for so many tokens of training data in all epochs.
-
-    Raises:
-        UsageError: settings that the method does not have.
-    """
+    """Return size and learning rate for so many tokens of training data in all epochs."""
     method = settings.method
     if method in _EVERYWHERE and settings.targets != "all":
         raise UsageError(

@@ -301,7 +301,8 @@ def _lessons(
         )
     mixed = encode(rehearsal, dialogue, max_tokens=limit).encoded
     tokens = train.tokens + pairs.tokens
-    kept = first_tokens(mixed, tokens * settings.rehearsal / (1 - settings.rehearsal))
+    share = tokens * settings.rehearsal / (1 - settings.rehearsal)
+    kept = first_tokens(mixed, (len(item.ids) for item in mixed), share)
     return _Lessons(
         taught=[*train.encoded, *kept],
         pairs=pairs.encoded,
@@ -453,11 +454,7 @@ def best_rank(
     placement: Placement,
     progress: Callable[[str], None] = lambda said: None,
 ) -> int:
-    """Return the rank whose short training validates best; of equal ones the smallest.
-
-    Raises:
-        UsageError: there are no validation examples to tell by, or the method has no rank.
-    """
+    """Return the rank whose short training validates best; of equal ones the smallest."""
     if settings.method in (Method.FULL, Method.IA3, Method.FUSION):
         raise UsageError(f"--method {settings.method} has no rank", hint="leave --rank out")
     if not examples.validation:

@@ -1,9 +1,14 @@
-"""Labels learned as labels: a head fitted on frozen hidden states, in seconds.
+"""Labels learned as labels, by a head on frozen hidden states, in seconds; and self-training on labels.
 
 What varies in a prompt is read once, by itself, without what all prompts share.
 The head is a logistic regression for each label set on the mean state after most of the blocks; how far it is
 held down and how sure it may be is found by cross-validation over sources. No weight of the model is changed,
 so nothing is forgotten.
+
+In self-training a teacher labels what nobody labelled, and what is sure is learned, in rounds: pseudo-labels
+(Lee 2013) with three filters. A label is learned if its calibrated confidence is high, if it is the only one
+that conformal prediction leaves (Vovk et al. 2005), and if it is the same for other orders of the options and
+another wording. A clean set that no pseudo-label touches decides.
 """
 
 from __future__ import annotations
@@ -46,7 +51,7 @@ from hybrid.models.labels import (
     find,
 )
 from hybrid.questions.splits import unit_hash
-from hybrid.types import Question
+from hybrid.types import Message, Question
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -201,11 +206,7 @@ def _temperature(logits: Tensor, right: Tensor) -> tuple[float, float]:
 def tune_labels(
     base: TransformersGenerator, examples: Examples, settings: AdaptationSettings, *, out: Path
 ) -> TunedGenerator:
-    """Learn labels on what the base tells of their texts, as it will be asked, and save the head.
-
-    Raises:
-        UsageError: too few examples, labels that are all equal, or none of fixed sets.
-    """
+    """Learn labels on what the base tells of their texts, as it will be asked, and save the head."""
     found = label_sets(examples.train)
     require_examples(examples.train, made_from="the training data")
     if found is None:
@@ -223,26 +224,29 @@ def tune_labels(
     done = Fit(0, (LossPoint(0, loss),), 0, _FROZEN, time.perf_counter() - begun)
     proof = encode(examples.validation, dialogue, max_tokens=limit).encoded[:_PROOF]
     asked = [item.example for item in proof]
-    told = base.log_likelihoods([one.prompt for one in asked], [one.options for one in asked])
-    before = [
-        float(one.options[logs.index(max(logs))] == one.completion)
-        for one, logs in zip(asked, told, strict=True)
-    ]
+    prompts, options = [one.prompt for one in asked], [one.options for one in asked]
+    before = _rights(base, prompts, options, [(one.completion,) for one in asked])
     proved = label_rows(asked, sets, frame, dialogue, tokens=limit)
-    after = rights(head, base.means(proved.readings, reading), proved)
+    found_likely = head.log_probabilities(base.means(proved.readings, reading), proved.sets)
+    after = [
+        float(max(logs, key=logs.__getitem__) == sets[number].options[right])
+        for logs, number, right in zip(found_likely, proved.sets, proved.right, strict=True)
+    ]
     tokens = sum(len(one.passages) + len(one.text) for one in rows.readings)
     return TunedGenerator(
         out, AdapterPlan(Method.LORA, 0, 0, 0.0), done, 1.0, gain_of(before, after, proof), tokens, ()
     )
 
 
-def rights(head: LabelHead, features: Tensor, rows: LabelRows) -> list[float]:
-    """Return for each row whether its likeliest option is the right one, 1 or 0."""
-    told = head.log_probabilities(features, rows.sets)
-    return [
-        float(max(logs, key=logs.__getitem__) == head.sets[number].options[right])
-        for logs, number, right in zip(told, rows.sets, rows.right, strict=True)
-    ]
+def _rights(
+    policy: Generator,
+    prompts: Sequence[Sequence[Message]],
+    options: Sequence[Sequence[str]],
+    right: Sequence[Sequence[str]],
+) -> list[float]:
+    """Return for each prompt whether the option that the generator finds likeliest is a right one, 1 or 0."""
+    told = zip(policy.log_likelihoods(prompts, options), options, right, strict=True)
+    return [float(own[int(np.argmax(logs))] in answers) for logs, own, answers in told]
 
 
 def _first_line(example: Example) -> str:
@@ -326,11 +330,7 @@ class SelfTraining:
 
 
 def split_labelled(questions: Sequence[Question], *, seed: int) -> LabelledSplit:
-    """Return the labelled questions in three parts, split by document.
-
-    Raises:
-        UsageError: a part would have too few to tell anything by.
-    """
+    """Return the labelled questions in three parts, split by document."""
     parts: tuple[list[Question], ...] = ([], [], [])
     for question in questions:
         place = unit_hash(MADE, str(seed), question.unit)
@@ -435,8 +435,11 @@ def self_train(
     ``learn``: trains on questions with answers as the round of a number; returns its name. ``confidence``:
     calibrated, from which on a pseudo-label is learned.
     """
+    clean = labelled.clean
+    asked = [prompts.choice(question.text, question.options) for question in clean]
+    options, answers = [one.options for one in clean], [one.answers for one in clean]
     name = learn(labelled.train, 0)
-    before = _rights(policy(name), labelled.clean, prompts)
+    before = _rights(policy(name), asked, options, answers)
     done = [SelfRound(name, float(np.mean(before)))]
     progress(done[0])
     said: list[PseudoLabel] = []
@@ -448,8 +451,8 @@ def self_train(
             break
         own = [replace(one.question, answers=(one.label,), made=MADE) for one in learned]
         student = learn([*labelled.train, *own], number)
-        after = _rights(policy(student), labelled.clean, prompts)
-        units = [question.unit for question in labelled.clean]
+        after = _rights(policy(student), asked, options, answers)
+        units = [question.unit for question in clean]
         change = paired_change("clean set right", before, after, units, bounded=True)
         kept = change.change > 0
         done.append(SelfRound(student, float(np.mean(after)), tuple(learned), change, kept))
@@ -472,15 +475,6 @@ def for_review(doubtful: Sequence[PseudoLabel]) -> list[Question]:
             made=MADE,
         )
         for one in doubtful
-    ]
-
-
-def _rights(policy: Generator, questions: Sequence[Question], prompts: Prompts) -> list[float]:
-    asked = [prompts.choice(question.text, question.options) for question in questions]
-    values = policy.log_likelihoods(asked, [question.options for question in questions])
-    return [
-        float(question.options[int(np.argmax(row))] in question.answers)
-        for question, row in zip(questions, values, strict=True)
     ]
 
 

@@ -285,11 +285,7 @@ def precision(module: Module, placement: Placement) -> Callable[[], contextlib.A
 
 
 def target_modules(model: Module, targets: Targets) -> list[str]:
-    """Return the names of linear layers inside the numbered blocks, as PEFT takes them, such as ``q_proj``.
-
-    Raises:
-        UsageError: there are none.
-    """
+    """Return the names of linear layers inside the numbered blocks, as PEFT takes them: ``q_proj``."""
     paths = _linear_layers(model)
     if targets is Targets.ALL:
         names = {path.rpartition(".")[2] for path in paths}
