@@ -27,9 +27,8 @@ from hybrid.models import Embedder, Generator, Reranker
 from hybrid.models.device import is_cpu
 from hybrid.models.loading import load_embedder, load_generator
 from hybrid.retrieval import Retriever
-from hybrid.routing.abstention import AnswerScore, Risk
+from hybrid.routing.abstention import AnswerScore, ArmBound, Risk, fit_bound, save_bound
 from hybrid.routing.asking import AskedDomain, asked_of
-from hybrid.routing.bounds import ArmBound, fit_bound, save_bound
 from hybrid.routing.choice import ArmChooser
 from hybrid.routing.followups import Conversation, understood
 from hybrid.tracing.asking import answered

@@ -32,7 +32,7 @@ def serve(
     """
     # the server is an extra, and loads what no other command needs
     from hybrid.serving.access import Access
-    from hybrid.serving.running import address, listen, run
+    from hybrid.serving.app import address, listen, run
     from hybrid.serving.service import Service
     from hybrid.serving.workers import Ready, Workers, ready, serve_as_worker
 

@@ -15,20 +15,24 @@ from pathlib import Path
 
 from hybrid.arms import Contender, identity_digest
 from hybrid.config import PriceSettings, Settings, settings_dict
-from hybrid.distributed.assembly import carry_out
-from hybrid.distributed.executors import Executor
+from hybrid.distributed.executors import Executor, carry_out
 from hybrid.distributed.plan import BatchInput, cut, leftovers
 from hybrid.errors import UsageError
-from hybrid.evaluation.answering import AnsweredBatch, AskWork, ask_all, blank_of, question_key, timed_alone
 from hybrid.evaluation.outcomes import (
+    AnsweredBatch,
     ArmCost,
+    AskWork,
     Meter,
     Outcome,
     Reading,
     append_outcomes,
     arm_cost,
+    ask_all,
+    blank_of,
     load_outcomes,
+    question_key,
     replace_outcomes,
+    timed_alone,
 )
 from hybrid.evaluation.scores import Scores
 from hybrid.files import adapter_of, checked, folder_lock, hash_text, json_text, storage_errors, write_json

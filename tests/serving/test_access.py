@@ -14,8 +14,8 @@ import pytest
 
 from hybrid.errors import ConfigError, StorageError, UsageError
 from hybrid.serving.access import Access, AccessDenied
+from hybrid.serving.app import listen
 from hybrid.serving.protocol import OutOfTime, Overloaded
-from hybrid.serving.running import listen
 from hybrid.serving.service import Service
 from hybrid.trust import Secret
 from hybrid.types import Document
