@@ -97,7 +97,6 @@ class Rescaling(LowRank):
         """Return the model with scales of 1."""
         from peft import IA3Config, get_peft_model
 
-        require_no(settings, "dropout", 0.0, plan.method)
         feed = _feed_forward_outputs(model)
         targets = target_modules(model, settings.targets)
         if settings.targets is Targets.ALL:
@@ -339,12 +338,6 @@ def _below(model: Module, top: list[int]) -> list[str]:
     """Return the paths of all linear layers that are not in the upper blocks."""
     paths = [(path, _LAYER.search(path)) for path in _linear_layers(model)]
     return [path for path, found in paths if found and int(found[1]) not in top]
-
-
-def require_no(settings: AdaptationSettings, name: str, usual: object, method: Method) -> None:
-    """Refuse a setting that a method does not have, instead of passing over it."""
-    if (found := getattr(settings, name)) != usual:
-        raise UsageError(f"{method} has no {name}, and adaptation.{name} is {found}", hint="leave it out")
 
 
 def top_layers(model: Module, share: float) -> list[int] | None:
