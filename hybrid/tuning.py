@@ -126,12 +126,7 @@ class Adaptation:
         return self._workshop.material(learned, request, start=start)
 
     def tune_generator(
-        self,
-        material: Material,
-        *,
-        name: str = "",
-        start: str = "",
-        progress: Steps = _silent,
+        self, material: Material, *, name: str = "", start: str = "", progress: Steps = _silent
     ) -> Card:
         """Train a generator adapter and store it; what was interrupted goes on where it was.
 

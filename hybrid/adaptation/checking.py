@@ -16,13 +16,7 @@ import numpy as np
 from hybrid.adaptation.data.examples import Given
 from hybrid.adaptation.data.material import Objective, TrainingRequest
 from hybrid.adaptation.export import scale
-from hybrid.adaptation.forgetting import (
-    AskedQuestion,
-    changes,
-    measure,
-    measure_tasks,
-    refusal_changes,
-)
+from hybrid.adaptation.forgetting import AskedQuestion, changes, measure, measure_tasks, refusal_changes
 from hybrid.adaptation.methods.deltas import (
     Ablation,
     Deltas,

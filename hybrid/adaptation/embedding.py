@@ -243,14 +243,10 @@ def read_collection(folder: Path) -> RetrievalSet:
         raise UsageError(f"{collection.corpus} is not in BEIR's format: {error}") from error
     if not documents:
         raise UsageError(f"{collection.corpus} holds no document", hint="one JSON object a line: _id, text")
-    judged = tuple(
-        JudgedQuery(text, collection.qrels[query], _judged_unit(query, collection.qrels[query]))
-        for query, text in collection.queries.items()
-    )
-    return RetrievalSet(folder.name, documents, judged)
-
-
-def _judged_unit(query: str, grades: Mapping[str, int]) -> str:
-    """Return the one document that a query should find, else the query itself."""
-    relevant = [document for document, grade in grades.items() if grade > 0]
-    return relevant[0] if len(relevant) == 1 else f"query {query}"
+    judged = []
+    for query, text in collection.queries.items():
+        grades = collection.qrels[query]
+        relevant = [document for document, grade in grades.items() if grade > 0]
+        unit = relevant[0] if len(relevant) == 1 else f"query {query}"
+        judged.append(JudgedQuery(text, grades, unit))
+    return RetrievalSet(folder.name, documents, tuple(judged))

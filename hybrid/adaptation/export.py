@@ -38,11 +38,7 @@ _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 # By kind, parts of the names of what the change is linear in: the outer factors of LoRA, the scales of IA3
 # about 1, what leads out of a bottleneck.
-_OUTER = {
-    "LORA": (".lora_B.", ".lora_embedding_B"),
-    "IA3": (".ia3_l",),
-    "BOTTLENECK": (".up", ".shift"),
-}
+_OUTER = {"LORA": (".lora_B.", ".lora_embedding_B"), "IA3": (".ia3_l",), "BOTTLENECK": (".up", ".shift")}
 # What vLLM takes as --max-lora-rank.
 _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 _TURNS = (("system", "⟪S⟫"), ("user", "⟪U⟫"), ("assistant", "⟪A⟫"), ("user", "⟪V⟫"))
