@@ -49,11 +49,6 @@ def scale(adapter: Path, strength: float, out: Path, *, base: Path | None = None
     """Write an adapter with a strength into a new folder, without card; return the folder.
 
     ``base``: the folder of the model that it was made for; needed where all weights were tuned.
-
-    Raises:
-        AdapterError: the method is not linear in its weights, as DoRA is not.
-        UsageError: a strength that makes no sense.
-        StorageError: the disk is full.
     """
     from safetensors.torch import load_file, save_file
 
@@ -76,13 +71,7 @@ def scale(adapter: Path, strength: float, out: Path, *, base: Path | None = None
 
 
 def merge(adapter: Path, base: Path, out: Path) -> Path:
-    """Write the base with the adapter merged in, as a model folder of its own; return it.
-
-    Raises:
-        AdapterError: the adapter was made for another base, is damaged, or does nothing.
-        UsageError: ``out`` is there.
-        StorageError: the disk is full.
-    """
+    """Write the base with the adapter merged in, as a model folder of its own; return it."""
     card = read_card(adapter)
     files = read_adapter(adapter, weights_digest(base), base=base.name)
     require_no_head(adapter)
@@ -117,11 +106,6 @@ def export(adapter: Path, out: Path) -> Path:
     """Write an adapter in PEFT's format with its card; return where to.
 
     ``out``: a folder, or an archive by its name: ``.zip``, ``.tar``, ``.tar.gz``; it must not be there yet.
-
-    Raises:
-        AdapterError: the card is damaged.
-        UsageError: ``out`` is there.
-        StorageError: the disk is full.
     """
     card = read_card(adapter)
     contents = {CARD: _text(card_values(portable(card)))}
@@ -257,11 +241,6 @@ def leave(
     """Write an adapter as another program takes it; return where to.
 
     ``out``: a folder; for ``gguf`` a file, for ``peft`` an archive too. It must not be there yet.
-
-    Raises:
-        AdapterError: the destination cannot take it, and it cannot be merged.
-        ModelError: the base cannot be written, or the file says something else than the model.
-        UsageError: ``out`` is there.
     """
     card = read_card(adapter)
     if card.kind is AdapterKind.EMBEDDER and destination not in (Destination.PEFT, Destination.MERGED):
@@ -316,11 +295,7 @@ def _write_gguf(
 
 
 def modelfile(base: Path, *, apart: bool) -> str:
-    """Return what Ollama makes a model of: weights, an adapter apart from them, template, stop words.
-
-    Raises:
-        AdapterError: the template of the base does more than lay out turns.
-    """
+    """Return what Ollama makes a model of: weights, an adapter apart from them, template, stop words."""
     tokenizer = load_tokenizer(base)
     ends = dict.fromkeys([tokenizer.eos_token_id, *end_tokens(base)])
     template, system = _go_template(tokenizer)

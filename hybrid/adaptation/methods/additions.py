@@ -95,11 +95,7 @@ class PrefixTuning(_Added):
     """
 
     def attach(self, model: Any, plan: AdapterPlan, settings: AdaptationSettings) -> Any:
-        """Return the model with a prefix, which begins as that of words of its vocabulary.
-
-        Raises:
-            UsageError: the attention of the model is laid out in a way that is not known here.
-        """
+        """Return the model with a prefix, which begins as that of words of its vocabulary."""
         places = _places(model)
         given: dict[str, Tensor] = {}
 
@@ -173,12 +169,7 @@ class FusionTuning(_Added):
     """
 
     def attach(self, model: Any, plan: AdapterPlan, settings: AdaptationSettings) -> Any:
-        """Return the model with the adapters of ``plan.over``, whose weighing alone is trainable.
-
-        Raises:
-            UsageError: less than two adapters, or such as are no bottlenecks behind the same sublayers.
-            AdapterError: an adapter does not fit the model.
-        """
+        """Return the model with the adapters of ``plan.over``, whose weighing alone is trainable."""
         members = [load_addition(model, folder) for folder in plan.over]
         alike = [m for m in members if isinstance(m, Bottlenecks) and m.places == members[0].layout["places"]]
         if len(alike) < max(2, len(members)):

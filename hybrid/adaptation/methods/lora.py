@@ -36,12 +36,7 @@ _PISSA_STEPS = 4
 
 
 def load_base(folder: Path, method: Method, placement: Placement) -> Any:
-    """Return the model of a folder in the number format that the method trains in.
-
-    Raises:
-        ExtraMissing: a base in 4 bits needs a package that is not installed.
-        ModelMissing: the folder is no causal language model, or lacks weights.
-    """
+    """Return the model of a folder in the number format that the method trains in."""
     # small steps vanish in bf16
     dtype = torch.float32 if method is Method.FULL else placement.torch_dtype()
     quantisation = _four_bits(placement) if method is Method.QLORA else None
@@ -240,12 +235,7 @@ def _start_at_principal(layer: Any, rank: int) -> None:
 
 
 def resume_lora(model: Any, folder: Path, base_digest: str) -> Any:
-    """Return the model with an adapter that is trained on.
-
-    Raises:
-        AdapterError: it is unsafe, damaged, or made for another base.
-        UsageError: it is no adapter in PEFT's format.
-    """
+    """Return the model with an adapter that is trained on."""
     from peft import PeftModel
 
     files = read_adapter(folder, base_digest, base=folder.name)
@@ -264,9 +254,6 @@ def save_lora(tuned: Any, name: str, out: Path) -> None:
     """Write an adapter in PEFT's format.
 
     The base is named as people know it, so that the folder can be moved.
-
-    Raises:
-        StorageError: the disk is full.
     """
     tuned.peft_config["default"].base_model_name_or_path = name
     with storage_errors(str(out)):
