@@ -159,8 +159,10 @@ def _take(page: _Rendering, token: Token) -> None:
 
 # ``__main__`` is a name in a program, and not a strong word
 _PROGRAMS = re.compile(
-    r"a?(?:iter|next|enter|exit)|(?:get|set|del)(?:attr|item)?|all|annotations|author|await|bases|bool|builtins|call"
-    r"|class|contains|del|dict|doc|eq|f(?:ile|uture|unc)|hash|import|init(?:_subclass)?|len|loader|main|module|mro"
+    r"a?(?:iter|next|enter|exit)|(?:get|set|del)(?:attr|item)?|all|annotations|author|await|bases"
+    r"|bool|builtins|call"
+    r"|class|contains|del|dict|doc|eq|f(?:ile|uture|unc)|hash|import|init(?:_subclass)?|len|loader"
+    r"|main|module|mro"
     r"|name|ne|new|package|path|post_init|pycache|qualname|reduce|repr|self|slots|spec|str|version|wrapped"
     r"|FILE|LINE|DATE|TIME|FUNCTION|VA_ARGS|DIR|CLASS|METHOD|NAMESPACE|(?:de|con)struct|toString|invoke"
     r"|cplusplus|proto|(?:dir|file|type)name|tests|mocks|snapshots|fixtures"

@@ -184,7 +184,8 @@ _WAS = re.compile(r"\b(?:was|were|had|did|\w{2,}ed|(?:1[5-9]|20)\d\d)\b", re.IGN
 # "when" and the like in front, up to a comma, or behind, up to one
 _WHEN = re.compile(
     r"\A\W*(?:when(?:ever)?|(?P<once>once|where(?:ver)?)|as\s+soon\s+as|(?:each|every|any)\s+time|until"
-    r"|without|subject\s+to|with(?=[^,]{1,40}\b(?:on|off|set|enabled|disabled|active)\s*,))\s(?P<ahead>[^,;]+),"
+    r"|without|subject\s+to|with(?=[^,]{1,40}\b(?:on|off|set|enabled|disabled"
+    r"|active)\s*,))\s(?P<ahead>[^,;]+),"
     r"|(?:\b(?P<before>\w+))?,?\s+(?:when(?:ever)?|as\s+soon\s+as|(?:each|every|any)\s+time|subject\s+to"
     r"|once(?=\s+(?:the|it|they|you|we|all|this|that|your|he|she)\b))\s(?P<behind>[^,;]+)"
     r"|,\s*(?P<permits>\w+)\s+permitting\b",
@@ -202,7 +203,8 @@ _ON_CONDITION = re.compile(
 _EXCEPT = re.compile(
     r"(?:\b(?:except(?:ing|ed)?|with\s+the\s+exception\s+of|(?:apart|aside)\s+from|excluding|exclusive\s+of"
     r"|save\s+for|not\s+(?:including|counting)|unlike|(?:rather|other)\s+than|instead\s+of|as\s+opposed\s+to"
-    r"|but\s+(?:not|never))|\b(?:all|every|each|any|no)\s+\w+\s+but|\b(?:every|any|no)\s?(?:one|body|thing)\s+but"
+    r"|but\s+(?:not|never))|\b(?:all|every|each|any|no)\s+\w+\s+but|\b(?:every|any|no)\s?(?:one"
+    r"|body|thing)\s+but"
     r"|\ball\s+but)\s(?P<out>(?:\s*(?:when|if|where|that|for|on|in|at|by|to)\s[^,;:.()]+"
     rf"|(?:(?!\b(?:{_AUXILIARY}|was|were|had|did)\b)[^,;:.()])+))",
     re.IGNORECASE,
@@ -214,18 +216,21 @@ _DAILY = re.compile(
     r"\b(?:daily|around the clock|no one|nobody|none|never|without exception)\b", re.IGNORECASE
 )
 _SOME = re.compile(
-    r"\b(?:some|most|many|several|few|sometimes|usually|often|mostly|generally|occasionally|typically|normally"
+    r"\b(?:some|most|many|several|few|sometimes|usually|often|mostly|generally|occasionally"
+    r"|typically|normally"
     r"|partly|partially|nearly|almost)\b",
     re.IGNORECASE,
 )
 _MAYBE = re.compile(r"\b(?:might|possibly|perhaps|maybe|may\s+(?:be|have))\b", re.IGNORECASE)
 _HEDGED = re.compile(
-    r"\b(?:some\w*|may|might|can|could|possibl[ey]|perhaps|maybe|probabl[ey]|likely|occasional(?:ly)?|often|partly"
+    r"\b(?:some\w*|may|might|can|could|possibl[ey]|perhaps|maybe|probabl[ey]|likely"
+    r"|occasional(?:ly)?|often|partly"
     r"|partially|up\s+to|not|never|un\w+)\b|n['’]t\b",
     re.IGNORECASE,
 )
 _OR = re.compile(
-    r"\bor\s+(?!(?:more|less|so|fewer|later|earlier|higher|lower|above|below|over|under|older|younger|longer|better"
+    r"\bor\s+(?!(?:more|less|so|fewer|later|earlier|higher|lower|above|below|over|under|older"
+    r"|younger|longer|better"
     r"|similar|equivalent|other|another|any|not|rather|even|near|about|equal)\b)",
     re.IGNORECASE,
 )
@@ -240,8 +245,10 @@ _NAME_BEFORE = re.compile(rf"(\d[\d.,:]*)\s*\Z|(?:\A|\b{_BEHIND}\s+)(?:[A-Z]\w+\
 _NAME_BEHIND = re.compile(rf"(?:{_BEHIND}\s+)?(?:(\d[\d.,:]*)|([A-Z]\w+))")
 _CLAUSE = re.compile(
     rf"\A\W*(?!{_BEHIND}\b)(?:(?:else|it|they|he|she|we|there)\b"
-    r"|(?:(?:the|an?|all|its|their|this|that|each)\s+)?(?:(?!which|who|that|when|if|as|because|while)\w+\s+){1,4}?"
-    rf"(?:{_AUXILIARY}|was|were|had|did|\w{{2,}}ed|\w+[^s\W]s\s+(?:the|an?|its|their|them|it|all|any|no|in|on|to))\b"
+    r"|(?:(?:the|an?|all|its|their|this|that|each)\s+)?"
+    r"(?:(?!which|who|that|when|if|as|because|while)\w+\s+){1,4}?"
+    rf"(?:{_AUXILIARY}|was|were|had|did|\w{{2,}}ed"
+    r"|\w+[^s\W]s\s+(?:the|an?|its|their|them|it|all|any|no|in|on|to))\b"
     r"|\w+[^s\W]s\s+(?:the|an?|its|their|them|it|all)\b)",
     re.IGNORECASE,
 )
