@@ -67,6 +67,9 @@ _AGAIN = word_set("one sure certain really right true correct sicher wirklich")
 
 # Who pastes a document does not ask with all of it.
 _LONGEST_READ = 2_000
+_LEANS = re.compile(r"\b(?:it|its|they|them|this|he|him|his|she|her)\b", re.IGNORECASE)
+# So many questions at once are answered one by one.
+_MOST_PARTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,16 +164,27 @@ class Asked:
 
 
 def parts_of(question: str) -> list[str]:
-    """Return the questions that are asked at once, each by itself: "When is supper, and what is it?"."""
-    found = _BOTH.split(question.strip(), maxsplit=1)
-    if FOLLOWED in question or len(question) > _LONGEST_READ or len(found) < 2:
+    """Return the questions that are asked at once, each by itself: "When is supper, and what is it?".
+
+    One that leans on what was asked before it ("and what is it") stands behind that.
+    """
+    if FOLLOWED in question or len(question) > _LONGEST_READ:
         return [question]
-    one, other = found
-    own = set(content_words(other)) - _EMPTY
-    if not all(_ASKING.match(part) for part in found) or not content_words(one) or not own:
+    parts, whole = [question.strip()], ""
+    while len(parts) < _MOST_PARTS and len(found := _BOTH.split(parts[-1], maxsplit=1)) == 2:
+        one, other = found
+        told = set(content_words(other)) - _EMPTY or _LEANS.search(other) or one.endswith("?")
+        if not all(_ASKING.match(part) for part in found) or not content_words(one) or not told:
+            break
+        parts[-1:] = found
+    if len(parts) == 1:
         return [question]
-    leans = len(own) < 2 or re.search(r"\b(?:it|its|they|them|this)\b", other)
-    return [one, f"{one}{FOLLOWED}{other}" if leans else other]
+    apart = []
+    for part in parts:
+        leans = whole and (len(set(content_words(part)) - _EMPTY) < 2 or _LEANS.search(part))
+        whole = whole if leans else part
+        apart.append(f"{whole}{FOLLOWED}{part}" if leans else part)
+    return apart
 
 
 def sides_of(question: str) -> list[str]:

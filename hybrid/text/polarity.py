@@ -197,7 +197,8 @@ _OF_TIME = word_set(
     "decides decided know knows knew ask asks asked see says said shows tell tells told",
 )
 _ON_CONDITION = re.compile(
-    r"\b(?:when(?:ever)?|once|if|unless|until|without|where|as\s+soon\s+as|time|provided|permitting|subject)\b",
+    r"\b(?:when(?:ever)?|once|if|unless|until|without|where|as\s+soon\s+as|time|provided"
+    r"|permitting|subject)\b",
     re.IGNORECASE,
 )
 _EXCEPT = re.compile(
