@@ -10,8 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybrid.adaptation.serving import arm_adapters, in_use
-from hybrid.adaptation.store import AdapterStore
+from hybrid.adaptation.store import AdapterStore, arm_adapters, in_use
 from hybrid.adaptation.values import AdapterKind, budget_of
 from hybrid.arms import ArmAdapters, ArmSpec, DomainArm, DomainArms, OwnModels, parse_arm
 from hybrid.config import Settings, load_settings, settings_dict
@@ -28,9 +27,8 @@ from hybrid.models import Embedder, Generator, Reranker
 from hybrid.models.device import is_cpu
 from hybrid.models.loading import load_embedder, load_generator
 from hybrid.retrieval import Retriever
-from hybrid.routing.abstention import AnswerScore, Risk
+from hybrid.routing.abstention import AnswerScore, ArmBound, Risk, fit_bound, save_bound
 from hybrid.routing.asking import AskedDomain, asked_of
-from hybrid.routing.bounds import ArmBound, fit_bound, save_bound
 from hybrid.routing.choice import ArmChooser
 from hybrid.routing.followups import Conversation, understood
 from hybrid.tracing.asking import answered

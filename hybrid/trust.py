@@ -217,9 +217,6 @@ def refuse_untrusted(values: Mapping[str, object], source: str) -> None:
     passages and the API key go, which files are taken for models, or where outside of it something is
     written. ``values`` are by key, such as ``models.endpoint``, only those that the user did not set alike;
     ``source`` is the file, for the message.
-
-    Raises:
-        ConfigError: with how to say that it is meant.
     """
     for key, value in values.items():
         if key in _REFUSED and _REFUSED[key](value):

@@ -10,17 +10,16 @@ from functools import partial
 from pathlib import Path
 
 from hybrid.adaptation.checking import Bench, Repair, Rework, check_generator, repair, settings_of, tell
-from hybrid.adaptation.data.given import NOTHING, Given, load_given
+from hybrid.adaptation.data.examples import NOTHING, Given, load_given
 from hybrid.adaptation.data.material import Objective, TrainingRequest, question_sets, taught_by
 from hybrid.adaptation.elsewhere import kind_of, named, prove_active, take_in
 from hybrid.adaptation.embedding import EmbedderWorkshop
 from hybrid.adaptation.export import leave
 from hybrid.adaptation.methods.deltas import Ablation, BlockDrift, Recipe, Worth, measure_drift
+from hybrid.adaptation.methods.generator import Rendered, Trial
+from hybrid.adaptation.methods.labels import SelfRound, SelfTraining
 from hybrid.adaptation.methods.preferences import Round
-from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining
-from hybrid.adaptation.methods.trial import Rendered, Trial
-from hybrid.adaptation.serving import in_use
-from hybrid.adaptation.store import AdapterStore, still_in_use
+from hybrid.adaptation.store import AdapterStore, in_use, still_in_use
 from hybrid.adaptation.suites import Suite, load_suite, probe_texts, shipped_suite
 from hybrid.adaptation.values import AdapterKind, Card, Destination, QueryPair, Reasons
 from hybrid.adaptation.workshop import GeneratorWorkshop, Material, Note, Rounds, Steps
@@ -56,7 +55,8 @@ class Adaptation:
     """The adapters of a domain, and all that is done with them.
 
     What training and measuring need is loaded when they are asked for. Question sets that lie in the domain
-    never leak into what is trained on.
+    never leak into what is trained on. To name an adapter that is not there is an ``AdapterError``,
+    a full disk a ``StorageError``.
 
     Many verbs take ``name``, of the adapter that is made (without it the next free one); ``given``, the
     user's own data, as the adapter was trained on where it is measured; ``suites``, files or folders with
@@ -127,12 +127,7 @@ class Adaptation:
         return self._workshop.material(learned, request, start=start)
 
     def tune_generator(
-        self,
-        material: Material,
-        *,
-        name: str = "",
-        start: str = "",
-        progress: Steps = _silent,
+        self, material: Material, *, name: str = "", start: str = "", progress: Steps = _silent
     ) -> Card:
         """Train a generator adapter and store it; what was interrupted goes on where it was.
 
@@ -312,7 +307,6 @@ class Adaptation:
 
         Raises:
             GateFailed: something stands against it; what was in use stays in use.
-            AdapterError: there is no such adapter.
         """
         embedded = self.prepare(name, force=force, note=note, progress=progress)
         with together(self.store.domain.parent):
@@ -350,7 +344,6 @@ class Adaptation:
 
         Raises:
             UsageError: it is in use.
-            AdapterError: there is no such adapter.
         """
         card = self.store.card(name)
         if in_use(self.store, card.kind) == name:
@@ -460,7 +453,6 @@ class Adaptation:
         Without ``train`` nothing is tuned anew with more rehearsal if strength is not enough.
 
         Raises:
-            AdapterError: there is no such adapter.
             UsageError: it is the embedder's, whose strength was chosen when it was tuned; or a head of
                 labels, which changes no weight.
         """

@@ -17,9 +17,9 @@ import hybrid
 PACKAGE = Path(__file__).resolve().parents[1] / "hybrid"
 # The present values. What fell is written here; what would rise says why in the changelog, and here.
 AT_MOST = {
-    "files": 270,
-    "lines": 72_200,
-    "lines of the command": 4_000,
+    "files": 255,
+    "lines": 71_600,
+    "lines of the command": 3_940,
     "lines of the report": 1_300,
     "class names with two meanings": 0,
     "dead names": 0,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hybrid import Assistant, load_settings
-from hybrid.adaptation.data.given import Given
+from hybrid.adaptation.data.examples import Given
 from hybrid.adaptation.store import read_card
 from hybrid.adaptation.suites import Suite
 from hybrid.adaptation.values import AdapterKind, Change, Destination, Example, ExampleKind

@@ -13,16 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hybrid.adaptation.data.given import Given
+from hybrid.adaptation.data.examples import Given
 from hybrid.adaptation.data.material import Objective, TrainingRequest
 from hybrid.adaptation.export import scale
-from hybrid.adaptation.forgetting import (
-    AskedQuestion,
-    changes,
-    measure,
-    measure_tasks,
-    refusal_changes,
-)
+from hybrid.adaptation.forgetting import AskedQuestion, changes, measure, measure_tasks, refusal_changes
 from hybrid.adaptation.methods.deltas import (
     Ablation,
     Deltas,
@@ -64,7 +58,7 @@ from hybrid.adaptation.values import (
 from hybrid.adaptation.workshop import GeneratorWorkshop, Material
 from hybrid.config import AdaptationSettings, Method, Reader
 from hybrid.errors import UsageError
-from hybrid.files import hash_text
+from hybrid.files import adapter_of, hash_text
 from hybrid.models.adapters import read_adapter, read_config
 from hybrid.models.generator import TransformersGenerator
 from hybrid.types import Question
@@ -88,13 +82,7 @@ def check_generator(
     seed: int = 0,
     progress: Callable[[str], None] = lambda doing: None,
 ) -> Card:
-    """Measure what an adapter made the generator forget, and write it into its card; return the card.
-
-    Raises:
-        AdapterError: there is no such adapter, or it cannot serve with the generator.
-        ExtraMissing: tasks are named, and the harness is not installed.
-        UsageError: a suite or a task that cannot be measured.
-    """
+    """Measure what an adapter made the generator forget, and write it into its card; return the card."""
     adapted = generator.adapted(store.folder(name))
     drawn = suite if items is None else suite.sample(items, seed=seed)
     found = changes(measure(generator, adapted, drawn, progress=progress), seed=seed)
@@ -216,13 +204,12 @@ def tell(attempt: Attempt) -> str:
 
 def settings_of(card: Card, usual: AdaptationSettings) -> AdaptationSettings:
     """Return the settings that an adapter was made with, as its card has them, else the usual ones."""
-    from pydantic import TypeAdapter
-
     kept: dict[str, object] = {
         key: value for key, value in card.settings.items() if key in AdaptationSettings.__slots__
     }
     kept["over"] = [name for name in str(kept.get("over", "")).split(",") if name]
-    return TypeAdapter(AdaptationSettings).validate_python(asdict(usual) | kept)
+    settings: AdaptationSettings = adapter_of(AdaptationSettings).validate_python(asdict(usual) | kept)
+    return settings
 
 
 @dataclass(frozen=True)
@@ -261,9 +248,6 @@ class Bench:
 
         It is that with the adapter of a folder, or of the base. What proves the gain is not looked at, so
         that choosing by these does not spoil the proof.
-
-        Raises:
-            UsageError: there are no such examples.
         """
         generator = self.workshop.generator
         adapted = generator if folder is None else generator.adapted(folder)
@@ -352,12 +336,7 @@ def _kept(gain: Change | None, first: Change | None) -> float | None:
 
 
 class Rework:
-    """Adapters of a store taken apart and put together, in a folder that is gone at the end.
-
-    Raises:
-        UsageError: they are not.
-        AdapterError: one cannot be taken apart.
-    """
+    """Adapters of a store taken apart and put together, in a folder that is gone at the end."""
 
     def __init__(self, store: AdapterStore, names: Sequence[str]) -> None:
         cards = [store.card(name) for name in names]

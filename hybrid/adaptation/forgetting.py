@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from pydantic import TypeAdapter
 from scipy.special import softmax
 
 from hybrid.adaptation.methods.encoding import (
@@ -25,7 +24,7 @@ from hybrid.adaptation.methods.encoding import (
 from hybrid.adaptation.suites import Choice, Suite
 from hybrid.adaptation.values import Change, Declining, Example, ExampleKind, Measure
 from hybrid.errors import AdapterError, ExtraMissing, UsageError
-from hybrid.files import hash_text, write_json
+from hybrid.files import adapter_of, hash_text, write_json
 from hybrid.generation.prompts import Prompts, declines
 from hybrid.models import Generator
 from hybrid.models.generator import TransformersGenerator
@@ -111,10 +110,6 @@ def measure(
     Items are resampled, a document of several passages as a whole. The phenomena of the minimal pairs are
     not: they are what grammar means here, each with as many pairs as the others, and the pairs are the
     sample. The bounds speak about further pairs of these phenomena, not about other phenomena.
-
-    Raises:
-        UsageError: the suite is empty, or has an item that the model cannot read.
-        AdapterError: the adapted model says something that is not a number.
     """
     if not (suite.passages or suite.pairs or suite.choices or suite.probes):
         raise UsageError(f"the suite {suite.name!r} has no items", hint="name a folder that has some")
@@ -187,10 +182,7 @@ def _texts(base: TransformersGenerator, adapted: TransformersGenerator, suite: S
             continue
         before, after = sum(each.before for each in found), sum(each.after for each in found)
         away = sum(each.divergence for each in found)
-        for measured, one, other in (
-            (Measure.TEXT, before, after),
-            (Measure.DIVERGENCE, 0.0, away),
-        ):
+        for measured, one, other in ((Measure.TEXT, before, after), (Measure.DIVERGENCE, 0.0, away)):
             values = one / tokens, other / tokens, float(tokens)
             items[measured].append(Item(measured, passage.id, *values, passage.source))
     return [item for found in items.values() for item in found]
@@ -238,7 +230,7 @@ def _remembered(
     room: str, key: Sequence[str], kind: Any, make: Callable[[], _Said], fits: Callable[[_Said], bool]
 ) -> _Said:
     """Return what the cache keeps under a key; what is missing, damaged or does not fit is made and kept."""
-    path, values = cached(room, f"{hash_text(*key)[:32]}.json"), TypeAdapter(kind)
+    path, values = cached(room, f"{hash_text(*key)[:32]}.json"), adapter_of(kind)
     try:
         found: _Said = values.validate_json(path.read_bytes())
     except (OSError, ValueError):
@@ -262,10 +254,6 @@ def measure_tasks(
     """Return the changes of every metric of these tasks that is a number from 0 to 1 for each document.
 
     ``items``: at most so many documents of a task, its first ones; None takes all.
-
-    Raises:
-        ExtraMissing: the harness is not installed.
-        UsageError: it does not know a task, cannot get its data, or the task has no such metric.
     """
     if find_spec("lm_eval") is None:
         raise ExtraMissing(

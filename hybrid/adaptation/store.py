@@ -1,4 +1,4 @@
-"""The adapter store of a domain: cards, folders that never change, and the promotion gate."""
+"""The adapter store of a domain: cards, folders that never change, the gate, and which adapters serve."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from hybrid.adaptation.values import AdapterKind, Budget, Card, Change, Reasons, reasons
+from hybrid.arms import ArmAdapters, ArmSpec
 from hybrid.changes import Switched, record
 from hybrid.errors import AdapterError, AdapterMissing, GateFailed, IndexLocked, UsageError
-from hybrid.files import folder_lock, fsync_file, fsync_folder, storage_errors, write_json
-from hybrid.models.adapters import saved_digest
+from hybrid.files import adapter_of, folder_lock, fsync_file, fsync_folder, storage_errors, write_json
+from hybrid.index.generations import current, read_manifest
+from hybrid.models.adapters import adapter_digest, saved_digest
+from hybrid.types import Arm
 
 CARD = "card.json"
 # Of the card: a reader of another version says so instead of guessing.
@@ -47,7 +49,7 @@ class AdapterStore:
     """The adapters of one domain.
 
     The folder ``domain`` is made when the first adapter is; ``budget`` is how much one that is put in use may
-    have forgotten.
+    have forgotten. To name an adapter that is not there, or whose card is damaged, is an ``AdapterError``.
     """
 
     def __init__(self, domain: Path, budget: Budget | None = None) -> None:
@@ -66,19 +68,11 @@ class AdapterStore:
         return [self.card(name) for name in self.names()]
 
     def card(self, name: str) -> Card:
-        """Return the card of an adapter.
-
-        Raises:
-            AdapterError: there is no such adapter, or its card is damaged.
-        """
+        """Return the card of an adapter."""
         return replace(read_card(self.folder(name)), name=name)
 
     def folder(self, name: str) -> Path:
-        """Return the folder of an adapter.
-
-        Raises:
-            AdapterMissing: there is no such adapter; the message names those that there are.
-        """
+        """Return the folder of an adapter."""
         there = self.names()
         if name not in there:
             known = f"there are: {', '.join(there)}" if there else "the domain has none"
@@ -160,11 +154,7 @@ class AdapterStore:
         return name
 
     def reasons(self, name: str) -> Reasons:
-        """Return what stands against an adapter, by the gate of its kind; one that was never checked fails.
-
-        Raises:
-            AdapterError: there is no such adapter, or its card is damaged.
-        """
+        """Return what stands against an adapter by the gate of its kind; one never checked fails."""
         return reasons(self.card(name), self.budget)
 
     def require_passed(self, name: str) -> None:
@@ -172,7 +162,6 @@ class AdapterStore:
 
         Raises:
             GateFailed: with all that stands against it.
-            AdapterError: there is no such adapter, or its card is damaged.
         """
         found = self.reasons(name)
         if found.against:
@@ -189,7 +178,6 @@ class AdapterStore:
 
         Raises:
             GateFailed: something stands against it, or it was never checked; what was in use stays in use.
-            AdapterError: there is no such adapter, or its card is damaged.
         """
         with self._writing():
             if not force:
@@ -221,11 +209,7 @@ class AdapterStore:
             return older.name or None
 
     def restore(self, kind: AdapterKind, name: str) -> None:
-        """Put an adapter in use that was so before, by which the gate has no say; the base by an empty name.
-
-        Raises:
-            AdapterError: there is no such adapter any more.
-        """
+        """Put an adapter back in use, in which the gate has no say; the base by an empty name."""
         with self._writing():
             if name:
                 self.folder(name)
@@ -389,18 +373,11 @@ def parse_card(text: str) -> Card:
     if unknown := values.keys() - {entry.name for entry in fields(Card)}:
         raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
     try:
-        card: Card = _adapter().validate_python(_numbers(values))
+        card: Card = adapter_of(Card).validate_python(_numbers(values))
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"`{'.'.join(str(part) for part in first['loc'])}`: {first['msg']}") from None
     return card
-
-
-@cache
-def _adapter() -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Card)
 
 
 def _numbers(value: Any) -> Any:
@@ -411,3 +388,92 @@ def _numbers(value: Any) -> Any:
             for key, inner in value.items()
         }
     return [_numbers(inner) for inner in value] if isinstance(value, list) else value
+
+
+def generator_card(store: AdapterStore, name: str = "") -> Card:
+    """Return the card of the adapter of the generator: the named one, else the promoted one.
+
+    Raises:
+        AdapterError: none is in use, there is no such one, or it is the embedder's.
+    """
+    name = name or store.promoted(AdapterKind.GENERATOR) or NO_ADAPTER
+    if name != NO_ADAPTER:
+        return _of_kind(store, AdapterKind.GENERATOR, name)
+    there = [one for one in store.names() if store.card(one).kind is AdapterKind.GENERATOR]
+    known = f"; there are: {', '.join(there)}" if there else ""
+    raise AdapterMissing(
+        "the arms adapter and both need a generator adapter, and none is in use in the domain "
+        f"{store.domain.name!r}{known}",
+        hint=f"hybrid adapters promote {there[-1]}; or compare it so: adapter:generator_adapter={there[-1]}"
+        if there
+        else "make one with: hybrid adapt generator",
+    )
+
+
+def embedder_card(store: AdapterStore, name: str = "") -> Card | None:
+    """Return the card of the adapter of the embedder: the named one, else the one that made the index.
+
+    None is the embedder without one.
+
+    Raises:
+        AdapterError: there is no such one, it is the generator's, or the one that made the index is gone.
+    """
+    if name == NO_ADAPTER:
+        return None
+    if name:
+        return _of_kind(store, AdapterKind.EMBEDDER, name)
+    if not (store.domain / "CURRENT").is_file():
+        return None
+    digest = read_manifest(store.domain, current(store.domain)).embedder.adapter
+    if not digest:
+        return None
+    for there in store.names():
+        if adapter_digest(store.folder(there)) == digest:
+            return store.card(there)
+    raise AdapterError(
+        f"the index in force was embedded with an adapter (digest {digest[:12]}…) that the domain "
+        f"{store.domain.name!r} no longer has",
+        hint="go back with `hybrid rollback`, or embed anew without it: "
+        "HYBRID_MODELS__EMBEDDER_ADAPTER=none hybrid index FOLDER --rebuild",
+    )
+
+
+def arm_adapters(store: AdapterStore, spec: ArmSpec, *, own_embedder: bool) -> ArmAdapters:
+    """Return the adapters that an arm is served with: those that its settings name, else those in use.
+
+    ``own_embedder``: whether an embedder of the user's own serves, which takes only an adapter that is named.
+
+    Raises:
+        AdapterError: the arm needs one that is not there, or that is none of its kind.
+    """
+    cards, models = [], spec.settings.models
+    if spec.arm in (Arm.ADAPTER, Arm.BOTH):
+        cards.append(generator_card(store, models.generator_adapter))
+    if spec.retrieves and (models.embedder_adapter or not own_embedder):
+        found = embedder_card(store, models.embedder_adapter)
+        cards += [] if found is None else [found]
+    folders = {card.kind: store.folder(card.name) for card in cards}
+    return ArmAdapters(
+        generator=folders.get(AdapterKind.GENERATOR),
+        embedder=folders.get(AdapterKind.EMBEDDER),
+        reader=next((card.reader for card in cards if card.kind is AdapterKind.GENERATOR), None),
+        training_minutes=sum(card.seconds for card in cards) / 60,
+    )
+
+
+def in_use(store: AdapterStore, kind: AdapterKind) -> str | None:
+    """Return the name of the adapter that serves where no setting names one, None for the base."""
+    if kind is AdapterKind.GENERATOR:
+        return store.promoted(kind)
+    card = embedder_card(store)
+    return None if card is None else card.name
+
+
+def _of_kind(store: AdapterStore, kind: AdapterKind, name: str) -> Card:
+    card = store.card(name)
+    if card.kind is not kind:
+        raise AdapterMissing(
+            f"{name} is an adapter of the {card.kind}, and cannot serve the {kind}",
+            hint="`hybrid adapters list` shows which is which",
+        )
+    return card

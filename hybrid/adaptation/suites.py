@@ -87,11 +87,7 @@ class Suite:
         )
 
     def sample(self, items: int, *, seed: int = 0) -> Suite:
-        """Return at most so many items of each kind, drawn by the seed, in their order.
-
-        Raises:
-            UsageError: fewer items than say anything.
-        """
+        """Return at most so many items of each kind, drawn by the seed, in their order."""
         if items < LEAST_ITEMS:
             raise UsageError(
                 f"{items} items of a kind are too few, expected {LEAST_ITEMS} or more",
@@ -129,11 +125,7 @@ def instructions() -> list[str]:
 
 
 def choice_of(question: str, right: str, wrong: Sequence[str]) -> Choice:
-    """Return a question whose options are in alphabetical order, so that no place is favoured.
-
-    Raises:
-        UsageError: two options are alike, or there is nothing to choose from.
-    """
+    """Return a question whose options are in alphabetical order, so that no place is favoured."""
     options = tuple(sorted((right, *wrong)))
     if len(options) < 2 or len(set(options)) < len(options):
         raise UsageError(f"the question {question!r} needs two or more different options, found {options}")
@@ -188,9 +180,6 @@ def load_suite(*paths: Path) -> Suite:
     * questions: JSON or JSON lines with ``question``, ``choices`` and ``answerKey`` (ARC as the hub has it),
       or with the options in an ``instruction`` and ``answer``: "answer2";
     * texts: ``.txt``, a document each, or many where lines such as ``= Title =`` begin them (WikiText).
-
-    Raises:
-        UsageError: a path is not there, a file is not understood, or a kind has too few items.
     """
     suite = Suite(", ".join(path.name for path in paths))
     for path in paths:

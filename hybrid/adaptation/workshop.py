@@ -11,18 +11,32 @@ from dataclasses import asdict, astuple, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hybrid.adaptation.data.given import Given, require_examples
+from hybrid.adaptation.data.examples import Given, require_examples
 from hybrid.adaptation.data.material import Objective, TrainingRequest, make_examples, reading_questions
 from hybrid.adaptation.forgetting import AskedQuestion, domain_questions, general_questions
 from hybrid.adaptation.methods.embedder import TunedEmbedder
 from hybrid.adaptation.methods.encoding import as_example, encode, encode_pairs
-from hybrid.adaptation.methods.generator import Base, TunedGenerator, tune_generator
+from hybrid.adaptation.methods.generator import (
+    Base,
+    Rendered,
+    Trial,
+    TunedGenerator,
+    best_rank,
+    render,
+    try_out,
+    tune_generator,
+)
 from hybrid.adaptation.methods.holding import FISHER_TOKENS, rehearsal_examples
-from hybrid.adaptation.methods.labels import label_sets, tune_labels
+from hybrid.adaptation.methods.labels import (
+    SelfRound,
+    SelfTraining,
+    label_sets,
+    self_train,
+    split_labelled,
+    tune_labels,
+)
 from hybrid.adaptation.methods.loop import is_main
 from hybrid.adaptation.methods.preferences import Posed, Round, improve, posed, with_own_mistakes
-from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining, self_train, split_labelled
-from hybrid.adaptation.methods.trial import Rendered, Trial, best_rank, render, try_out
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.suites import Suite, probe_texts
 from hybrid.adaptation.values import (
@@ -229,11 +243,7 @@ class GeneratorWorkshop:
         return render(some, self.base, max_tokens=settings.max_tokens), trial
 
     def with_best_rank(self, material: Material, *, progress: Callable[[str], None]) -> GeneratorWorkshop:
-        """Return a workshop whose rank validates best after a part of the training with each of a few.
-
-        Raises:
-            UsageError: the material is learned by a head, which has no rank.
-        """
+        """Return a workshop whose rank validates best after a part of the training with each of a few."""
         if self._by_head(material.examples):
             raise UsageError(
                 "labels are learned by a head on the generator, which has no rank to try",

@@ -17,8 +17,8 @@ from hybrid.cli.options import Context, group, verb
 from hybrid.config import Method, ShownPassages, Targets
 
 if TYPE_CHECKING:
+    from hybrid.adaptation.methods.labels import SelfRound
     from hybrid.adaptation.methods.preferences import Round
-    from hybrid.adaptation.methods.selftraining import SelfRound
     from hybrid.adaptation.values import Card
     from hybrid.adaptation.workshop import Material
     from hybrid.types import Question
@@ -144,7 +144,7 @@ def examples(
         "left_out": material.examples.left_out,
     }
     if out is not None:
-        from hybrid.adaptation.data.given import save_examples
+        from hybrid.adaptation.data.examples import save_examples
 
         save_examples(out, material.examples.train)
         console.note(f"written: {out}")
@@ -240,7 +240,7 @@ def self_train(
     check: Check = True,
 ) -> int:
     """Learn labels, then those that the generator itself gives and is sure of; a clean set decides."""
-    from hybrid.adaptation.methods.selftraining import for_review
+    from hybrid.adaptation.methods.labels import for_review
     from hybrid.questions.files import save_questions
 
     assistant = context.assistant(context.settings({"adaptation": {"seed": seed}}))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from hybrid.adaptation.serving import in_use
+from hybrid.adaptation.store import in_use
 from hybrid.adaptation.values import AdapterKind, Card, Change, Destination, Merging, Reasons
 from hybrid.assistant import Assistant
 from hybrid.cli import console

@@ -17,17 +17,13 @@ from hybrid.cli import (
     ask,
     console,
     decide,
-    documents,
     evaluate,
-    grounding,
     index,
     monitor,
     operate,
     questions,
-    router,
     serve,
     setup,
-    traces,
 )
 from hybrid.errors import EXIT_INTERRUPTED, HybridError
 
@@ -46,18 +42,18 @@ _COMMANDS = (
     *(operate.rollback, operate.history, operate.gather, index.remove, setup.doctor, setup.completion),
 )
 _GROUPS = {
-    "documents": documents.app,
+    "documents": index.documents_app,
     "adapt": adapt.app,
     "adapters": adapters.app,
-    "grounding": grounding.app,
+    "grounding": evaluate.grounding_app,
     "models": setup.models_app,
     "config": setup.config_app,
     "bench": evaluate.bench_app,
     "questions": questions.app,
     "prompts": operate.prompts_app,
-    "router": router.app,
+    "router": decide.router_app,
     "traffic": operate.traffic_app,
-    "traces": traces.app,
+    "traces": monitor.traces_app,
 }
 for _command in _COMMANDS:
     app.command()(_command)

@@ -195,11 +195,7 @@ def _tell(context: Context, settings: Settings, split: TrafficSplit) -> None:
 
 
 def opened(settings: Settings) -> Feedback:
-    """Return what the server keeps of answers.
-
-    Raises:
-        UsageError: it keeps none.
-    """
+    """Return what the server keeps of answers."""
     feedback = Feedback.of(settings)
     if feedback is None:
         raise UsageError("answers are not kept: feedback.keep_days is 0", hint="set it to a number of days")

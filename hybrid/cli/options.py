@@ -85,12 +85,7 @@ class Context:
         return [name.strip() for name in (self.domain or settings.domain).split(",") if name.strip()]
 
     def existing_domain(self, settings: Settings) -> str:
-        """Return the domain that is meant: the one named, the one in the settings, or the only one.
-
-        Raises:
-            IndexMissing: there is none.
-            UsageError: there are several and none is named.
-        """
+        """Return the domain that is meant: the one named, the one in the settings, or the only one."""
         wanted = self.domain or settings.domain
         there = list(domains(Path(settings.indexes)))
         if wanted in there or (not wanted and len(there) == 1):

@@ -190,12 +190,7 @@ def _found(endpoint: str | None) -> list[ModelServer]:
 def _chosen(
     choices: list[tuple[ModelServer, str]], model: str | None, *, ask: bool
 ) -> tuple[ModelServer, str]:
-    """Return the server and the model that are to write.
-
-    Raises:
-        UsageError: the model is none of them, or nobody can be asked.
-        ModelMissing: there is none, or none that is large enough to be taken unasked.
-    """
+    """Return the server and the model that are to write."""
     there = ", ".join(dict.fromkeys(name for _, name in choices)) or "none"
     if model is not None:
         for choice in choices:

@@ -66,9 +66,6 @@ def adopted(domain: Path, settings: Settings) -> ArmSpec | None:
     The folder of a domain may come from anyone. So its file sets how passages are found and answers made, and
     which adapter of the domain serves; which models and endpoints are used only the user's settings say.
     ``settings`` are those of the user, which hold for all that the arm does not name.
-
-    Raises:
-        UsageError: the file is not what ``adopt`` writes, or names an arm that cannot be used here.
     """
     path = domain / _FILE
     try:
@@ -84,9 +81,6 @@ def usable(path: Path, arm: object, settings: Settings) -> ArmSpec:
     """Return an arm that a file in the folder of a domain names, which may come from anyone.
 
     ``settings`` are those of the user, which alone choose models and endpoints.
-
-    Raises:
-        UsageError: it is no arm that can be used here.
     """
     if not isinstance(arm, str) or not arm.isprintable():
         raise UsageError(f"{path} does not name an arm: {arm!a}", hint=_HINT)

@@ -54,9 +54,6 @@ def read_rows(path: Path) -> list[ArmRow]:
     with a column an arm, or with the columns arm, question and scores; JSON lines or JSON of such rows, JSON
     of arms with their questions, whatever the ending of its name; or a folder with a file of JSON lines an
     arm.
-
-    Raises:
-        UsageError: no such file, or not such a table; the message names the line.
     """
     if path.is_dir():
         files = sorted(path.glob("*.jsonl"))

@@ -76,9 +76,6 @@ def decide_from(
 
     Returns:
         The decision, and the scores that it rests on; None with a budget, as not all of them were asked.
-
-    Raises:
-        UsageError: a file is missing or is not such a table; or gold with a budget.
     """
     rows = read_rows(path)
     named = tuple(dict.fromkeys(row.arm for row in rows))
@@ -262,11 +259,7 @@ def contest(table: ScoreTable, known: KnownArms) -> Contest:
 
 
 def join_gold(table: ScoreTable, gold: ScoreTable) -> ScoreTable:
-    """Return the table with the judgements of people for some of its questions.
-
-    Raises:
-        UsageError: gold has another question or lacks an arm.
-    """
+    """Return the table with the judgements of people for some of its questions."""
     rows = {question: row for row, question in enumerate(table.questions)}
     strange = [question for question in gold.questions if question not in rows]
     if strange:
@@ -284,9 +277,6 @@ def read_costs(path: Path, arms: Sequence[str]) -> KnownArms:
 
     It is TOML with a table an arm, of ``arms`` alone; keys are those of ``ArmCost`` and a table ``measures``
     for gates.
-
-    Raises:
-        UsageError: the file is missing or is no such file, an arm or a key is unknown.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -103,9 +103,6 @@ def decide_sequentially(
     Valid however early it stops: every look spends its own share of the level, and leaving without hope costs
     none. A claim once shown stays shown. ``budget`` is the largest number of answers (arms × questions), None
     for no limit; ``guessing`` is what answers drawn at random would score, if that is known.
-
-    Raises:
-        UsageError: fewer than two arms, no question, a score that is no number from 0 to 1.
     """
     table = contest.table
     # scores come later
@@ -249,14 +246,7 @@ class _Race:
     def _part(self, end: int) -> ScoreTable:
         table, rows = self.contest.table, self.plan.order[:end]
         places = [table.arms.index(arm) for arm in self.racing]
-        return replace(
-            table,
-            arms=self.racing,
-            questions=tuple(table.questions[row] for row in rows),
-            sources=tuple(table.sources[row] for row in rows),
-            slices=tuple(table.slices[row] for row in rows) if table.slices else (),
-            values=self.values[:end, places],
-        )
+        return replace(table.part(rows), arms=self.racing, values=self.values[:end, places])
 
     def _whole_sources(self, first: int, end: int) -> int:
         sources, order = self.contest.table.sources, self.plan.order

@@ -13,9 +13,6 @@ def executor_named(text: str) -> Executor:
 
     Without a number there are as many workers as cores, without an address as Ray finds, or a cluster of its
     own on this machine.
-
-    Raises:
-        UsageError: there is no such executor.
     """
     kind, _, value = text.strip().partition(":")
     if kind == "ray":

@@ -1,4 +1,4 @@
-"""Who carries a plan out: threads of this process, or other processes; each worker a batch at a time."""
+"""Who carries a plan out: threads of this process, or other processes; and what came of it, put together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,17 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import hybrid.errors
-from hybrid.distributed.plan import BatchInput, makes_bytes, read_plan, write_shard
+from hybrid.distributed.plan import (
+    BatchInput,
+    Shard,
+    WorkPlan,
+    checked_before,
+    makes_bytes,
+    read_plan,
+    read_shard,
+    write_plan,
+    write_shard,
+)
 from hybrid.documents.pool import private_stdout, read_frame, write_frame
 from hybrid.errors import HybridError, ModelError, UsageError
 from hybrid.models.device import one_thread
@@ -36,7 +46,6 @@ _ONE_THREAD = {
 _START = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from hybrid.distributed.executors import main
 main()
 """
 _BEGINNINGS = 3
@@ -287,11 +296,7 @@ class _WorkerLane:
 
 
 def greeting(job: Job) -> str:
-    """Return a job as text for a worker.
-
-    Raises:
-        UsageError: it cannot be sent, as a model of one's own that holds a file or a lock.
-    """
+    """Return a job as text for a worker."""
     try:
         return base64.b64encode(pickle.dumps(job)).decode()
     except (pickle.PicklingError, TypeError, AttributeError) as error:
@@ -340,3 +345,81 @@ def main() -> None:
         while does:
             asked = read_frame(sys.stdin.buffer)
             write_frame(output, replied(do))
+
+
+_TRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LostBatch:
+    """A batch of a plan that came to nothing twice, and why."""
+
+    number: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A plan that was carried out: its folder, and the batches that there is no shard of."""
+
+    plan: WorkPlan
+    folder: Path
+    lost: tuple[LostBatch, ...]
+
+    def shards(self) -> Iterator[Shard]:
+        """Yield the shard of every batch that is not lost, in the order of the plan.
+
+        Each was checked when it was carried out, and the folder is held since: it is not done again here.
+        """
+        lost = {one.number for one in self.lost}
+        for number in range(len(self.plan.batches)):
+            if number not in lost:
+                yield checked_before(self.folder, number)
+
+
+def carry_out(
+    plan: WorkPlan,
+    plans: Path,
+    work: Work,
+    load: Callable[[int], BatchInput],
+    executor: Executor,
+    *,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Carried:
+    """Do every batch of a plan that has no whole shard; one whose worker dies is tried once more.
+
+    Args:
+        plan: as it was cut.
+        plans: the folder of all plans; workers see it at the same path.
+        work: what is done.
+        load: gives the content of a batch.
+        executor: who does it.
+        progress: told after every batch how many items are done.
+
+    Raises:
+        HybridError: what a batch raised, or no worker could begin. What is done is kept for the next run.
+    """
+    folder = write_plan(plans, plan)
+    deaths: dict[int, str] = {}
+    missing = _missing(folder, plan, range(len(plan.batches)))
+    for _ in range(_TRIES):
+        if not missing:
+            break
+        done = plan.items - sum(plan.batches[number].items for number in missing)
+        progress(done)
+        for ended in executor.run(Job(work, folder, plan.digest), (load(number) for number in missing)):
+            if ended.death:
+                deaths[ended.number] = ended.death
+            else:
+                done += plan.batches[ended.number].items
+                progress(done)
+        missing = _missing(folder, plan, missing)
+    lost = [
+        LostBatch(number, deaths.get(number, "its shard was cut short") + f", {_TRIES} times")
+        for number in missing
+    ]
+    return Carried(plan, folder, tuple(lost))
+
+
+def _missing(folder: Path, plan: WorkPlan, among: Iterable[int]) -> list[int]:
+    return [number for number in among if read_shard(folder, number, plan.batches[number]) is None]

@@ -94,11 +94,7 @@ def write_plan(plans: Path, plan: WorkPlan) -> Path:
 
 
 def read_plan(folder: Path, digest: str) -> WorkPlan:
-    """Return the plan of a folder, as a worker sees it.
-
-    Raises:
-        StorageError: it is not there, or is another one: the folder is not the one that the plan is in.
-    """
+    """Return the plan of a folder, as a worker sees it."""
     path = folder / _PLAN
     try:
         content = json.loads(path.read_bytes())

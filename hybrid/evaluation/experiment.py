@@ -15,23 +15,27 @@ from pathlib import Path
 
 from hybrid.arms import Contender, identity_digest
 from hybrid.config import PriceSettings, Settings, settings_dict
-from hybrid.distributed.assembly import carry_out
-from hybrid.distributed.executors import Executor
+from hybrid.distributed.executors import Executor, carry_out
 from hybrid.distributed.plan import BatchInput, cut, leftovers
 from hybrid.errors import UsageError
-from hybrid.evaluation.answering import AnsweredBatch, AskWork, ask_all, blank_of, question_key, timed_alone
 from hybrid.evaluation.outcomes import (
+    AnsweredBatch,
     ArmCost,
+    AskWork,
     Meter,
     Outcome,
     Reading,
     append_outcomes,
     arm_cost,
+    ask_all,
+    blank_of,
     load_outcomes,
+    question_key,
     replace_outcomes,
+    timed_alone,
 )
 from hybrid.evaluation.scores import Scores
-from hybrid.files import checked, folder_lock, hash_text, json_text, storage_errors, write_json
+from hybrid.files import adapter_of, checked, folder_lock, hash_text, json_text, storage_errors, write_json
 from hybrid.models.device import describe_machine, versions
 from hybrid.questions.files import question_row, save_questions
 from hybrid.types import Question
@@ -349,10 +353,11 @@ def _load_meters(folder: Path) -> dict[str, _Metered]:
     path = folder / _METERS
     if not path.is_file():
         return {}
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        return TypeAdapter(dict[str, _Metered]).validate_json(path.read_bytes())
+        found: dict[str, _Metered] = adapter_of(dict[str, _Metered]).validate_json(path.read_bytes())
+        return found
     except ValidationError as error:
         raise UsageError(f"{path} holds no meter readings", hint="delete it; costs are lost") from error
 

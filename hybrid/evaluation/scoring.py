@@ -211,9 +211,6 @@ def table(
     cannot apply, whoever answers (no gold number, no gold evidence), are left out for all arms alike. Rows
     are in the order of ``questions``, columns are ``arms`` from simple to costly; ``scores`` are those of
     ``outcomes``, in the same order. ``metric`` is a field of ``Scores`` that has a better direction.
-
-    Raises:
-        UsageError: no such metric, an outcome that is missing or there twice, or nothing that has the score.
     """
     card = deciding_card(metric)
     cells = _cells(outcomes, scores, arms)
@@ -335,11 +332,7 @@ def _crag(question: Question, outcome: Outcome, right: float) -> float:
 
 
 def deciding_card(metric: str) -> MetricCard:
-    """Return the card of a metric that may decide.
-
-    Raises:
-        UsageError: there is none of that name that has a better direction.
-    """
+    """Return the card of a metric that may decide."""
     deciding = {card.name: card for card in METRICS if card.higher_is_better is not None}
     if metric not in deciding:
         raise UsageError(f"no metric {metric!r} to decide by", hint=f"choose one of {', '.join(deciding)}")

@@ -75,6 +75,9 @@ _STEPS = word_set("step procedur")
 
 # Who pastes a document does not ask with all of it.
 _LONGEST_READ = 2_000
+_LEANS = re.compile(r"\b(?:it|its|they|them|this|he|him|his|she|her)\b", re.IGNORECASE)
+# So many questions at once are answered one by one.
+_MOST_PARTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,39 +175,49 @@ class Asked:
 
 
 def parts_of(question: str) -> list[str]:
-    """Return the questions that are asked at once, each by itself: "When is supper, and what is it?"."""
-    asked, _, last = question.rpartition(FOLLOWED)
-    if asked and _NAMING.fullmatch(last.strip()):  # "How many are open? Which ones?": the rows were counted
-        return [asked]
-    found = _BOTH.split(question.strip(), maxsplit=1)
-    if FOLLOWED in question or len(question) > _LONGEST_READ or len(found) < 2:
+    """Return the questions that are asked at once, each by itself: "When is supper, and what is it?".
+
+    One that leans on what was asked before it ("and what is it") stands behind that.
+    """
+    before, _, last = question.rpartition(FOLLOWED)
+    if before and _NAMING.fullmatch(last.strip()):  # "How many are open? Which ones?": the rows were counted
+        return [before]
+    if FOLLOWED in question or len(question) > _LONGEST_READ:
         return [question]
-    one, other = found
-    own = set(content_words(other)) - _EMPTY
-    if not all(_ASKING.match(part) for part in found) or not content_words(one) or not own:
+    parts, whole = [question.strip()], ""
+    while len(parts) < _MOST_PARTS and len(found := _BOTH.split(parts[-1], maxsplit=1)) == 2:
+        one, other = found
+        told = set(content_words(other)) - _EMPTY or _LEANS.search(other) or one.endswith("?")
+        if not all(_ASKING.match(part) for part in found) or not content_words(one) or not told:
+            break
+        parts[-1:] = found
+    if len(parts) == 1:
         return [question]
-    leans = len(own) < 2 or re.search(r"\b(?:it|its|they|them|this)\b", other)
-    return [one, f"{one}{FOLLOWED}{other}" if leans else other]
+    apart = []
+    for part in parts:
+        leans = whole and (len(set(content_words(part)) - _EMPTY) < 2 or _LEANS.search(part))
+        whole = whole if leans else part
+        apart.append(f"{whole}{FOLLOWED}{part}" if leans else part)
+    return apart
 
 
 def exchanged(question: str, columns: Iterable[Sequence[str]]) -> str:
     """Return a follow-up as the question before it, with the cell it names for one of its column.
 
-    "And for a rabbit?" behind what the neutering of a cat costs asks for that of a rabbit. Where no column has
-    what both name it stays as it is.
+    "And for a rabbit?" behind what the neutering of a cat costs asks for that of a rabbit.
     """
     topic, _, last = question.rpartition(FOLLOWED)
     found = _INSTEAD.fullmatch(last.strip())
-    thing, there = set(content_words(found["thing"])) if found else set(), set(content_words(topic))
+    thing, there = set(content_words(found["thing"] if found else "")), set(content_words(topic))
+    gone: set[str] = set()
     for cells in columns if thing else ():
         told = [set(content_words(cell)) for cell in cells]
-        before = [one for one in told if one and one <= there and not thing <= one]
-        if found and before and any(thing <= one for one in told):
-            new, gone = iter([found["thing"]]), max(before, key=len)
-            return re.sub(
-                r"\w+", lambda word: next(new, "") if {*content_words(word[0])} & gone else word[0], topic
-            )
-    return question
+        if not gone and any(thing <= one for one in told):
+            gone = max((one for one in told if one <= there and not thing <= one), key=len, default=gone)
+    if not found or not gone:
+        return question
+    new = iter([found["thing"]])
+    return re.sub(r"\w+", lambda word: next(new, "") if gone & {*content_words(word[0])} else word[0], topic)
 
 
 def sides_of(question: str) -> list[str]:

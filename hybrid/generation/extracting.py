@@ -140,11 +140,20 @@ def extract(
     parts = parts_of(meant)
     most = sentences if len(parts) == 1 else 1
     found = [_extract(one, hits, passages, embedder, sentences=most, rows=rows) for one in parts]
-    # of two questions at once each is answered where it can be
-    sure = [one for one in found if one.relevance >= _PART] or found[:1]
-    cited = {one.sentence: one for own in sure for one in own.cited}
+    # of several questions at once each is answered where it can be, and of the others that is said
+    sure = [one for one in found if one.cited and one.relevance >= _PART] or found[:1]
+    cited = _once([one for own in sure for one in own.cited])
+    lost = [_last(part) for part, own in zip(parts, found, strict=True) if own not in sure]
+    if lost and cited:
+        ours = f"(Nothing found on: {' '.join(lost)})"
+        cited[-1] = replace(cited[-1], ours=f"{cited[-1].ours} {ours}".strip())
     read_as = meant if meant != spelled else ""
-    return Extract(tuple(cited.values()), max(one.relevance for one in found), read_as)
+    return Extract(tuple(cited), max(one.relevance for one in sure), read_as)
+
+
+def _last(part: str) -> str:
+    """Return a question as it was asked, without the one that it leans on."""
+    return part.rpartition(FOLLOWED)[2]
 
 
 def _extract(
@@ -407,6 +416,7 @@ def _of_one_name(asked: Asked, ranked: Sequence[Quotable], words: Matcher) -> li
         for fact in ranked
         if fact.row and (columns <= set(fact.row.columns) or columns >= set(fact.row.columns))
         if fact.passage.source.partition("#")[0] == best.passage.source.partition("#")[0]
+        if fact is best or "#" not in best.passage.source or fact.passage.source != best.passage.source
         if held(fact.row) == called and words.held(fact.wider) == words.held(best.wider)
         if names_held(asked.names, fact.wider) == names_held(asked.names, best.wider)
         if (fact.in_range, fact.met) == (best.in_range, best.met)

@@ -312,9 +312,12 @@ def _term(text: str) -> str:
 def _record(passage: Passage) -> Saying | None:
     """Return a passage of fields, a line each, as the row that it was read from."""
     lines = passage.text.strip().split("\n")
+    told = passage.chunk.caption if passage.chunk else ""
+    if told not in ("", lines[0]):
+        lines.insert(0, told)  # of a record that was cut: whose it is
     found = [FIELD.fullmatch(line.strip()) for line in lines]
     fields = [match for match in found if match]
-    if len(lines) < 2 or len(fields) < len(lines) or "#" not in passage.source:
+    if len(lines) < 2 or len(fields) < len(lines) or not ("#" in passage.source or FIELD.fullmatch(told)):
         return None
     # two may be a question and its answer, or a title and its text
     if len(fields) == 2 and any(

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hybrid.distributed.assembly import carry_out
-from hybrid.distributed.executors import Executor
+from hybrid.distributed.executors import Executor, carry_out
 from hybrid.distributed.plan import BatchInput, Shard, cut, leftovers
 from hybrid.index.database import VectorCache
 from hybrid.index.generations import Progress, Stage

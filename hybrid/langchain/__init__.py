@@ -12,8 +12,7 @@ if find_spec("langchain_core") is None or find_spec("langchain_core.decisions") 
         hint="pip install 'hybrid-assistant[langchain]'",
     )
 
-from hybrid.langchain.chat import ChatHybrid, HybridRunnable
-from hybrid.langchain.decisions import HybridDecisionModel
+from hybrid.langchain.chat import ChatHybrid, HybridDecisionModel, HybridRunnable
 from hybrid.langchain.documents import HybridEmbeddings, HybridRetriever, HybridVectorStore, StoreVectors
 from hybrid.operations.decisions import IS_CARRIED, NONE_OF_THESE, WHICH_ARM, WHICH_DOMAIN
 

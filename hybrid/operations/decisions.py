@@ -39,9 +39,6 @@ def chosen_domain(
 
     ``NONE_OF_THESE`` stands for all that is no label; without it the probabilities are those of a question
     that is of one of the labels.
-
-    Raises:
-        UsageError: a label is no domain, or the question is of none of them.
     """
     found = assistants.route(standalone(question, history), as_user=as_user)
     chances = {chance.domain: chance.probability for chance in found.chances if chance.domain}
@@ -62,9 +59,6 @@ def chosen_arm(assistant: Assistant, labels: Sequence[str]) -> ChosenLabel:
 
     Its probability is 1 minus the level of ``settings.decision``, the accepted chance of a wrong verdict; the
     others share the rest. ``NONE_OF_THESE`` is chosen where the decided arm is not among the labels.
-
-    Raises:
-        UsageError: nothing was decided, or the decided arm is no label.
     """
     decided, settings = assistant.asked.decided, assistant.settings
     if decided is None:
@@ -92,9 +86,6 @@ def carried(assistant: Assistant, state: object) -> float:
     Args:
         assistant: whose judge is asked.
         state: ``{"claim": ..., "passages": [...]}``.
-
-    Raises:
-        UsageError: the state is something else, or the claim cannot be judged.
     """
     claim, passages = _claim_and_passages(state)
     verdicts = assistant.grounder.ground(claim, passages).verdicts

@@ -311,11 +311,7 @@ class Feedback:
     def vote(
         self, id: str, value: int, *, comment: str = "", as_user: str | Sequence[str] | None = None
     ) -> None:
-        """Say that an answer was good (1) or bad (−1), and why; the last word of a voter counts.
-
-        Raises:
-            UsageError: another value, or there is no such answer for this user.
-        """
+        """Say that an answer was good (1) or bad (−1), and why; the last word of a voter counts."""
         if value not in (1, -1):
             raise UsageError(f"a vote of {value!r}", hint="1 for a good answer, -1 for a bad one")
         self._require([id], as_user)
@@ -332,9 +328,6 @@ class Feedback:
             chosen: the id of the answer.
             shown: the ids of all, in the order in which they were shown.
             as_user: who asked, as in ``answer``.
-
-        Raises:
-            UsageError: less than two, one twice, or one that is not there for this user; another question.
         """
         if chosen not in shown or not 1 < len(shown) == len(set(shown)):
             raise UsageError(

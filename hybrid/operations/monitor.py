@@ -215,9 +215,6 @@ def calibrated(
     """Return the calibration window of a domain that these observations make.
 
     It ends ``now`` at the latest, in seconds since 1970, though a clock that was ahead dated some later.
-
-    Raises:
-        UsageError: there are too few of them to tell a change from chance.
     """
     own = _of_domain(observations, domain)
     if len(first := _independent(own)) < LEAST:
@@ -421,12 +418,7 @@ def _independent(observations: Iterable[Observation]) -> list[Observation]:
 
 
 def notify(address: Endpoint, alerts: Sequence[str], *, offline: bool) -> None:
-    """Send alerts to a webhook, as JSON that chats read as a message too; nothing that was asked is in it.
-
-    Raises:
-        ConfigError: it is on another machine, and ``offline`` keeps to this one.
-        RemoteError: it does not answer, or refuses.
-    """
+    """Send alerts to a webhook, as JSON that chats read as a message too; nothing that was asked is in it."""
     import httpx2
 
     if offline and not address.is_loopback:

@@ -131,9 +131,6 @@ def restore_prompts(assistant: Assistant, version: str = "", *, why: str = "") -
 
     Returns:
         Its whole digest.
-
-    Raises:
-        UsageError: it is not kept, or there is none before.
     """
     prompts, now = assistant.prompts, prompts_in_force(assistant)
     if not version:

@@ -151,9 +151,6 @@ def stop_split(assistant: Assistant, *, why: str = "") -> TrafficSplit:
     Args:
         assistant: of the domain.
         why: in words, for the log.
-
-    Raises:
-        UsageError: none is running.
     """
     split = read_split(assistant)
     if split is None:

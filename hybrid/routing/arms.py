@@ -221,9 +221,6 @@ def fit_arm_router(
     breaks ties; ``texts``, ``vectors`` of length 1, shape (questions, dimension), and ``features`` by
     ``arm_features``, shape (questions, features), are in its order. ``policy`` is level of the bounds,
     replicates and seed.
-
-    Raises:
-        UsageError: fewer than two arms or ten sources, or a score that is no number from 0 to 1.
     """
     check_table(table)
     if len(set(table.sources)) < MIN_SOURCES:

@@ -17,7 +17,7 @@ from hybrid.generation.talk import Shelf, hear, reply
 from hybrid.index import is_restricted
 from hybrid.models import Generator
 from hybrid.retrieval import Retriever
-from hybrid.routing.bounds import BoundArm, bound_arm
+from hybrid.routing.abstention import BoundArm, bound_arm
 from hybrid.routing.choice import ArmChooser
 from hybrid.routing.followups import rewritten, standalone, understood
 from hybrid.text.abbreviations import Meaning
@@ -149,7 +149,7 @@ class AskedDomain:
 
     def side_by_side(self, question: str, arms: str) -> list[Outcome]:
         """Ask several arms one question, write nothing down, and return what each answered; all or none."""
-        from hybrid.evaluation.answering import ask
+        from hybrid.evaluation.outcomes import ask
 
         asked = asked_of([question])
         contenders = self.contenders(arms, asked)

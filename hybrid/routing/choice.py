@@ -115,9 +115,6 @@ class ArmChooser:
         """Fit a router to a comparison, keep it, and say what it is worth; it is used only if it gains.
 
         ``made`` is of the arms to choose from, ``questions`` the file of the question set, if there is one.
-
-        Raises:
-            UsageError: one arm alone, or questions of too few sources.
         """
         from hybrid.routing.arms import arm_features, fit_arm_router
 
@@ -210,11 +207,7 @@ def save_arm_router(domain: Path, router: FittedArmRouter, origin: ArmRouterOrig
 
 
 def load_arm_router(domain: Path) -> tuple[FittedArmRouter, ArmRouterOrigin]:
-    """Return the router of a domain, and what it was made for.
-
-    Raises:
-        UsageError: the file is damaged, or of another version.
-    """
+    """Return the router of a domain, and what it was made for."""
     from safetensors import SafetensorError, safe_open
 
     from hybrid.routing.arms import ArmLogit, ArmRouterCard, FittedArmRouter

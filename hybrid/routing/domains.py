@@ -360,11 +360,7 @@ def save_router(indexes: Path, router: FittedRouter) -> None:
 
 
 def load_router(indexes: Path) -> FittedRouter | None:
-    """Return the fitted router of a folder of domains, None where there is none.
-
-    Raises:
-        IndexMismatch: the file is damaged, or of another format.
-    """
+    """Return the fitted router of a folder of domains, None where there is none."""
     from safetensors import SafetensorError, safe_open
 
     path = indexes / ROUTER_FILE
@@ -399,9 +395,6 @@ def require_router(card: RouterCard, embedders: Mapping[str, str], questions: Ma
 
     ``embedders`` and ``questions`` are the identity of the embedder and the hash of the labelled questions of
     each domain now.
-
-    Raises:
-        IndexMismatch: a domain has another embedder, or other questions than those it was fitted to.
     """
     for name, told in card.domains.items():
         if name in embedders and embedders[name] != told.embedder:

@@ -14,11 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hybrid.files import hash_text, valid_utf8
 from hybrid.models.dialogue import cut_at_stop
-from hybrid.serving.access import AsUser, ClientKey
-from hybrid.serving.errors import Refusal
-from hybrid.serving.events import Events, while_connected
+from hybrid.serving.errors import Events, Refusal, while_connected
 from hybrid.serving.models import ModelName, chosen
-from hybrid.serving.protocol import Asking
+from hybrid.serving.protocol import Asking, AsUser, ClientKey
 from hybrid.serving.service import Service
 from hybrid.types import Answer, Arm, Citation, Message, MessageRole, plain
 
@@ -174,11 +172,7 @@ async def _chunks(
 
 
 def said_in(turns: Sequence[ChatTurn]) -> list[Message]:
-    """Return what was said up to the last message of a user, without instructions: an arm has its own.
-
-    Raises:
-        Refusal: that message holds more than text.
-    """
+    """Return what was said up to the last message of a user, without instructions: an arm has its own."""
     said = [turn for turn in turns if turn.role in _ROLES]
     while said and said[-1].role != "user":
         said.pop()

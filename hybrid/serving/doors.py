@@ -10,8 +10,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hybrid.serving.access import AccessDenied
 from hybrid.serving.errors import Refusal, answered
+from hybrid.serving.protocol import AccessDenied
 from hybrid.serving.service import Service
 from hybrid.trust import is_loopback
 
@@ -75,12 +75,7 @@ class Doors:
             await answered(error)(scope, receive, secured)
 
     def _admit(self, path: str, headers: Headers) -> None:
-        """Refuse by what stands in the headers.
-
-        Raises:
-            AccessDenied: a token is wanted, and is not there or wrong.
-            Refusal: the headers or the body are too large, it is packed, or another site sends a browser.
-        """
+        """Refuse by what stands in the headers."""
         if sum(len(name) + len(value) for name, value in headers.raw) > _MAX_HEADERS:
             raise Refusal(431, f"the headers have more than {_MAX_HEADERS} bytes")
         length = headers.get("content-length", "0")

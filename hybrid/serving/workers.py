@@ -19,8 +19,8 @@ from prometheus_client.multiprocess import mark_process_dead
 from hybrid.config import ServeSettings
 from hybrid.domains import Assistants
 from hybrid.errors import HybridError
+from hybrid.serving.app import BACKLOG, address, listen, run
 from hybrid.serving.metrics import SHARED
-from hybrid.serving.running import BACKLOG, address, listen, run
 from hybrid.serving.service import Service
 
 # Who ends sooner than this after a start that went well would only end again.

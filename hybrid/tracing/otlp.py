@@ -20,9 +20,6 @@ def otlp_sink(endpoint: Endpoint) -> SpanSink:
     Args:
         endpoint: its address without the path of the signal; without one that of the environment, which names
             headers and time-outs too, as OpenTelemetry's variables do everywhere.
-
-    Raises:
-        ExtraMissing: OpenTelemetry's SDK is not installed.
     """
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter

@@ -151,11 +151,7 @@ class TraceStore:
         return {names.GROUNDEDNESS: scores[-1]} if scores and scores[-1] is not None else {}
 
     def trace(self, trace: str) -> list[TraceSpan]:
-        """Return the spans of a trace, by the beginning of its name, in the order in which they began.
-
-        Raises:
-            UsageError: there is none, or there are several.
-        """
+        """Return the spans of a trace, by the beginning of its name, in the order in which they began."""
         spans = list(self._read("trace >= ? AND trace < ? ORDER BY start, parent", [trace, trace + "g"]))
         if len(found := {span.trace for span in spans}) != 1:
             what = f"there are {len(found)} traces that begin with {trace!r}"

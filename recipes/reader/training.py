@@ -13,7 +13,7 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 
 from hybrid import Assistant, load_settings
-from hybrid.adaptation.data.given import load_examples, save_examples
+from hybrid.adaptation.data.examples import load_examples, save_examples
 from hybrid.adaptation.data.material import Objective
 from hybrid.adaptation.data.reading import ReadingLesson
 from hybrid.adaptation.store import read_card, write_card

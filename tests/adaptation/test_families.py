@@ -3,7 +3,7 @@
 import pytest
 
 from hybrid import Assistant, load_settings
-from hybrid.adaptation.data.given import Given
+from hybrid.adaptation.data.examples import Given
 from hybrid.adaptation.values import AdapterKind, Destination, Example, ExampleKind
 from hybrid.errors import ModelError
 from hybrid.generation.prompts import load_prompts

@@ -25,8 +25,7 @@ import numpy as np
 
 from hybrid.config import load_settings
 from hybrid.distributed import Executor, executor_named
-from hybrid.distributed.assembly import carry_out
-from hybrid.distributed.executors import Ended, Job, Work
+from hybrid.distributed.executors import Ended, Job, Work, carry_out
 from hybrid.distributed.plan import BatchInput, cut
 from hybrid.files import hash_text
 from hybrid.index.embedding import BATCH, EmbedWork

@@ -31,8 +31,7 @@ from measure import Target, note, print_table, print_verdicts
 from pydantic import TypeAdapter
 
 from hybrid import Assistant, load_settings
-from hybrid.adaptation.data.examples import text_examples
-from hybrid.adaptation.data.given import load_examples, save_examples
+from hybrid.adaptation.data.examples import load_examples, save_examples, text_examples
 from hybrid.adaptation.forgetting import COUNTINGS, Item, Measure, changes, measure
 from hybrid.adaptation.methods import generator as training
 from hybrid.adaptation.methods.deltas import (

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from hybrid import Assistant, load_settings
-from hybrid.adaptation.data.given import Given
+from hybrid.adaptation.data.examples import Given
 from hybrid.adaptation.data.material import Objective
 from hybrid.adaptation.methods.encoding import paired_change
 from hybrid.files import read_jsonl

@@ -21,7 +21,7 @@ from answer_facts import FactSet, postgres, reports, spread, xquad
 from measure import Target, note, print_json, print_table, print_verdicts
 
 from hybrid import Assistant, load_settings
-from hybrid.adaptation.data.given import load_examples
+from hybrid.adaptation.data.examples import load_examples
 from hybrid.adaptation.methods.encoding import paired_change
 from hybrid.adaptation.values import ExampleKind
 from hybrid.evaluation.outcomes import Outcome

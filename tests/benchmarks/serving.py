@@ -309,7 +309,7 @@ def _overhead(arguments: Values) -> Values:
     import threading
 
     from hybrid import Assistants, load_settings
-    from hybrid.serving.running import address, listen, server
+    from hybrid.serving.app import address, listen, server
     from hybrid.serving.service import Service
 
     assistants = Assistants(settings=load_settings({"indexes": arguments["indexes"]}))

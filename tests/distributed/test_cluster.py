@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from hybrid.distributed.assembly import LostBatch, carry_out
 from hybrid.distributed.cluster import RayExecutor
+from hybrid.distributed.executors import LostBatch, carry_out
 from hybrid.distributed.plan import cut
 from hybrid.errors import ModelError
 from hybrid.index import embedding

@@ -6,9 +6,17 @@ import threading
 import pytest
 
 from hybrid.distributed import executor_named
-from hybrid.distributed.assembly import LostBatch, carry_out
 from hybrid.distributed.cluster import RayExecutor
-from hybrid.distributed.executors import SERIAL, Ended, Job, ProcessExecutor, ThreadExecutor, opened
+from hybrid.distributed.executors import (
+    SERIAL,
+    Ended,
+    Job,
+    LostBatch,
+    ProcessExecutor,
+    ThreadExecutor,
+    carry_out,
+    opened,
+)
 from hybrid.distributed.plan import BatchInput, cut, write_plan, write_shard
 from hybrid.errors import HybridError, ModelError, StorageError, UsageError
 from tests.distributed.faults import Shout

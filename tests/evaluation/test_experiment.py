@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 from hybrid.config import PriceSettings, load_settings
 from hybrid.errors import IndexLocked, ModelMissing, UsageError
-from hybrid.evaluation.answering import ask, question_key
 from hybrid.evaluation.experiment import begin, opened
-from hybrid.evaluation.outcomes import load_outcomes
+from hybrid.evaluation.outcomes import ask, load_outcomes, question_key
 from hybrid.files import folder_lock
 from hybrid.questions.files import load_questions
 from hybrid.types import Answer, Arm, Chunk, Citation, Hit, Question, Span

@@ -6,7 +6,15 @@ import time
 
 import pytest
 
-from hybrid.generation.asking import Form, exchanged, parts_of, read_question, shortened, sides_of
+from hybrid.generation.asking import (
+    FOLLOWED,
+    Form,
+    exchanged,
+    parts_of,
+    read_question,
+    shortened,
+    sides_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -95,11 +103,19 @@ def test_one_is_a_count_only_where_it_counts(text, counts):
     ("question", "parts"),
     [
         ("When is supper and how long is the hall open?", ["When is supper", "how long is the hall open?"]),
+        (
+            "Who owns the Ella? At which berth is she? And why?",
+            [
+                "Who owns the Ella?",
+                f"Who owns the Ella?{FOLLOWED}At which berth is she?",
+                f"Who owns the Ella?{FOLLOWED}And why?",
+            ],
+        ),
         ("What is E4 and what should I do?", ["What is E4 and what should I do?"]),
         ("Where is salt and pepper?", ["Where is salt and pepper?"]),
     ],
 )
-def test_two_questions_at_once_are_taken_apart(question, parts):
+def test_questions_at_once_are_taken_apart(question, parts):
     assert parts_of(question) == parts
 
 

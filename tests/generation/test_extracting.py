@@ -527,6 +527,20 @@ def test_a_record_of_two_fields_is_a_row_unless_it_is_a_question_with_its_answer
     assert said("What is the price of Lamp 7?", hit(record, source="list.csv#7")) == answer
 
 
+@pytest.mark.parametrize("source", ["gauges.csv#3", "gauges.md"])
+def test_of_a_record_in_several_chunks_the_one_with_the_column_is_said(source):
+    lines = [f"Gauge {number}: {number * 7 % 1000}" for number in range(1, 500)]
+    parts = ["\n".join(part) for part in (lines[:50], lines[40:90], lines[450:])]
+    hits = [
+        Hit(Chunk(source, n, n * 999, 0, part, ("Plants",), caption="Plant: Corvo"), 1.0 - n / 10)
+        for n, part in enumerate(parts)
+    ]
+    # chunks overlap, and a row is said once
+    for number in (7, 45, 499):
+        said = [one.sentence for one in run(f"What is Gauge {number} of plant Corvo?", hits).cited]
+        assert said == [f"Corvo, Gauge {number}: {number * 7 % 1000}."]
+
+
 def test_a_sentence_that_only_says_that_a_table_comes_gives_way_to_what_tells():
     text = (
         "The following table shows net sales by segment for the year 2019.\n\n"
@@ -739,6 +753,22 @@ def test_names_codes_regions_and_what_is_denied_choose_row_and_column(question, 
 )
 def test_what_is_said_otherwise_is_found_and_orders_are_not_followed(question, text, answer):
     assert answer in said(question, hit(text, "Notes"))
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        (
+            "When is supper? Until when is the library open? How deep is the pool?",
+            "Supper is at 17:45. [1] The library is open until 21:30. [2] "
+            "(Nothing found on: How deep is the pool?)",
+        ),
+        ("When is supper and who painted the Mona Lisa?", "Supper is at 17:45. [1] (Nothing found on: who"),
+    ],
+)
+def test_of_several_questions_none_is_left_out_without_a_word(question, answer):
+    text = "Supper is at 17:45. Cats sleep all day. The library is open until 21:30."
+    assert said(question, hit(text, "Leaflet")).startswith(answer)
 
 
 def test_two_questions_are_answered_each():

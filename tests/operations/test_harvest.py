@@ -6,7 +6,7 @@ import json
 import pytest
 
 from hybrid import Assistant, load_settings
-from hybrid.adaptation.data.given import load_given
+from hybrid.adaptation.data.examples import load_given
 from hybrid.cli.app import run
 from hybrid.generation.prompts import load_prompts
 from hybrid.grounding.values import Claim, ClaimVerdict, Status

@@ -9,8 +9,7 @@ import pytest
 from hybrid import Assistant, load_settings
 from hybrid.cli.app import run
 from hybrid.errors import UsageError
-from hybrid.routing.abstention import AnswerScore, Graded, certify
-from hybrid.routing.bounds import ArmBound, load_bound, save_bound
+from hybrid.routing.abstention import AnswerScore, ArmBound, Graded, certify, load_bound, save_bound
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Question
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from hybrid.serving import app, running
+from hybrid.serving import app
 from hybrid.serving.service import Service
 
 
@@ -28,7 +28,7 @@ def test_the_process_says_that_it_is_there_and_what_it_serves(url):
     "first", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"], ids=["at once", "later"]
 )
 def test_who_never_ends_the_headers_is_cut_off(open_domains, serve_at, monkeypatch, first):
-    monkeypatch.setattr(running, "_LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(app, "_LOOK_SECONDS", 0.2)
     with serve_at(Service.over(open_domains())) as where:
         place = urlsplit(where)
         with socket.create_connection((place.hostname, place.port), timeout=10) as held:

@@ -14,7 +14,7 @@ from hybrid.config import ServeSettings
 from hybrid.errors import HybridError, UsageError
 from hybrid.operations.feedback import FEEDBACK_FILE, Feedback
 from hybrid.serving import workers
-from hybrid.serving.running import listen
+from hybrid.serving.app import listen
 from hybrid.serving.workers import Workers
 from hybrid.types import Document
 

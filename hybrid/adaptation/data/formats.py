@@ -6,14 +6,14 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from hybrid.adaptation.values import Example, ExampleKind, PreferencePair, QueryPair
 from hybrid.errors import UsageError
+from hybrid.files import adapter_of
 from hybrid.generation.prompts import Prompts
 from hybrid.models.dialogue import opens_with_thoughts, without_thoughts
 from hybrid.questions.files import question_of, require_letters
@@ -115,7 +115,7 @@ class GivenRow:
     def read(self, kind: Callable[..., _Value]) -> _Value:
         """Return the object as a value of this class; what is missing or of another kind is an error."""
         try:
-            value: _Value = _adapter(kind).validate_python(self.value)
+            value: _Value = adapter_of(kind).validate_python(self.value)
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
             raise self.error(f"expected {_EXPECTED[get_type_hints(kind)[field]]} as `{field}`") from None
@@ -145,9 +145,6 @@ def read_row(row: GivenRow, prompts: Prompts) -> list[Taught]:
 
     ``prompts``: of the language that is served: a conversation that says nothing else begins with what the
     arm ``adapter`` is told.
-
-    Raises:
-        UsageError: it is in no known format; with the line, and how to convert it where that is known.
     """
     row = replace(row, value={key: value for key, value in row.value.items() if value is not None})
     keys = row.value.keys()
@@ -469,8 +466,3 @@ def _pair(row: GivenRow) -> QueryPair:
     pair = row.read(QueryPair)
     row.text("query"), row.text("passage")
     return pair
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)

@@ -10,17 +10,20 @@ from enum import StrEnum
 from pathlib import Path
 
 from hybrid.adaptation.data.examples import (
+    MORE,
+    NOTHING,
     Count,
+    Given,
     Sieve,
     counted,
     instruction_examples,
     label_examples,
+    require_examples,
     sift_examples,
     sift_questions,
     text_examples,
     windows,
 )
-from hybrid.adaptation.data.given import MORE, NOTHING, Given, require_examples
 from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, ReadingLesson
 from hybrid.adaptation.values import Example, ExampleKind, Examples, PreferencePair, Sifted
 from hybrid.config import Reader, Settings, ShownPassages
@@ -117,11 +120,7 @@ def split_sources(
 
 
 def question_sets(folder: Path) -> list[Question]:
-    """Return the questions of all sets in a folder, ``<domain>/questions``; none where there is no folder.
-
-    Raises:
-        UsageError: a set cannot be read.
-    """
+    """Return the questions of all sets in a folder, ``<domain>/questions``; none where there is no folder."""
     return [question for path in sorted(folder.glob("*.jsonl")) for question in load_questions(path)]
 
 
@@ -151,11 +150,7 @@ def make_examples(
     *,
     count: Count,
 ) -> Examples:
-    """Make the examples of a domain: all that is given, and of what is not as many as the settings say.
-
-    Raises:
-        UsageError: there is too little to train on, or all labels are equal.
-    """
+    """Make the examples of a domain: all that is given, and of what is not as many as the settings say."""
     split = split_for(retriever.index, settings, request.against, request.apart)
     making = _ExampleMaking(retriever, settings, split, request.sieve, count)
     wanted, share = settings.adaptation.examples, settings.adaptation.validation

@@ -101,9 +101,6 @@ def make_pairs(
 
     ``split``: of its documents; those that are held out are in no pair, not even as a negative. ``given``: a
     user's own pairs, which are all that is trained on. ``mix``: train on pairs that are made, too.
-
-    Raises:
-        UsageError: there is too little to train on.
     """
     making = _PairMaking(retriever, settings, sieve, split.held_out)
     train = making.given(given, split.validation)

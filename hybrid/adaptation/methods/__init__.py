@@ -33,8 +33,9 @@ _RATES = {
     Method.BOTTLENECK: 1e-3,
     Method.FUSION: 1e-3,
 }
-# Methods that have no choice of modules, or none of a size.
+# Methods that have no choice of modules, and those whose parameters no dropout falls on.
 _EVERYWHERE = (Method.PROMPT, Method.PREFIX, Method.FUSION)
+_WITHOUT_DROPOUT = (*_EVERYWHERE, Method.BOTTLENECK, Method.IA3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +93,16 @@ def attach(model: Any, plan: AdapterPlan, settings: AdaptationSettings) -> Any:
 
 
 def plan_for(settings: AdaptationSettings, *, tokens: int, over: Sequence[Path] = ()) -> AdapterPlan:
-    """Return size and learning rate for so many tokens of training data in all epochs.
-
-    Raises:
-        UsageError: settings that the method does not have.
-    """
+    """Return size and learning rate for so many tokens of training data in all epochs."""
     method = settings.method
     if method in _EVERYWHERE and settings.targets != "all":
         raise UsageError(
             f"{method} has no --targets {settings.targets}: it has no choice of modules",
             hint="leave --targets out, or choose a method of LoRA's kin, ia3 or bottleneck",
+        )
+    if method in _WITHOUT_DROPOUT and settings.dropout:
+        raise UsageError(
+            f"{method} has no dropout, and adaptation.dropout is {settings.dropout}", hint="leave it out"
         )
     if (method is Method.FUSION) != bool(over):
         raise UsageError(

@@ -72,11 +72,7 @@ def nearest(matrix: Tensor, rank: int) -> Delta:
 
 
 def read_deltas(folder: Path) -> dict[str, Delta]:
-    """Return what the adapter of a folder changes; ``read_adapter`` has to have found it safe.
-
-    Raises:
-        AdapterError: it is no LoRA whose changes can be added (DoRA, whole layers, other methods).
-    """
+    """Return what the adapter of a folder changes; ``read_adapter`` has to have found it safe."""
     from peft.utils.other import get_pattern_key
     from safetensors.torch import load_file
 
@@ -152,11 +148,7 @@ class MergedDeltas:
 
 
 def merge_deltas(parts: Sequence[Deltas], weights: Sequence[float], recipe: Recipe) -> MergedDeltas:
-    """Return one adapter's changes from those of several, of any ranks and layers.
-
-    Raises:
-        UsageError: fewer than two, not a weight for each, or a density that makes no sense.
-    """
+    """Return one adapter's changes from those of several, of any ranks and layers."""
     if len(parts) < 2 or len(weights) != len(parts) or not any(weights):
         raise UsageError(
             f"{len(parts)} adapters and the weights {list(weights)}: expected two or more, a weight for each"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -75,11 +75,7 @@ def pieces(subject: TransformersGenerator, text: str) -> list[TokenStretch]:
 
 
 def continuation(subject: TransformersGenerator, before: str, text: str) -> TokenStretch:
-    """Return a text of which only what comes after ``before`` is judged.
-
-    Raises:
-        UsageError: there is nothing to judge, or it does not fit into the model's context.
-    """
+    """Return a text of which only what comes after ``before`` is judged."""
     dialogue = subject.dialogue
     first, last = dialogue.tokens([dialogue.plain(before), dialogue.plain(text)])
     head = (*_lead(dialogue), *first)
@@ -209,6 +205,7 @@ class EncodedPair:
 
 Told: TypeAlias = Encoded | EncodedPair
 _Of = TypeVar("_Of", bound=Told)
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,10 +286,10 @@ def encode_pairs(
     return EncodedSet(tuple(kept), tuple(counted(dropped)))
 
 
-def first_tokens(encoded: Sequence[Encoded], tokens: float) -> list[Encoded]:
+def first_tokens(items: Sequence[_Item], lengths: Iterable[int], tokens: float) -> list[_Item]:
     """Return the first ones that together have so many tokens, or all."""
-    before = accumulate((len(item.ids) for item in encoded), initial=0)
-    return [item for item, total in zip(encoded, before, strict=False) if total < tokens]
+    before = accumulate(lengths, initial=0)
+    return [item for item, total in zip(items, before, strict=False) if total < tokens]
 
 
 def grouped(encoded: Sequence[Encoded], size: int, *, seed: int, epoch: int) -> list[list[Encoded]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 import re
+import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hybrid.adaptation.data.given import require_examples
-from hybrid.adaptation.methods import AdapterPlan, parametrisation, plan_for
+from hybrid.adaptation.data.examples import require_examples
+from hybrid.adaptation.methods import AdapterPlan, attach, parametrisation, plan_for
 from hybrid.adaptation.methods.encoding import (
     Encoded,
     EncodedPair,
@@ -40,7 +43,8 @@ from hybrid.adaptation.methods.loop import Fit, Schedule, fit, is_main
 from hybrid.adaptation.methods.lora import load_base, precision, resume_lora
 from hybrid.adaptation.methods.preferences import RATE_SHARE, PreferenceTask, require_pairs
 from hybrid.adaptation.values import Change, Example, Examples, Sifted
-from hybrid.config import AdaptationSettings
+from hybrid.config import AdaptationSettings, Method
+from hybrid.errors import UsageError
 from hybrid.files import hash_text
 from hybrid.models.device import Placement, batches
 from hybrid.models.dialogue import Dialogue
@@ -227,10 +231,6 @@ def tune_generator(
     first of it EWC tells what the base needs. ``probe``: general texts whose loss may not rise by more than
     the budget. ``start``: the folder of an adapter to begin with, instead of one that does nothing.
     ``state``: a folder in which an interrupted run is kept, to go on with.
-
-    Raises:
-        UsageError: too few examples, or labels that are all equal.
-        TrainingFailed: the loss is not a number.
     """
     dialogue = Dialogue(load_tokenizer(base.folder))
     given = _lessons(examples, rehearsal, dialogue, settings)
@@ -297,7 +297,8 @@ def _lessons(
         )
     mixed = encode(rehearsal, dialogue, max_tokens=limit).encoded
     tokens = train.tokens + pairs.tokens
-    kept = first_tokens(mixed, tokens * settings.rehearsal / (1 - settings.rehearsal))
+    share = tokens * settings.rehearsal / (1 - settings.rehearsal)
+    kept = first_tokens(mixed, (len(item.ids) for item in mixed), share)
     return _Lessons(
         taught=[*train.encoded, *kept],
         pairs=pairs.encoded,
@@ -362,3 +363,122 @@ def _parts(group: Sequence[Encoded], held: float) -> list[Step]:
 def _mean(values: Sequence[float], encoded: Sequence[Encoded]) -> float:
     """Return the mean over all completion tokens."""
     return float(np.average(values, weights=[item.judged for item in encoded]))
+
+
+_STEPS = 3
+_RANKS_TRIED = (4, 16, 64)
+_SHORT = 1 / 3  # of the training
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What training takes: ``steps`` and ``tokens`` in all epochs, seconds, and megabytes of memory."""
+
+    steps: int
+    tokens: int
+    seconds: float
+    megabytes: float
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """An example as the model sees it: what is given, what it is to write, and how many tokens both have."""
+
+    kind: str
+    source: str
+    given: str
+    learned: str
+    given_tokens: int
+    learned_tokens: int
+
+
+def render(examples: Sequence[Example], base: Base, *, max_tokens: int) -> list[Rendered]:
+    """Return examples with their layout; the tokens of ``given`` are masked: no loss falls on them."""
+    dialogue = Dialogue(load_tokenizer(base.folder))
+    decode = dialogue.tokenizer.decode
+    return [
+        Rendered(
+            str(item.example.kind),
+            item.example.source,
+            given=decode(item.ids[: item.start]),
+            learned=decode(item.ids[item.start :]),
+            given_tokens=item.start,
+            learned_tokens=item.judged,
+        )
+        for item in encode(examples, dialogue, max_tokens=max_tokens).encoded
+    ]
+
+
+def try_out(
+    base: Base,
+    examples: Examples,
+    settings: AdaptationSettings,
+    placement: Placement,
+    *,
+    rehearsal: Sequence[Example] = (),
+    over: Sequence[Path] = (),
+) -> Trial:
+    """Take a few steps and say what all of them would take; validation is not counted."""
+    dialogue = Dialogue(load_tokenizer(base.folder))
+    everything = encode([*examples.train, *rehearsal], dialogue, max_tokens=settings.max_tokens)
+    pairs = encode_pairs(examples.preferences, dialogue, max_tokens=settings.max_tokens)
+    left_out = sum(left.count for left in (*everything.left_out, *pairs.left_out))
+    total = round((everything.tokens + pairs.tokens) * settings.epochs)
+    plan = plan_for(settings, tokens=total, over=over)
+    module = attach(load_base(base.folder, settings.method, placement), plan, settings)
+    taught = GeneratorTask(module, dialogue, everything.encoded, [], [], settings, placement)
+    task = PreferenceTask(taught, pairs.encoded, [], settings, reads=False) if pairs.encoded else taught
+    batches = task.batches(0)
+    steps = max(1, round(len(batches) * settings.epochs))
+    # the longest ones, for the memory; their time is scaled by their tokens
+    longest = sorted(batches, key=lambda parts: -sum(len(row.ids) for part in parts for row in part.rows))
+    tried = _TriedTask(task, longest[:_STEPS])
+    tokens = sum(len(row.ids) for parts in tried.chosen for part in parts for row in part.rows)
+    begun = time.perf_counter()
+    fit(tried, Schedule(plan.learning_rate, 1.0, looks=1), seed=settings.seed)
+    seconds = time.perf_counter() - begun
+    memory = psutil.Process().memory_info()
+    return Trial(steps, total, seconds / tokens * total, memory.rss / 1e6, left_out)
+
+
+def best_rank(
+    base: Base,
+    examples: Examples,
+    settings: AdaptationSettings,
+    *,
+    placement: Placement,
+    progress: Callable[[str], None] = lambda said: None,
+) -> int:
+    """Return the rank whose short training validates best; of equal ones the smallest."""
+    if settings.method in (Method.FULL, Method.IA3, Method.FUSION):
+        raise UsageError(f"--method {settings.method} has no rank", hint="leave --rank out")
+    if not examples.validation:
+        raise UsageError(
+            "a rank is chosen on validation examples, and there are none", hint="name one: --rank 16"
+        )
+    short = replace(settings, epochs=max(settings.epochs * _SHORT, _SHORT))
+    found: dict[int, float] = {}
+    for rank in _RANKS_TRIED:
+        with tempfile.TemporaryDirectory() as folder:
+            own = replace(short, rank=rank)
+            made = tune_generator(base, examples, own, out=Path(folder) / "out", placement=placement)
+        found[rank] = min(point.domain for point in made.fit.curve)
+        progress(f"rank {rank}: validation loss {found[rank]:.4f}")
+    return min(found, key=lambda rank: (found[rank], rank))
+
+
+class _TriedTask:
+    """A generator task with a few batches and no validation."""
+
+    def __init__(self, task: GeneratorTask | PreferenceTask, chosen: Sequence[list[Any]]) -> None:
+        self.module, self.digest, self.loss = task.module, task.digest, task.loss
+        self.chosen = chosen
+
+    def batches(self, epoch: int) -> Sequence[list[Any]]:
+        """Return the chosen batches."""
+        return self.chosen
+
+    def validate(self) -> tuple[float, float | None]:
+        """Return nothing: only the steps are of interest."""
+        return float("nan"), None

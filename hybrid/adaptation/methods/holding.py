@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hybrid.adaptation.data.given import load_examples, save_examples
+from hybrid.adaptation.data.examples import load_examples, save_examples
 from hybrid.adaptation.methods.encoding import Encoded, first_tokens
 from hybrid.adaptation.methods.lora import lora_layers, precision
 from hybrid.adaptation.suites import instructions
@@ -76,10 +75,7 @@ def rehearsal_examples(
     else:
         made = _made(module, dialogue, steps * _STEP, seed)
         save_examples(path, made)
-    lengths = [len(ids) for ids in dialogue.tokens([example.completion for example in made])]
-    # the first ones that together have as many tokens
-    before = accumulate(lengths, initial=0)
-    return [example for example, sum_before in zip(made, before, strict=False) if sum_before < tokens]
+    return first_tokens(made, map(len, dialogue.tokens([example.completion for example in made])), tokens)
 
 
 def _made(module: Any, dialogue: Dialogue, tokens: int, seed: int) -> list[Example]:
@@ -184,11 +180,7 @@ class Importance:
 
 
 def held_layers(module: Any, method: Method) -> dict[str, Any]:
-    """Return the layers whose change can be held, by their names in the base.
-
-    Raises:
-        UsageError: the method changes no matrix of weights in proportion.
-    """
+    """Return the layers whose change can be held, by their names in the base."""
     found = {} if method is Method.DORA else lora_layers(module)
     if method is Method.FULL:
         found = {
@@ -213,16 +205,13 @@ def hold_weights(
     which is a small part of it: a weight of 1 hardly holds. For L2 F is 1.
 
     ``texts``: of the base, for the Fisher information.
-
-    Raises:
-        UsageError: the method cannot be held, or there is no text to tell what the base needs.
     """
     if not settings.ewc and not settings.l2:
         return None
     layers = held_layers(module, settings.method)
     terms = [(settings.l2, {name: _equal(layer) for name, layer in layers.items()})] if settings.l2 else []
     if settings.ewc:
-        some = first_tokens(texts, FISHER_TOKENS)
+        some = first_tokens(texts, (len(text.ids) for text in texts), FISHER_TOKENS)
         if not some:
             raise UsageError(
                 "ewc weighs by text of the base, and there is none", hint="give some as rehearsal"
@@ -276,12 +265,11 @@ def fisher(
         for hook in hooks:
             hook.remove()
     tokens = sum(text.judged for text in texts)
-    return {name: _factored(rows, columns, tokens) for name, (rows, columns) in squares.items()}
-
-
-def _factored(rows: Tensor, columns: Tensor, tokens: int) -> Importance:
-    root = (rows.sum() * tokens).sqrt().clamp(min=torch.finfo(rows.dtype).tiny)
-    return Importance(rows / root, columns / root)
+    found: dict[str, Importance] = {}
+    for name, (rows, columns) in squares.items():
+        root = (rows.sum() * tokens).sqrt().clamp(min=torch.finfo(rows.dtype).tiny)
+        found[name] = Importance(rows / root, columns / root)
+    return found
 
 
 def _kept(

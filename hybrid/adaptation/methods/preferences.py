@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from hybrid.adaptation.data.given import LEAST_EXAMPLES
+from hybrid.adaptation.data.examples import LEAST_EXAMPLES
 from hybrid.adaptation.methods.encoding import Encoded, EncodedPair, margins, paired_change
 from hybrid.adaptation.values import Change, Example, ExampleKind, PreferencePair
 from hybrid.config import AdaptationSettings

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hybrid.adaptation.data.given import load_examples, save_examples
+from hybrid.adaptation.data.examples import load_examples, save_examples
 from hybrid.adaptation.data.reading import find_quote
 from hybrid.adaptation.store import read_card
 from hybrid.adaptation.values import Example, ExampleKind

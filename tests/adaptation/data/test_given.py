@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from hybrid.adaptation.data.given import load_examples, load_given, require_examples, save_examples
+from hybrid.adaptation.data.examples import load_examples, load_given, require_examples, save_examples
 from hybrid.adaptation.values import Example, ExampleKind, PreferencePair, QueryPair
 from hybrid.errors import UsageError
 from hybrid.generation.prompts import load_prompts

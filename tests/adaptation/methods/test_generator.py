@@ -229,7 +229,7 @@ def test_two_processes_train_one_adapter(base, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", [Method.LORA, Method.RSLORA, Method.DORA])
 def test_a_rank_is_chosen_on_validation_for_every_kind_of_lora(base, monkeypatch, method):
-    import hybrid.adaptation.methods.trial as module
+    import hybrid.adaptation.methods.generator as module
 
     monkeypatch.setattr(module, "_RANKS_TRIED", (1, 4))
     said = []
@@ -241,7 +241,7 @@ def test_a_rank_is_chosen_on_validation_for_every_kind_of_lora(base, monkeypatch
 
 
 def test_a_rank_is_not_looked_for_where_there_is_none(base):
-    from hybrid.adaptation.methods.trial import best_rank
+    from hybrid.adaptation.methods.generator import best_rank
 
     settings = dataclasses.replace(_SETTINGS, method=Method.FULL)
     with pytest.raises(UsageError, match="full has no rank"):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.adaptation.methods.selftraining import (
+from hybrid.adaptation.methods.labels import (
     Filter,
     PseudoLabel,
     for_review,
