@@ -61,6 +61,7 @@ from hybrid.generation.weighing import (
     lacks_thing,
     of_other_time,
     reread,
+    tells,
     weigh,
 )
 from hybrid.models import Embedder
@@ -244,13 +245,16 @@ def _lacks_needed(asked: Asked, best: Quotable, words: Matcher, chosen: Sequence
     """Tell whether nothing that was chosen has the kind of thing that an answer needs: a colour, a price."""
     if asked.needed is None or asked.form is not Form.FACT:
         return False
+    said = [one.sentence for one in chosen]
     if best.row:  # of a column that the question names the cell is what it asks for
-        cells = [name for name, cell in best.row.named if best.text.rstrip(".").endswith(f"{name}: {cell}")]
-        settled = any(map(words.held, cells))
+        shown = [(name, cell) for name, cell in best.row.named if cell and f"{name} {cell}" in best.text]
+        alone = [name for name, cell in best.row.named if best.text.rstrip(".").endswith(f"{name}: {cell}")]
+        said = [best.row.label, *(f"{name.lower()} {cell}" for name, cell in shown)] if not alone else said
+        settled = any(map(words.held, alone))
     else:
         settled = denials(best.text) != 0
-    around = best.around if best.row or best.term else ""
-    return not settled and not any(asked.needed.search(f"{around} {one.sentence}") for one in chosen)
+    around = best.around.lower() if best.row else best.around if best.term else ""
+    return not settled and not any(tells(asked.needed, asked, f"{around} {one}") for one in said)
 
 
 def _doubt(
