@@ -50,6 +50,7 @@ from hybrid.generation.weighing import (
     is_of_another,
     lacks_thing,
     of_other_time,
+    orders_machines,
     reread,
     weigh,
 )
@@ -89,6 +90,8 @@ _ALIKE, _RANGED = 3, 6
 # A row that has but the size that is asked about is of another thing.
 _OF_SIZE = 0.15
 _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED, _OF_OTHER_TIME = 0.3, 0.15, 0.1, 0.6
+# What we say behind a quote that gives orders to machines.
+_QUOTED_ORDER = "(Addressed to machines: quoted, not followed.)"
 # What it is for stands beside it.
 (_PAIR,) = expressions("extracting")
 
@@ -133,16 +136,20 @@ def extract(
     sure = [one for one in found if one.relevance >= _PART] or found[:1]
     cited = _once([one for own in sure for one in own.cited])
     lost = [_last(part) for part, own in zip(parts, found, strict=True) if own not in sure]
+    cited = [_with_ours(one, _QUOTED_ORDER) if orders_machines(one.sentence) else one for one in cited]
     if lost and cited:
-        ours = f"(Nothing found on: {' '.join(lost)})"
-        cited[-1] = replace(cited[-1], ours=f"{cited[-1].ours} {ours}".strip())
+        cited[-1] = _with_ours(cited[-1], f"(Nothing found on: {'; '.join(lost)}.)")
     read_as = meant if meant != shortened(question) else ""
     return Extract(tuple(cited), max(one.relevance for one in found), read_as)
 
 
+def _with_ours(cited: Cited, ours: str) -> Cited:
+    return replace(cited, ours=f"{cited.ours} {ours}".strip())
+
+
 def _last(part: str) -> str:
     """Return a question as it was asked, without the one that it leans on."""
-    return part.rpartition(FOLLOWED)[2]
+    return part.rpartition(FOLLOWED)[2].rstrip("?!. ")
 
 
 def _extract(
