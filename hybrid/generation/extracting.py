@@ -10,7 +10,7 @@ import numpy as np
 
 from hybrid.generation.asking import FOLLOWED, Asked, Form, parts_of, read_question, shortened
 from hybrid.generation.citations import Cited
-from hybrid.generation.editions import age_of, contradicts, sisters
+from hybrid.generation.editions import age_of, contradicts, same_words, sisters
 from hybrid.generation.facts import (
     Quotable,
     aligned,
@@ -74,7 +74,8 @@ _HAS_KIND = 0.75
 _OF_PARAGRAPH = 0.5
 # So many facts are looked at for one that says otherwise.
 _LOOKED_AT = 24
-# So near to the best one must be what says otherwise, less near where the documents are versions of one.
+# So near to the best one must be what says otherwise, less near where the documents are versions of one, or
+# the sentences differ in numbers alone.
 _SAME = (0.8, 0.65)
 # What has the kind of thing asked for, or the codes and months named, is so much more surely about it.
 _TYPED, _NAMED, _RECKONED, _IN_RANGE, _HEADED_KIND = 0.03, 0.05, 0.1, 0.1, 0.12
@@ -434,7 +435,8 @@ def _otherwise(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]
     best = ranked[0]
     codes = names_held(asked.codes, best.wider)
     for fact, score in zip(ranked[1:_LOOKED_AT], scores[1:_LOOKED_AT], strict=True):
-        near = score >= _SAME[sisters(fact.passage, best.passage)] * scores[0]
+        alike = sisters(fact.passage, best.passage) or same_words(fact, best)
+        near = score >= _SAME[alike] * scores[0]
         if near and contradicts(fact, best) and names_held(asked.codes, fact.wider) >= codes:
             return fact
     return None
