@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def from_settings() -> Service:
     """Open what the settings say that the replica's own process sees."""
     from hybrid import Assistants, load_settings
-    from hybrid.serving.access import Access
+    from hybrid.serving.protocol import Access
     from hybrid.serving.service import Service
 
     settings = load_settings()

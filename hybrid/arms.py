@@ -395,7 +395,8 @@ class DomainArms:
         """Return an arm with the prompts that are in force in the domain, unless it names its own."""
         given = spec.settings.generation
         own = given if _names_prompt(spec) else self._prompts.in_force(given)
-        return spec if own is given else _with_generation(spec, own)
+        settings = replace(spec.settings, generation=own)
+        return spec if own is given else replace(spec, settings=settings)
 
     def _arm(self, spec: ArmSpec, adapters: ArmAdapters, *, labels: bool) -> DomainArm:
         models, usual, own = spec.settings.models, self._settings.models, self._own
@@ -447,11 +448,6 @@ def read_by(generation: GenerationSettings, arm: Arm, reader: Reader | None) -> 
 
 def _names_prompt(spec: ArmSpec) -> bool:
     return re.search(r":(generation\.)?prompt=", spec.name) is not None
-
-
-def _with_generation(spec: ArmSpec, generation: GenerationSettings) -> ArmSpec:
-    settings = replace(spec.settings, generation=generation)
-    return replace(spec, settings=settings)
 
 
 def _place(key: str, text: str) -> tuple[str, str]:

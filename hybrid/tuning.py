@@ -55,7 +55,8 @@ class Adaptation:
     """The adapters of a domain, and all that is done with them.
 
     What training and measuring need is loaded when they are asked for. Question sets that lie in the domain
-    never leak into what is trained on.
+    never leak into what is trained on. To name an adapter that is not there is an ``AdapterError``,
+    a full disk a ``StorageError``.
 
     Many verbs take ``name``, of the adapter that is made (without it the next free one); ``given``, the
     user's own data, as the adapter was trained on where it is measured; ``suites``, files or folders with
@@ -126,12 +127,7 @@ class Adaptation:
         return self._workshop.material(learned, request, start=start)
 
     def tune_generator(
-        self,
-        material: Material,
-        *,
-        name: str = "",
-        start: str = "",
-        progress: Steps = _silent,
+        self, material: Material, *, name: str = "", start: str = "", progress: Steps = _silent
     ) -> Card:
         """Train a generator adapter and store it; what was interrupted goes on where it was.
 
@@ -311,7 +307,6 @@ class Adaptation:
 
         Raises:
             GateFailed: something stands against it; what was in use stays in use.
-            AdapterError: there is no such adapter.
         """
         embedded = self.prepare(name, force=force, note=note, progress=progress)
         with together(self.store.domain.parent):
@@ -349,7 +344,6 @@ class Adaptation:
 
         Raises:
             UsageError: it is in use.
-            AdapterError: there is no such adapter.
         """
         card = self.store.card(name)
         if in_use(self.store, card.kind) == name:
@@ -459,7 +453,6 @@ class Adaptation:
         Without ``train`` nothing is tuned anew with more rehearsal if strength is not enough.
 
         Raises:
-            AdapterError: there is no such adapter.
             UsageError: it is the embedder's, whose strength was chosen when it was tuned; or a head of
                 labels, which changes no weight.
         """

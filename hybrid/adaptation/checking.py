@@ -16,13 +16,7 @@ import numpy as np
 from hybrid.adaptation.data.examples import Given
 from hybrid.adaptation.data.material import Objective, TrainingRequest
 from hybrid.adaptation.export import scale
-from hybrid.adaptation.forgetting import (
-    AskedQuestion,
-    changes,
-    measure,
-    measure_tasks,
-    refusal_changes,
-)
+from hybrid.adaptation.forgetting import AskedQuestion, changes, measure, measure_tasks, refusal_changes
 from hybrid.adaptation.methods.deltas import (
     Ablation,
     Deltas,
@@ -88,13 +82,7 @@ def check_generator(
     seed: int = 0,
     progress: Callable[[str], None] = lambda doing: None,
 ) -> Card:
-    """Measure what an adapter made the generator forget, and write it into its card; return the card.
-
-    Raises:
-        AdapterError: there is no such adapter, or it cannot serve with the generator.
-        ExtraMissing: tasks are named, and the harness is not installed.
-        UsageError: a suite or a task that cannot be measured.
-    """
+    """Measure what an adapter made the generator forget, and write it into its card; return the card."""
     adapted = generator.adapted(store.folder(name))
     drawn = suite if items is None else suite.sample(items, seed=seed)
     found = changes(measure(generator, adapted, drawn, progress=progress), seed=seed)
@@ -348,12 +336,7 @@ def _kept(gain: Change | None, first: Change | None) -> float | None:
 
 
 class Rework:
-    """Adapters of a store taken apart and put together, in a folder that is gone at the end.
-
-    Raises:
-        UsageError: they are not.
-        AdapterError: one cannot be taken apart.
-    """
+    """Adapters of a store taken apart and put together, in a folder that is gone at the end."""
 
     def __init__(self, store: AdapterStore, names: Sequence[str]) -> None:
         cards = [store.card(name) for name in names]

@@ -76,11 +76,7 @@ _UNLIKELY = -8.0
 
 
 def kind_of(folder: Path) -> AdapterKind:
-    """Return what an adapter changes, by its configuration.
-
-    Raises:
-        AdapterError: the folder is no adapter that plain PEFT wrote, or is pickled; with what to do.
-    """
+    """Return what an adapter changes, by its configuration."""
     embeds = _config(folder).get("task_type") == "FEATURE_EXTRACTION"
     return AdapterKind.EMBEDDER if embeds else AdapterKind.GENERATOR
 
@@ -297,10 +293,6 @@ def prove_active(
 
     ``adapter``: the folder; the endpoint serves it by the folder's name. ``base``: the name of the base at
     the endpoint.
-
-    Raises:
-        AdapterError: the adapter does not fit the base.
-        RemoteError: the endpoint refused.
     """
     name, tuned = adapter.name, generator.adapted(adapter)
     title = f"adapter {name} at {endpoint}"

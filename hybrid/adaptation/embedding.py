@@ -148,9 +148,13 @@ def made_change(before: Side, after: Side, pairs: Sequence[QueryPair], *, seed: 
     The document that a query was made from stands in the index with the words of the query in it, which no
     reader's question has. So it is represented by the passage of the pair, from which they were taken.
     """
-    columns = [_made_scores(side, pairs) for side in (before, after)]
-    return _of_retrieval(
-        "dense retrieval, made queries of held-out documents", columns, [pair.source for pair in pairs], seed
+    return paired_change(
+        "dense retrieval, made queries of held-out documents: nDCG@10",
+        _made_scores(before, pairs),
+        _made_scores(after, pairs),
+        [pair.source for pair in pairs],
+        unit="nDCG",
+        seed=seed,
     )
 
 
@@ -158,12 +162,17 @@ def general_changes(
     before: Embedder, after: Embedder, sets: Sequence[RetrievalSet], *, seed: int = 0
 ) -> tuple[Change, ...]:
     """Return the change of nDCG@10 on collections from elsewhere, each embedded here and now."""
-    found = []
-    for collection in sets:
-        columns = [_scores(collection, embedder) for embedder in (before, after)]
-        units = [query.unit for query in collection.queries]
-        found.append(_of_retrieval(f"dense retrieval, {collection.name}", columns, units, seed))
-    return tuple(found)
+    return tuple(
+        paired_change(
+            f"dense retrieval, {collection.name}: nDCG@10",
+            _scores(collection, before),
+            _scores(collection, after),
+            [query.unit for query in collection.queries],
+            unit="nDCG",
+            seed=seed,
+        )
+        for collection in sets
+    )
 
 
 def _made_scores(side: Side, pairs: Sequence[QueryPair]) -> list[float]:
@@ -193,14 +202,6 @@ def _scores(collection: RetrievalSet, embedder: Embedder) -> list[float]:
         ranking = list(dict.fromkeys(sources[place] for place in nearest))[:FIRST]
         found.append(ndcg(ranking, query.grades, FIRST))
     return found
-
-
-def _of_retrieval(
-    measure: str, columns: Sequence[Sequence[float]], units: Sequence[str], seed: int
-) -> Change:
-    before, after = columns
-    named = f"{measure}: nDCG@10"
-    return paired_change(named, before, after, units, unit="nDCG", higher_is_better=True, seed=seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,14 +243,10 @@ def read_collection(folder: Path) -> RetrievalSet:
         raise UsageError(f"{collection.corpus} is not in BEIR's format: {error}") from error
     if not documents:
         raise UsageError(f"{collection.corpus} holds no document", hint="one JSON object a line: _id, text")
-    judged = tuple(
-        JudgedQuery(text, collection.qrels[query], _judged_unit(query, collection.qrels[query]))
-        for query, text in collection.queries.items()
-    )
-    return RetrievalSet(folder.name, documents, judged)
-
-
-def _judged_unit(query: str, grades: Mapping[str, int]) -> str:
-    """Return the one document that a query should find, else the query itself."""
-    relevant = [document for document, grade in grades.items() if grade > 0]
-    return relevant[0] if len(relevant) == 1 else f"query {query}"
+    judged = []
+    for query, text in collection.queries.items():
+        grades = collection.qrels[query]
+        relevant = [document for document, grade in grades.items() if grade > 0]
+        unit = relevant[0] if len(relevant) == 1 else f"query {query}"
+        judged.append(JudgedQuery(text, grades, unit))
+    return RetrievalSet(folder.name, documents, tuple(judged))

@@ -38,11 +38,7 @@ _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 # By kind, parts of the names of what the change is linear in: the outer factors of LoRA, the scales of IA3
 # about 1, what leads out of a bottleneck.
-_OUTER = {
-    "LORA": (".lora_B.", ".lora_embedding_B"),
-    "IA3": (".ia3_l",),
-    "BOTTLENECK": (".up", ".shift"),
-}
+_OUTER = {"LORA": (".lora_B.", ".lora_embedding_B"), "IA3": (".ia3_l",), "BOTTLENECK": (".up", ".shift")}
 # What vLLM takes as --max-lora-rank.
 _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 _TURNS = (("system", "⟪S⟫"), ("user", "⟪U⟫"), ("assistant", "⟪A⟫"), ("user", "⟪V⟫"))
@@ -53,11 +49,6 @@ def scale(adapter: Path, strength: float, out: Path, *, base: Path | None = None
     """Write an adapter with a strength into a new folder, without card; return the folder.
 
     ``base``: the folder of the model that it was made for; needed where all weights were tuned.
-
-    Raises:
-        AdapterError: the method is not linear in its weights, as DoRA is not.
-        UsageError: a strength that makes no sense.
-        StorageError: the disk is full.
     """
     from safetensors.torch import load_file, save_file
 
@@ -80,13 +71,7 @@ def scale(adapter: Path, strength: float, out: Path, *, base: Path | None = None
 
 
 def merge(adapter: Path, base: Path, out: Path) -> Path:
-    """Write the base with the adapter merged in, as a model folder of its own; return it.
-
-    Raises:
-        AdapterError: the adapter was made for another base, is damaged, or does nothing.
-        UsageError: ``out`` is there.
-        StorageError: the disk is full.
-    """
+    """Write the base with the adapter merged in, as a model folder of its own; return it."""
     card = read_card(adapter)
     files = read_adapter(adapter, weights_digest(base), base=base.name)
     require_no_head(adapter)
@@ -121,11 +106,6 @@ def export(adapter: Path, out: Path) -> Path:
     """Write an adapter in PEFT's format with its card; return where to.
 
     ``out``: a folder, or an archive by its name: ``.zip``, ``.tar``, ``.tar.gz``; it must not be there yet.
-
-    Raises:
-        AdapterError: the card is damaged.
-        UsageError: ``out`` is there.
-        StorageError: the disk is full.
     """
     card = read_card(adapter)
     contents = {CARD: _text(card_values(portable(card)))}
@@ -261,11 +241,6 @@ def leave(
     """Write an adapter as another program takes it; return where to.
 
     ``out``: a folder; for ``gguf`` a file, for ``peft`` an archive too. It must not be there yet.
-
-    Raises:
-        AdapterError: the destination cannot take it, and it cannot be merged.
-        ModelError: the base cannot be written, or the file says something else than the model.
-        UsageError: ``out`` is there.
     """
     card = read_card(adapter)
     if card.kind is AdapterKind.EMBEDDER and destination not in (Destination.PEFT, Destination.MERGED):
@@ -320,11 +295,7 @@ def _write_gguf(
 
 
 def modelfile(base: Path, *, apart: bool) -> str:
-    """Return what Ollama makes a model of: weights, an adapter apart from them, template, stop words.
-
-    Raises:
-        AdapterError: the template of the base does more than lay out turns.
-    """
+    """Return what Ollama makes a model of: weights, an adapter apart from them, template, stop words."""
     tokenizer = load_tokenizer(base)
     ends = dict.fromkeys([tokenizer.eos_token_id, *end_tokens(base)])
     template, system = _go_template(tokenizer)

@@ -182,10 +182,7 @@ def _texts(base: TransformersGenerator, adapted: TransformersGenerator, suite: S
             continue
         before, after = sum(each.before for each in found), sum(each.after for each in found)
         away = sum(each.divergence for each in found)
-        for measured, one, other in (
-            (Measure.TEXT, before, after),
-            (Measure.DIVERGENCE, 0.0, away),
-        ):
+        for measured, one, other in ((Measure.TEXT, before, after), (Measure.DIVERGENCE, 0.0, away)):
             values = one / tokens, other / tokens, float(tokens)
             items[measured].append(Item(measured, passage.id, *values, passage.source))
     return [item for found in items.values() for item in found]

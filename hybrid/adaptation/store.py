@@ -49,7 +49,7 @@ class AdapterStore:
     """The adapters of one domain.
 
     The folder ``domain`` is made when the first adapter is; ``budget`` is how much one that is put in use may
-    have forgotten.
+    have forgotten. To name an adapter that is not there, or whose card is damaged, is an ``AdapterError``.
     """
 
     def __init__(self, domain: Path, budget: Budget | None = None) -> None:
@@ -68,19 +68,11 @@ class AdapterStore:
         return [self.card(name) for name in self.names()]
 
     def card(self, name: str) -> Card:
-        """Return the card of an adapter.
-
-        Raises:
-            AdapterError: there is no such adapter, or its card is damaged.
-        """
+        """Return the card of an adapter."""
         return replace(read_card(self.folder(name)), name=name)
 
     def folder(self, name: str) -> Path:
-        """Return the folder of an adapter.
-
-        Raises:
-            AdapterMissing: there is no such adapter; the message names those that there are.
-        """
+        """Return the folder of an adapter."""
         there = self.names()
         if name not in there:
             known = f"there are: {', '.join(there)}" if there else "the domain has none"
@@ -162,11 +154,7 @@ class AdapterStore:
         return name
 
     def reasons(self, name: str) -> Reasons:
-        """Return what stands against an adapter, by the gate of its kind; one that was never checked fails.
-
-        Raises:
-            AdapterError: there is no such adapter, or its card is damaged.
-        """
+        """Return what stands against an adapter by the gate of its kind; one never checked fails."""
         return reasons(self.card(name), self.budget)
 
     def require_passed(self, name: str) -> None:
@@ -174,7 +162,6 @@ class AdapterStore:
 
         Raises:
             GateFailed: with all that stands against it.
-            AdapterError: there is no such adapter, or its card is damaged.
         """
         found = self.reasons(name)
         if found.against:
@@ -191,7 +178,6 @@ class AdapterStore:
 
         Raises:
             GateFailed: something stands against it, or it was never checked; what was in use stays in use.
-            AdapterError: there is no such adapter, or its card is damaged.
         """
         with self._writing():
             if not force:
@@ -223,11 +209,7 @@ class AdapterStore:
             return older.name or None
 
     def restore(self, kind: AdapterKind, name: str) -> None:
-        """Put an adapter in use that was so before, by which the gate has no say; the base by an empty name.
-
-        Raises:
-            AdapterError: there is no such adapter any more.
-        """
+        """Put an adapter back in use, in which the gate has no say; the base by an empty name."""
         with self._writing():
             if name:
                 self.folder(name)

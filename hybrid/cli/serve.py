@@ -31,8 +31,8 @@ def serve(
     Writes the address once clients may ask. Without --domain all domains are served.
     """
     # the server is an extra, and loads what no other command needs
-    from hybrid.serving.access import Access
     from hybrid.serving.app import address, listen, run
+    from hybrid.serving.protocol import Access
     from hybrid.serving.service import Service
     from hybrid.serving.workers import Ready, Workers, ready, serve_as_worker
 

@@ -246,14 +246,7 @@ class _Race:
     def _part(self, end: int) -> ScoreTable:
         table, rows = self.contest.table, self.plan.order[:end]
         places = [table.arms.index(arm) for arm in self.racing]
-        return replace(
-            table,
-            arms=self.racing,
-            questions=tuple(table.questions[row] for row in rows),
-            sources=tuple(table.sources[row] for row in rows),
-            slices=tuple(table.slices[row] for row in rows) if table.slices else (),
-            values=self.values[:end, places],
-        )
+        return replace(table.part(rows), arms=self.racing, values=self.values[:end, places])
 
     def _whole_sources(self, first: int, end: int) -> int:
         sources, order = self.contest.table.sources, self.plan.order

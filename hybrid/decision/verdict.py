@@ -269,16 +269,7 @@ def _slice(
     table: ScoreTable, name: str, order: Sequence[str], leader: int, level: float, policy: Policy
 ) -> SliceResult:
     rows = [row for row, labels in enumerate(table.slices) if name in labels]
-    part = replace(
-        table,
-        questions=tuple(table.questions[row] for row in rows),
-        sources=tuple(table.sources[row] for row in rows),
-        values=table.values[rows],
-        slices=(),
-        # judgements are too few to part
-        judged=(),
-        gold=None,
-    )
+    part = table.part(rows, slices=False)
     columns = in_order(part, order, replace(policy, replicates=_SLICE_REPLICATES))
     others = [place for place in range(len(order)) if place != leader]
     best = max(others, key=lambda place: (columns.means[place], -place))

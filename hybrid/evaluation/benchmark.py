@@ -8,13 +8,7 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hybrid.config import (
-    DocumentSettings,
-    FusionMethod,
-    RetrievalMode,
-    RetrievalSettings,
-    Settings,
-)
+from hybrid.config import DocumentSettings, FusionMethod, RetrievalMode, RetrievalSettings, Settings
 from hybrid.index import Index
 from hybrid.index.sync import Progress
 from hybrid.ingestion import Ingestor

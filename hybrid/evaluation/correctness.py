@@ -142,14 +142,7 @@ TERM = Signals(
     dated=-0.28,
     several=-0.71,
 )
-TEXT = Signals(
-    constant=-2.85,
-    carried=2.78,
-    half=2.67,
-    conflict=-4.0,
-    turned=-4.45,
-    refused=-1.14,
-)
+TEXT = Signals(constant=-2.85, carried=2.78, half=2.67, conflict=-4.0, turned=-4.45, refused=-1.14)
 
 
 def grade_of(question: str, answer: str, golds: Sequence[str]) -> Correctness:

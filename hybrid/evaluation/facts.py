@@ -190,7 +190,10 @@ def reduced(word: str) -> str:
 
 def outside(found: list[Quantity], apart: list[Date]) -> list[Quantity]:
     """Return the quantities that are no part of a date."""
-    return [one for one in found if not any(_meet(one.span, date.span) for date in apart)]
+    within = [date.span for date in apart]
+    return [
+        one for one in found if not any(one.span.start < d.end and d.start < one.span.end for d in within)
+    ]
 
 
 def facts_of(gold: str, reading: Said) -> list[Fact]:
@@ -290,11 +293,7 @@ def _agrees(wanted: Date, said: Date) -> float:
         until, to = wanted.until or wanted.year, said.until or said.year
         if to < wanted.year or said.year > until:
             return -1.0
-    pairs = (
-        (wanted.year, said.year),
-        (wanted.month, said.month),
-        (wanted.day, said.day),
-    )
+    pairs = ((wanted.year, said.year), (wanted.month, said.month), (wanted.day, said.day))
     if any(one and other and one != other for one, other in pairs[1:]):
         # the year may still be all that was asked for
         return _OTHER_DAY if wanted.year is not None and said.year is not None else -1.0
@@ -331,10 +330,6 @@ def is_short_for(gold: str, reading: Said) -> bool:
     if len(words) != 1 or not gold.replace(".", "").isupper() or len(words[0]) < 2:
         return False
     return any(initials(folded_words(name)) == words[0] for name in _NAME.findall(reading.text))
-
-
-def _meet(one: Span, other: Span) -> bool:
-    return one.start < other.end and other.start < one.end
 
 
 _JOINED = re.compile(r"(?:\s*,)?\s+(?:or|and|as well as)\s+(?:the\s+)?|\s*/\s*|\s*,\s+")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -98,6 +98,18 @@ class ScoreTable:
     slices: tuple[tuple[str, ...], ...] = ()
     judged: tuple[int, ...] = ()
     gold: NDArray[np.float64] | None = None
+
+    def part(self, rows: Sequence[int], *, slices: bool = True) -> ScoreTable:
+        """Return the table of some questions; judgements by people are too few to part."""
+        return replace(
+            self,
+            questions=tuple(self.questions[row] for row in rows),
+            sources=tuple(self.sources[row] for row in rows),
+            values=self.values[list(rows)],
+            slices=tuple(self.slices[row] for row in rows) if slices and self.slices else (),
+            judged=(),
+            gold=None,
+        )
 
 
 _SQUAD = "SQuAD, Rajpurkar et al. 2016 (arXiv:1606.05250)"

@@ -18,11 +18,9 @@ from hybrid.errors import HybridError
 from hybrid.files import valid_utf8
 from hybrid.grounding.values import ClaimVerdict, Excerpt, Status
 from hybrid.operations.feedback import Feedback, KeptAnswer
-from hybrid.serving.access import AsUser, ClientKey
 from hybrid.serving.chat import LONGEST_QUESTION, evidence, url_of
-from hybrid.serving.errors import Refusal, told
-from hybrid.serving.events import while_connected
-from hybrid.serving.protocol import Asking
+from hybrid.serving.errors import Refusal, told, while_connected
+from hybrid.serving.protocol import Asking, AsUser, ClientKey
 from hybrid.serving.scheduler import InTurn
 from hybrid.serving.service import Service
 from hybrid.types import Answer, Arm, Chunk, Hit, Message, MessageRole, plain, principals_of

@@ -14,11 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hybrid.files import hash_text, valid_utf8
 from hybrid.models.dialogue import cut_at_stop
-from hybrid.serving.access import AsUser, ClientKey
-from hybrid.serving.errors import Refusal
-from hybrid.serving.events import Events, while_connected
+from hybrid.serving.errors import Events, Refusal, while_connected
 from hybrid.serving.models import ModelName, chosen
-from hybrid.serving.protocol import Asking
+from hybrid.serving.protocol import Asking, AsUser, ClientKey
 from hybrid.serving.service import Service
 from hybrid.types import Answer, Arm, Citation, Message, MessageRole, plain
 

@@ -21,9 +21,9 @@ from hybrid.operations.decisions import (
     chosen_arm,
     chosen_domain,
 )
-from hybrid.serving.access import AsUser
 from hybrid.serving.chat import ChatTurn, said_in
 from hybrid.serving.models import ModelName, chosen
+from hybrid.serving.protocol import AsUser
 from hybrid.serving.scheduler import InTurn
 from hybrid.serving.service import Service
 from hybrid.types import Message

@@ -10,8 +10,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hybrid.serving.access import AccessDenied
 from hybrid.serving.errors import Refusal, answered
+from hybrid.serving.protocol import AccessDenied
 from hybrid.serving.service import Service
 from hybrid.trust import is_loopback
 

@@ -28,9 +28,8 @@ from hybrid.freshness import changed_since, seen_of
 from hybrid.index import is_restricted
 from hybrid.index.sync import Stage
 from hybrid.ingestion import IngestReport
-from hybrid.serving.access import AsUser
 from hybrid.serving.errors import Refusal, told
-from hybrid.serving.protocol import Overloaded
+from hybrid.serving.protocol import AsUser, Overloaded
 from hybrid.serving.scheduler import InTurn
 from hybrid.serving.service import Service
 from hybrid.tracing.store import TRACES_FILE, TraceStore

@@ -15,8 +15,7 @@ from hybrid.domains import Assistants
 from hybrid.errors import HybridError
 from hybrid.operations.feedback import Feedback, TrialSide, kept_answer
 from hybrid.operations.traffic import Shadows, assign
-from hybrid.serving.access import Access
-from hybrid.serving.protocol import Answering, Asking
+from hybrid.serving.protocol import Access, Answering, Asking
 from hybrid.serving.scheduler import Scheduler
 from hybrid.types import Answer
 

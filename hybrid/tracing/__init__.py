@@ -55,7 +55,8 @@ def traced(
     if own.store:
         path = Path(settings.indexes) / TRACES_FILE
         sinks.append(StoreSink(partial(TraceStore, path, days=own.days, megabytes=own.megabytes), tell))
-    content = _captures(own.content, environment.get(_CAPTURE, ""))
+    said = environment.get(_CAPTURE, "")  # the variable of the conventions wins
+    content = said.lower() in _CAPTURED if said else own.content
     with sent_to(sinks, content=content, questions=own.questions):
         yield
 
@@ -73,8 +74,3 @@ def _collectors(settings: Settings, environment: Mapping[str, str]) -> list[Span
     from hybrid.tracing.otlp import otlp_sink
 
     return [otlp_sink(own)]
-
-
-def _captures(wanted: bool, said: str) -> bool:
-    """Tell whether content is kept: as the variable of the conventions says, else as was wanted."""
-    return said.lower() in _CAPTURED if said else wanted

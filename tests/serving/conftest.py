@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from hybrid import Assistant, Assistants, load_settings
-from hybrid.serving.access import Access
 from hybrid.serving.app import address, listen, server
+from hybrid.serving.protocol import Access
 from hybrid.serving.service import Service
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Document

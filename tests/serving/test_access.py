@@ -13,9 +13,8 @@ import openai
 import pytest
 
 from hybrid.errors import ConfigError, StorageError, UsageError
-from hybrid.serving.access import Access, AccessDenied
 from hybrid.serving.app import listen
-from hybrid.serving.protocol import OutOfTime, Overloaded
+from hybrid.serving.protocol import Access, AccessDenied, OutOfTime, Overloaded
 from hybrid.serving.service import Service
 from hybrid.trust import Secret
 from hybrid.types import Document

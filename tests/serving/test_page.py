@@ -12,7 +12,7 @@ import pytest
 
 from hybrid.decision.adopted import adopt
 from hybrid.files import folder_lock
-from hybrid.serving.access import Access
+from hybrid.serving.protocol import Access
 from hybrid.serving.service import Service
 from hybrid.trust import Secret
 

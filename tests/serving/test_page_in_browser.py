@@ -11,7 +11,7 @@ import pytest
 from hybrid import Assistant, Assistants, load_settings
 from hybrid.adaptation.values import AdapterKind
 from hybrid.decision.adopted import adopt
-from hybrid.serving.access import Access
+from hybrid.serving.protocol import Access
 from hybrid.serving.service import Service
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.trust import Secret

@@ -41,7 +41,7 @@ def test_replicas_answer_a_question_over_the_same_index(open_domains, monkeypatc
         from pathlib import Path
 
         from hybrid import Assistants, load_settings
-        from hybrid.serving.access import Access
+        from hybrid.serving.protocol import Access
         from hybrid.serving.service import Service
         from hybrid.testing import HashEmbedder, ScriptedGenerator
 

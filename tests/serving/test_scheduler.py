@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hybrid.config import ServeSettings
 from hybrid.errors import UsageError
 from hybrid.models.cancelling import require_patience, resting
-from hybrid.serving.events import Events
+from hybrid.serving.errors import Events
 from hybrid.serving.protocol import Asking, OutOfTime, Overloaded
 from hybrid.serving.scheduler import Load, Scheduler
 from hybrid.serving.service import Service
@@ -359,7 +359,7 @@ def test_what_computes_beside_answers_leaves_threads_for_them(open_domains, serv
 
 
 def test_a_client_that_reads_nothing_is_given_up(monkeypatch):
-    monkeypatch.setattr("hybrid.serving.events._SECONDS_TO_READ", 0.05)
+    monkeypatch.setattr("hybrid.serving.errors._SECONDS_TO_READ", 0.05)
     closed = []
 
     async def documents():

@@ -380,11 +380,7 @@ def save_examples(path: Path, examples: Sequence[Example]) -> None:
 
 
 def load_examples(path: Path) -> list[Example]:
-    """Read what ``save_examples`` wrote.
-
-    Raises:
-        UsageError: the file is missing, or a line is no such example; the message names the line.
-    """
+    """Read what ``save_examples`` wrote."""
     rows = _rows(path)
     return [replace(row, value={"prompt": ()} | row.value).read(Example) for row in rows]
 

@@ -145,9 +145,6 @@ def read_row(row: GivenRow, prompts: Prompts) -> list[Taught]:
 
     ``prompts``: of the language that is served: a conversation that says nothing else begins with what the
     arm ``adapter`` is told.
-
-    Raises:
-        UsageError: it is in no known format; with the line, and how to convert it where that is known.
     """
     row = replace(row, value={key: value for key, value in row.value.items() if value is not None})
     keys = row.value.keys()

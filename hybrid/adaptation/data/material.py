@@ -120,11 +120,7 @@ def split_sources(
 
 
 def question_sets(folder: Path) -> list[Question]:
-    """Return the questions of all sets in a folder, ``<domain>/questions``; none where there is no folder.
-
-    Raises:
-        UsageError: a set cannot be read.
-    """
+    """Return the questions of all sets in a folder, ``<domain>/questions``; none where there is no folder."""
     return [question for path in sorted(folder.glob("*.jsonl")) for question in load_questions(path)]
 
 
@@ -154,11 +150,7 @@ def make_examples(
     *,
     count: Count,
 ) -> Examples:
-    """Make the examples of a domain: all that is given, and of what is not as many as the settings say.
-
-    Raises:
-        UsageError: there is too little to train on, or all labels are equal.
-    """
+    """Make the examples of a domain: all that is given, and of what is not as many as the settings say."""
     split = split_for(retriever.index, settings, request.against, request.apart)
     making = _ExampleMaking(retriever, settings, split, request.sieve, count)
     wanted, share = settings.adaptation.examples, settings.adaptation.validation

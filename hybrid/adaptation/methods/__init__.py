@@ -33,8 +33,9 @@ _RATES = {
     Method.BOTTLENECK: 1e-3,
     Method.FUSION: 1e-3,
 }
-# Methods that have no choice of modules, or none of a size.
+# Methods that have no choice of modules, and those whose parameters no dropout falls on.
 _EVERYWHERE = (Method.PROMPT, Method.PREFIX, Method.FUSION)
+_WITHOUT_DROPOUT = (*_EVERYWHERE, Method.BOTTLENECK, Method.IA3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,10 @@ def plan_for(settings: AdaptationSettings, *, tokens: int, over: Sequence[Path] 
         raise UsageError(
             f"{method} has no --targets {settings.targets}: it has no choice of modules",
             hint="leave --targets out, or choose a method of LoRA's kin, ia3 or bottleneck",
+        )
+    if method in _WITHOUT_DROPOUT and settings.dropout:
+        raise UsageError(
+            f"{method} has no dropout, and adaptation.dropout is {settings.dropout}", hint="leave it out"
         )
     if (method is Method.FUSION) != bool(over):
         raise UsageError(

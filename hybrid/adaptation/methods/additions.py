@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from hybrid.adaptation.methods import AdapterPlan
-from hybrid.adaptation.methods.lora import require_no, top_layers
+from hybrid.adaptation.methods.lora import top_layers
 from hybrid.config import AdaptationSettings, Targets
 from hybrid.errors import UsageError
 from hybrid.files import storage_errors
@@ -59,7 +59,6 @@ class PromptTuning(_Added):
 
     def attach(self, model: Any, plan: AdapterPlan, settings: AdaptationSettings) -> Any:
         """Return the model with virtual tokens, which begin as words of its vocabulary."""
-        require_no(settings, "dropout", 0.0, plan.method)
         with torch.no_grad():
             begun = model.get_input_embeddings()(_words(model, plan.rank))
         return Attached(model, Prompt(begun.detach().float()))
@@ -96,12 +95,7 @@ class PrefixTuning(_Added):
     """
 
     def attach(self, model: Any, plan: AdapterPlan, settings: AdaptationSettings) -> Any:
-        """Return the model with a prefix, which begins as that of words of its vocabulary.
-
-        Raises:
-            UsageError: the attention of the model is laid out in a way that is not known here.
-        """
-        require_no(settings, "dropout", 0.0, plan.method)
+        """Return the model with a prefix, which begins as that of words of its vocabulary."""
         places = _places(model)
         given: dict[str, Tensor] = {}
 
@@ -152,7 +146,6 @@ class BottleneckTuning(_Added):
 
     def attach(self, model: Any, plan: AdapterPlan, settings: AdaptationSettings) -> Any:
         """Return the model with bottlenecks that do nothing yet."""
-        require_no(settings, "dropout", 0.0, plan.method)
         places = _sublayers(model, settings)
         wide = model.config.get_text_config().hidden_size
         device = next(model.parameters()).device
@@ -176,13 +169,7 @@ class FusionTuning(_Added):
     """
 
     def attach(self, model: Any, plan: AdapterPlan, settings: AdaptationSettings) -> Any:
-        """Return the model with the adapters of ``plan.over``, whose weighing alone is trainable.
-
-        Raises:
-            UsageError: less than two adapters, or such as are no bottlenecks behind the same sublayers.
-            AdapterError: an adapter does not fit the model.
-        """
-        require_no(settings, "dropout", 0.0, plan.method)
+        """Return the model with the adapters of ``plan.over``, whose weighing alone is trainable."""
         members = [load_addition(model, folder) for folder in plan.over]
         alike = [m for m in members if isinstance(m, Bottlenecks) and m.places == members[0].layout["places"]]
         if len(alike) < max(2, len(members)):

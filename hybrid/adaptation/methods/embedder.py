@@ -243,11 +243,6 @@ def tune_embedder(
     ``pairs``: for training and validation; without validation pairs the strength is 1. ``general``: texts
     about anything, which are held where the base puts them. ``state``: a folder in which an interrupted run
     is kept, to go on with.
-
-    Raises:
-        UsageError: too few pairs, or a method that an embedder is not tuned by.
-        AdapterError: the model has no transformer.
-        TrainingFailed: the loss is not a number, or validation got no better.
     """
     settings = settings or EmbedderSettings()
     _refuse_unfit(pairs.train, adaptation.method)

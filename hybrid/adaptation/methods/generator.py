@@ -231,10 +231,6 @@ def tune_generator(
     first of it EWC tells what the base needs. ``probe``: general texts whose loss may not rise by more than
     the budget. ``start``: the folder of an adapter to begin with, instead of one that does nothing.
     ``state``: a folder in which an interrupted run is kept, to go on with.
-
-    Raises:
-        UsageError: too few examples, or labels that are all equal.
-        TrainingFailed: the loss is not a number.
     """
     dialogue = Dialogue(load_tokenizer(base.folder))
     given = _lessons(examples, rehearsal, dialogue, settings)

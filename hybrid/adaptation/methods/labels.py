@@ -41,15 +41,7 @@ from hybrid.grounding.calibration import UNCALIBRATED, Calibration, fit_calibrat
 from hybrid.models import Generator
 from hybrid.models.dialogue import Dialogue
 from hybrid.models.generator import TransformersGenerator
-from hybrid.models.labels import (
-    HeadSettings,
-    LabelHead,
-    LabelReading,
-    LabelSet,
-    PromptFrame,
-    cut,
-    find,
-)
+from hybrid.models.labels import HeadSettings, LabelHead, LabelReading, LabelSet, PromptFrame, cut, find
 from hybrid.questions.splits import unit_hash
 from hybrid.types import Message, Question
 

@@ -115,10 +115,6 @@ def fit(
     ``seed``: of dropout; the same seed and data give the same weights, also after a kill. ``state``: a folder
     from which an interrupted run goes on, and where it is written down at every look; removed at the end.
     None writes nothing.
-
-    Raises:
-        TrainingFailed: the loss is not a number.
-        StorageError: the disk is full; what was written before stays.
     """
     from accelerate import Accelerator
 
@@ -354,11 +350,7 @@ class RunState:
         return Progress(curve=curve, **numbers), tensors
 
     def save(self, progress: Progress, tensors: Mapping[str, Tensor]) -> None:
-        """Write the state beside the one before, then let it take its place.
-
-        Raises:
-            StorageError: the disk is full.
-        """
+        """Write the state beside the one before, then let it take its place."""
         from safetensors.torch import save_file
 
         name = f"step-{progress.step}.safetensors"

@@ -36,12 +36,7 @@ _PISSA_STEPS = 4
 
 
 def load_base(folder: Path, method: Method, placement: Placement) -> Any:
-    """Return the model of a folder in the number format that the method trains in.
-
-    Raises:
-        ExtraMissing: a base in 4 bits needs a package that is not installed.
-        ModelMissing: the folder is no causal language model, or lacks weights.
-    """
+    """Return the model of a folder in the number format that the method trains in."""
     # small steps vanish in bf16
     dtype = torch.float32 if method is Method.FULL else placement.torch_dtype()
     quantisation = _four_bits(placement) if method is Method.QLORA else None
@@ -97,7 +92,6 @@ class Rescaling(LowRank):
         """Return the model with scales of 1."""
         from peft import IA3Config, get_peft_model
 
-        require_no(settings, "dropout", 0.0, plan.method)
         feed = _feed_forward_outputs(model)
         targets = target_modules(model, settings.targets)
         if settings.targets is Targets.ALL:
@@ -241,12 +235,7 @@ def _start_at_principal(layer: Any, rank: int) -> None:
 
 
 def resume_lora(model: Any, folder: Path, base_digest: str) -> Any:
-    """Return the model with an adapter that is trained on.
-
-    Raises:
-        AdapterError: it is unsafe, damaged, or made for another base.
-        UsageError: it is no adapter in PEFT's format.
-    """
+    """Return the model with an adapter that is trained on."""
     from peft import PeftModel
 
     files = read_adapter(folder, base_digest, base=folder.name)
@@ -265,9 +254,6 @@ def save_lora(tuned: Any, name: str, out: Path) -> None:
     """Write an adapter in PEFT's format.
 
     The base is named as people know it, so that the folder can be moved.
-
-    Raises:
-        StorageError: the disk is full.
     """
     tuned.peft_config["default"].base_model_name_or_path = name
     with storage_errors(str(out)):
@@ -339,12 +325,6 @@ def _below(model: Module, top: list[int]) -> list[str]:
     """Return the paths of all linear layers that are not in the upper blocks."""
     paths = [(path, _LAYER.search(path)) for path in _linear_layers(model)]
     return [path for path, found in paths if found and int(found[1]) not in top]
-
-
-def require_no(settings: AdaptationSettings, name: str, usual: object, method: Method) -> None:
-    """Refuse a setting that a method does not have, instead of passing over it."""
-    if (found := getattr(settings, name)) != usual:
-        raise UsageError(f"{method} has no {name}, and adaptation.{name} is {found}", hint="leave it out")
 
 
 def top_layers(model: Module, share: float) -> list[int] | None:
