@@ -115,6 +115,14 @@ def chunk_document(
     return _with_lines(document, sized)
 
 
+def as_one_chunk(document: Document, counter: TokenCounter, settings: ChunkSettings) -> SizedChunk:
+    """Return all of a document as one chunk below its title, however long it is."""
+    title = (document.title,) if document.title else ()
+    headings = _fitting_path(title, counter, settings.heading_tokens)
+    chunk = _chunk(document, _Cut(Span(0, len(document.text)), headings, None))
+    return SizedChunk(chunk, counter.count_tokens([chunk.embedded_text])[0])
+
+
 def _chunk(document: Document, draft: _Cut, *, ordinal: int = 0) -> Chunk:
     span, head = draft.span, draft.head
     return Chunk(
