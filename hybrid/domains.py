@@ -35,9 +35,8 @@ from hybrid.routing.domains import (
     save_router,
 )
 from hybrid.routing.followups import Conversation, understood
-from hybrid.tracing.asking import answered
 from hybrid.tracing.names import DECISION_MODEL, ROUTE_DOMAIN, ROUTE_PROBABILITY, ROUTED, SpanKind
-from hybrid.tracing.spans import asking, only, span
+from hybrid.tracing.spans import answered, asking, only, span
 from hybrid.types import Answer, Arm, Asker, DomainChance, Message, Route, Where, principals_of
 
 if TYPE_CHECKING:

@@ -22,9 +22,8 @@ from hybrid.text.abbreviations import Explained, reworded
 from hybrid.text.identifiers import identifiers, identifiers_of_chunk
 from hybrid.text.words import NEGATORS, STOP_WORDS, content_words, properties, tokens
 from hybrid.tracing import names
-from hybrid.tracing.asking import found, tell_vectors
 from hybrid.tracing.names import SpanKind
-from hybrid.tracing.spans import Attributes, is_traced, only, span
+from hybrid.tracing.spans import Attributes, found, is_traced, only, span, tell_vectors
 from hybrid.types import Chunk, Hit, Where
 
 # Cormack, Clarke & Buettcher 2009.
