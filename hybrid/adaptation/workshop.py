@@ -52,9 +52,12 @@ from hybrid.adaptation.values import (
     Example,
     ExampleKind,
     Examples,
+    Note,
     PreferencePair,
     Setting,
     Sifted,
+    Steps,
+    silent,
 )
 from hybrid.config import Method, Reader, Settings
 from hybrid.errors import IndexError_, UsageError
@@ -69,8 +72,6 @@ from hybrid.models.resolve import cache_folder
 from hybrid.retrieval import Retriever
 from hybrid.types import Question
 
-Steps = Callable[[int, int, float], None]
-Note = Callable[[str], None]
 # Where training is written down while it runs; a dot in front: no adapter.
 WORK = ".work"
 # So many questions of held-out documents tell what is declined.
@@ -161,7 +162,7 @@ class GeneratorWorkshop:
         name: str = "",
         parent: str = "",
         start: str = "",
-        progress: Steps = lambda step, steps, loss: None,
+        progress: Steps = silent,
     ) -> Card:
         """Train a generator adapter and store it; what was interrupted goes on where it was."""
         settings, base, store = self.settings.adaptation, self.base, self.store
@@ -209,7 +210,7 @@ class GeneratorWorkshop:
         *,
         against: Sequence[Question],
         items: int | None = None,
-        note: Callable[[str], None] = lambda said: None,
+        note: Note = silent,
     ) -> list[AskedQuestion]:
         """Return what tells whether an adapter declines where it should; what cannot be asked is told."""
         if card.chooses:
@@ -248,7 +249,7 @@ class GeneratorWorkshop:
         )
         return render(some, self.base, max_tokens=settings.max_tokens), trial
 
-    def with_best_rank(self, material: Material, *, progress: Callable[[str], None]) -> GeneratorWorkshop:
+    def with_best_rank(self, material: Material, *, progress: Note) -> GeneratorWorkshop:
         """Return a workshop whose rank validates best after a part of the training with each of a few."""
         if self._by_head(material.examples):
             raise UsageError(
