@@ -13,7 +13,7 @@ from hybrid.text.sentences import sentence_spans, stripped
 from hybrid.types import Block, BlockKind, Chunk, Document, FileLine, Span, TokenCounter
 
 # Changes with the way of splitting: files are split again when it does.
-CHUNKING_VERSION = 3
+CHUNKING_VERSION = 4
 # So many characters may not fit into the path of what is below, which is all that tells of a bare heading.
 _LONG_TITLE = 80
 
@@ -104,7 +104,7 @@ def chunk_document(
         if section.title is not None and section.blocks and headings and headings[-1] != section.headings[-1]:
             # what a path has no room for, such as a paragraph above a rule of Markdown, is text too
             section = replace(section, blocks=(section.title, *section.blocks))
-        drafts += _section_drafts(document.text, section, headings, counter, settings, limit)
+        drafts += _section_drafts(document, section, headings, counter, settings, limit)
     # one call for the whole document: a call costs as much as the tokens of a short chunk
     counts = counter.count_tokens([_chunk(document, draft).embedded_text for draft in drafts])
     sized: list[SizedChunk] = []
@@ -113,6 +113,14 @@ def chunk_document(
         for part, part_tokens in fits:
             sized.append(SizedChunk(_chunk(document, part, ordinal=len(sized)), part_tokens))
     return _with_lines(document, sized)
+
+
+def as_one_chunk(document: Document, counter: TokenCounter, settings: ChunkSettings) -> SizedChunk:
+    """Return all of a document as one chunk below its title, however long it is."""
+    title = (document.title,) if document.title else ()
+    headings = _fitting_path(title, counter, settings.heading_tokens)
+    chunk = _chunk(document, _Cut(Span(0, len(document.text)), headings, None))
+    return SizedChunk(chunk, counter.count_tokens([chunk.embedded_text])[0])
 
 
 def _chunk(document: Document, draft: _Cut, *, ordinal: int = 0) -> Chunk:
@@ -152,15 +160,21 @@ def _with_lines(document: Document, sized: list[SizedChunk]) -> list[SizedChunk]
 
 
 def _lines_of(document: Document) -> Iterator[FileLine]:
-    is_row = "#" in document.source
     for block in filter(lambda block: block.line, document.blocks):
         yield FileLine(block.start, block.line)
         starts = [block.start + part.start for part in _lines(document.text[block.start : block.end])]
-        if is_row:  # its fields stand on one line
+        if _is_row(document) or (
+            block.kind is BlockKind.LIST and block.columns
+        ):  # its fields stand on one line
             yield from (FileLine(start, block.line) for start in starts[1:])
         elif block.kind is BlockKind.TABLE:
             # below the head of a table stands a line of dashes, which is no row
             yield from (FileLine(start, block.line + 2) for start in starts[1:2])
+
+
+def _is_row(document: Document) -> bool:
+    """Tell whether a document is a record of a table or of lines of JSON, a field a line."""
+    return "#" in document.source
 
 
 def token_limit(settings: ChunkSettings, max_tokens: int) -> int:
@@ -225,7 +239,7 @@ def _fitting_path(headings: tuple[str, ...], counter: TokenCounter, budget: int)
 
 
 def _section_drafts(
-    text: str,
+    document: Document,
     section: _Headed,
     headings: tuple[str, ...],
     counter: TokenCounter,
@@ -237,16 +251,16 @@ def _section_drafts(
     blocks = section.blocks
     if not blocks and section.title is not None:
         blocks = (section.title,)
-    units = _units(text, blocks, counter, budget, head_tokens=limit // 3)
+    units = _units(document, blocks, counter, budget, head_tokens=limit // 2)
     for span, head in _pack(units, budget, settings.overlap_tokens):
         yield _Cut(span, headings, head)
 
 
 def _units(
-    text: str, blocks: Sequence[Block], counter: TokenCounter, budget: int, *, head_tokens: int
+    document: Document, blocks: Sequence[Block], counter: TokenCounter, budget: int, *, head_tokens: int
 ) -> list[_Atom]:
     """Cut blocks into the stretches that are kept whole, none above the budget."""
-    before = (None, *blocks)
+    text, before = document.text, (None, *blocks)
     heads = [
         _head(block, _leading(text, last), counter, head_tokens)
         for last, block in zip(before, blocks, strict=False)
@@ -260,9 +274,14 @@ def _units(
     counts = map(_size, texts, counter.count_tokens(texts))
     units: list[_Atom] = []
     for block, head, parts in zip(blocks, heads, spans, strict=True):
-        room = budget - head.tokens if head else budget
         sized = [(part, next(counts)) for part in parts]
-        whole = sum(tokens for _, tokens in sized) + budget - room
+        whole = sum(tokens for _, tokens in sized)
+        if block.kind is BlockKind.LIST and (block.columns or (_is_row(document) and whole > budget)):
+            # a record that fills several chunks: each begins with its first field, which says whose it is
+            first, tokens = sized[0]
+            head = _TableHead(text[first.start : first.end], (), tokens) if tokens <= head_tokens else None
+        room = budget - head.tokens if head else budget
+        whole += budget - room
         pieces = [
             piece
             for part, tokens in sized

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from hybrid.chunking import CHUNKING_VERSION, chunk_document, token_limit
+from hybrid.chunking import CHUNKING_VERSION, as_one_chunk, chunk_document, token_limit
 from hybrid.config import ChunkSettings, DocumentSettings
 from hybrid.distributed.executors import SERIAL, Executor
 from hybrid.documents import READERS_VERSION, ReaderPool, Scan, SourceFile, by_suffix, scan
@@ -27,7 +27,7 @@ from hybrid.index.store import NO_FILE, FileContent, FileState, IndexedDocument
 from hybrid.index.sync import Plan, Progress, Update, apply_update, fingerprint_key, plan_update
 from hybrid.models import Embedder
 from hybrid.text.abbreviations import Meaning
-from hybrid.types import Chunk, Document, LeftOut, Rejected
+from hybrid.types import Document, LeftOut, Rejected
 
 _SAMPLE_CHUNKS = 64
 # On disk a chunk has its vector twice in half or single precision, its text and its words.
@@ -372,6 +372,9 @@ class Ingestor:
                 unreadable.append(Rejected(file.source, f"cannot be read: {error.strerror}"))
                 files.append(file)
                 continue
+            if out := file.outside():
+                unreadable.append(out)
+                continue
             file = replace(file, principals=rule_for(file, self.principals))
             wanted[file.source] = FileState(_digest(recipe, content, file), limits_digest)
             files.append(file)
@@ -416,11 +419,10 @@ class Ingestor:
 
     def _whole(self, document: Document) -> FileContent:
         """Return a document as one chunk if the embedder takes it; a longer one is split as any other."""
-        (count,) = self.embedder.count_tokens([document.text])
-        if count > self.embedder.max_tokens or not document.text.strip():
+        whole = as_one_chunk(document, self.embedder, self.chunks)
+        if whole.tokens > self.embedder.max_tokens or not document.text.strip():
             return self._content(document.source, [document], last=True)
-        whole = Chunk(document.source, 0, 0, len(document.text), document.text, metadata=document.metadata)
-        return FileContent(document.source, (IndexedDocument(document, (whole,), (count,)),), ())
+        return FileContent(document.source, (IndexedDocument(document, (whole.chunk,), (whole.tokens,)),), ())
 
     def _require_same(self, folder: Path, wanted: Mapping[str, FileState]) -> None:
         """Refuse to empty a domain by mistake: another folder, or an unmounted one."""
@@ -482,7 +484,10 @@ class Ingestor:
                 for batch in pool.read([files[source] for source in sources if source in files]):
                     file, items, last = batch.file, batch.items, batch.last
                     stale = last and changed(file)
-                    if stale:
+                    # it may have become a link since it was found
+                    if out := file.outside():
+                        items, stale = (out,), last
+                    elif stale:
                         items = (*items, Rejected(file.source, "changed while it was read: index again"))
                     content = self._content(file.source, items, last=last, principals=file.principals)
                     yield replace(content, changed=stale)

@@ -46,8 +46,9 @@ class Block:
     """A structural stretch of a document; ``level`` is the depth of a heading, 1 = top, else 0.
 
     The text of a table has a line a row, its cells apart by `` | ``; ``columns`` names them (with unit and
-    scale) and ``caption`` the table, both as they stand in the document. ``line`` is where the block begins
-    in a text file, from 1, and 0 where the format has no lines.
+    scale) and ``caption`` the table, both as they stand in the document; a list with ``columns`` is a row of
+    a very wide one, ``name: cell`` a line. ``line`` is where the block begins in a text file, from 1, and 0
+    where the format has no lines.
     """
 
     kind: BlockKind

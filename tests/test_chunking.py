@@ -319,6 +319,20 @@ def test_chunks_know_the_lines_of_the_file():
     assert item.chunk.line_at(0) is None
 
 
+def test_each_chunk_of_a_long_record_says_whose_it_is():
+    text = "\n".join(["Plant: Corvo", *(f"Gauge {number}: {number}" for number in range(60))])
+    blocks = (Block(BlockKind.LIST, 0, len(text), line=4),)
+    settings = ChunkSettings(max_tokens=64)
+    row = Document("gauges.csv#3", text, blocks=blocks)
+    chunks = [one.chunk for one in chunk_document(row, _COUNTER, settings, max_tokens=512)]
+    assert len(chunks) > 2 and {chunk.caption for chunk in chunks} == {"Plant: Corvo"}
+    assert all(chunk.embedded_text.count("Plant: Corvo") == 1 for chunk in chunks)
+    assert all(line.number == 4 for chunk in chunks for line in chunk.lines)
+    # a list of a page begins with nothing of the kind
+    page = replace(row, source="gauges.md")
+    assert {one.chunk.caption for one in chunk_document(page, _COUNTER, settings, max_tokens=512)} == {""}
+
+
 def test_the_fields_of_a_row_stand_on_one_line_of_the_file():
     text = "Part: P1\nStock: 5"
     document = Document("a.csv#7", text, blocks=(Block(BlockKind.PARAGRAPH, 0, len(text), line=9),))

@@ -4,15 +4,17 @@ import dataclasses
 import json
 import os
 import shutil
+from contextlib import closing
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
+from hybrid import ingestion
 from hybrid.config import ChunkSettings, DocumentSettings
 from hybrid.errors import ConfigError, IndexCorrupt, IndexLocked, IndexMismatch, IndexMissing, UsageError
 from hybrid.freshness import Drift, changed_since
-from hybrid.index import Index, read_state
+from hybrid.index import Index, read_state, sync
 from hybrid.ingestion import Ingestor, index_status, left_out_by_kind
 from hybrid.testing import HashEmbedder
 from hybrid.types import Document, LeftOut
@@ -97,6 +99,31 @@ def test_moving_every_file_of_the_same_folder_is_an_update(docs, ingest, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("moment", ["found", "hashed", "read"])
+def test_what_becomes_a_link_out_of_the_folder_is_not_read(docs, ingest, tmp_path, monkeypatch, moment):
+    ingest(docs)
+    (docs / "sub" / "c.txt").write_text("The limit is 12.")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "c.txt").write_text("The secret is 7781.")
+    step = {"found": "scan", "hashed": "plan_update", "read": "chunk_document"}[moment]
+    module = sync if moment == "hashed" else ingestion
+    real = getattr(module, step)
+
+    def then_swapped(*args, **named):
+        done = real(*args, **named)
+        if not (docs / "sub").is_symlink():
+            shutil.rmtree(docs / "sub")
+            (docs / "sub").symlink_to(tmp_path / "outside")
+        return done
+
+    monkeypatch.setattr(module, step, then_swapped)
+    report, _ = ingest(docs)
+    assert (docs / "sub").is_symlink()
+    assert "7781" not in str(_all(tmp_path / "manual")[0])
+    told = {one.source for one in report.rejected}
+    assert told == (set() if moment == "read" else {"sub/c.txt"})
+
+
 def test_swapped_contents_follow_their_names(docs, ingest, tmp_path):
     ingest(docs)
     one, other = (docs / "a.txt").read_text(), (docs / "sub/c.txt").read_text()
@@ -510,6 +537,14 @@ def test_such_a_document_can_be_the_first_the_last_and_the_only_one(fresh, added
     fresh.update([added])
     assert fresh.update([], removed=["added:1", "never there"]).counts.documents == 0
     assert fresh.update([added]).counts.chunks == 1
+
+
+def test_one_that_fits_the_embedder_whole_is_found_by_its_title(fresh, added):
+    fresh.update([dataclasses.replace(added, title="Backups")])
+    with closing(Index.open(fresh.domain)) as index:
+        (chunk,) = index.chunks([0])
+        assert index.search_lexical("backups", 1)
+    assert (chunk.text, chunk.title) == (added.text, "Backups")
 
 
 @pytest.mark.slow

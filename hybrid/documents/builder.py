@@ -23,6 +23,8 @@ _ENCODED = re.compile(
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # A table of more cells stays as it is where most of them would be empty.
 _MAX_CELLS = 1_000_000
+# The names of more columns have no room beside a row in what an embedder takes.
+_MAX_COLUMNS = 32
 _HTML_TAG = re.compile(
     r"</?(?:a|abbr|b|big|body|br|center|code|div|em|embed|font|form|h[1-6]|head|hr|html|i|iframe|img|input"
     r"|kbd|li|link|math|meta|object|ol|p|pre|s|script|small|span|strike|strong|style|sub|sup|svg|table|td|th"
@@ -170,7 +172,8 @@ class TextBuilder:
         ``heads`` rows become one, which is the first line and ``columns``: ``Item | 2019, Q1 | 2019, Q2``.
         With 0 there is neither. Every line has a cell for each column: a bar between blanks, or at an end of
         the line, parts cells; a bar that stood alone in a cell is ``¦``. Empty rows and columns go. The
-        caption is only a name: a reader adds it to the text itself, before the table.
+        caption is only a name: a reader adds it to the text itself, before the table. Of a table with very
+        many columns each row is a list of ``name: cell``.
         """
         width = max(map(len, rows), default=0)
         if width * len(rows) > max(_MAX_CELLS, 8 * sum(map(len, rows))):
@@ -189,8 +192,14 @@ class TextBuilder:
         ]
         kept = [[names[at] for at in held]] if any(names) else []
         kept += [[row[at] for at in held] for row in table[heads:] if any(row)]
-        text = "\n".join(map(CELLS.join, kept))
         columns = tuple(kept[0]) if any(names) else ()
+        if len(columns) > _MAX_COLUMNS:
+            for place, row in enumerate(kept[1:]):
+                told = [(name, cell) for name, cell in zip(columns, row, strict=True) if cell]
+                text = "\n".join(f"{name}: {cell}" if name else cell for name, cell in told)
+                self.add(BlockKind.LIST, text, columns=columns, line=line and line + heads + 1 + place)
+            return
+        text = "\n".join(map(CELLS.join, kept))
         self.add(BlockKind.TABLE, text, caption=caption, columns=columns, line=line)
 
     def add_all(self, blocks: Iterable[RawBlock]) -> None:

@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.source import MEGABYTE, RULE_SUFFIX, SourceFile, printable, supported_suffixes
+from hybrid.documents.source import (
+    MEGABYTE,
+    RULE_SUFFIX,
+    SourceFile,
+    leads_out,
+    printable,
+    supported_suffixes,
+)
 from hybrid.errors import UsageError, did_you_mean
 from hybrid.files import folder_lock, is_name, json_text, write_atomic
 from hybrid.types import Rejected
@@ -84,7 +91,7 @@ def scan(folder: Path, settings: DocumentSettings) -> Scan:
         raise UsageError(told, hint=printable(hint)) from error
     if not stat.S_ISDIR(status.st_mode):
         return _single(folder, status)
-    walk = _Walk(folder, _matcher(settings.exclude))
+    walk = _Walk(folder, os.path.realpath(folder), _matcher(settings.exclude))
     walk.run()
     files = tuple(sorted(walk.named(), key=lambda file: file.source))
     rejected = tuple(sorted(walk.rejected, key=lambda entry: entry.source))
@@ -155,6 +162,7 @@ def _matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
 @dataclass(slots=True)
 class _Walk:
     root: Path
+    real_root: str
     excluded: Callable[[str], bool]
     found: list[tuple[str, Path, os.stat_result]] = field(default_factory=list)
     rules: dict[str, int] = field(default_factory=dict)
@@ -163,7 +171,6 @@ class _Walk:
     unread: Counter[str] = field(default_factory=Counter)
 
     def run(self) -> None:
-        real_root = os.path.realpath(self.root)
         pending = [("", str(self.root))]
         while pending:
             prefix, path = pending.pop()
@@ -188,18 +195,18 @@ class _Walk:
             for entry in found:
                 relative = prefix + entry.name
                 try:
-                    if self._visit(entry, relative, real_root):
+                    if self._visit(entry, relative):
                         pending.append((relative + "/", entry.path))
                 except OSError as error:
                     self._reject(relative, f"cannot be looked at: {_why(error)}")
 
-    def _visit(self, entry: os.DirEntry[str], relative: str, real_root: str) -> bool:
+    def _visit(self, entry: os.DirEntry[str], relative: str) -> bool:
         """Sort one entry in; return whether it is a folder to go into."""
         if entry.name.startswith("."):
             self.skipped += 1
             return False
         if entry.is_symlink():
-            self._visit_link(entry, relative, real_root)
+            self._visit_link(entry, relative)
             return False
         status = entry.stat(follow_symlinks=False)
         mode = status.st_mode
@@ -211,16 +218,12 @@ class _Walk:
             self.skipped += 1
         return False
 
-    def _visit_link(self, entry: os.DirEntry[str], relative: str, real_root: str) -> None:
+    def _visit_link(self, entry: os.DirEntry[str], relative: str) -> None:
         if self.excluded(relative):
             self.skipped += 1
             return
-        target = os.path.realpath(entry.path)
-        if os.path.commonpath([real_root, target]) != real_root:
-            self._reject(
-                relative,
-                f"a link out of the folder, to {printable(target)}: not followed; copy it into the folder",
-            )
+        if out := leads_out(printable(relative), entry.path, self.real_root):
+            self.rejected.append(out)
             return
         try:
             status = entry.stat()
@@ -267,7 +270,7 @@ class _Walk:
                 continue
             taken.add(source)
             modified = max(status.st_mtime_ns, self.rules.get(relative, 0))
-            yield SourceFile(source, path, status.st_size, modified)
+            yield SourceFile(source, path, status.st_size, modified, within=self.real_root)
 
     def _reject(self, relative: str, reason: str) -> None:
         self.rejected.append(Rejected(printable(relative), reason))
@@ -286,11 +289,12 @@ _MOST_FILES = 2_000
 def uploads(domain: Path) -> Scan:
     """List the files that were uploaded into a domain; none where nothing was."""
     found: list[SourceFile] = []
+    within = os.path.realpath(domain / _FOLDER)
     for path in sorted((domain / _FOLDER).glob("*")):
         state = path.lstat()
         if stat.S_ISREG(state.st_mode) and is_name(path.name) and path.suffix.lower() in supported_suffixes():
             source = _BEFORE + printable(path.name)
-            found.append(SourceFile(source, path, state.st_size, state.st_mtime_ns))
+            found.append(SourceFile(source, path, state.st_size, state.st_mtime_ns, within=within))
     return Scan(tuple(found), (), 0)
 
 

@@ -74,7 +74,7 @@ _CONTAINER = re.compile(
     r"(?:!!!|\?\?\?\+?)[ \t]+([a-z][\w \t\-]*)(?:\"([^\"]*)\")?|===[!+]?[ \t]+()\"([^\"]*)\""
 )
 _KRAMDOWN = re.compile(r"[ \t]*\{:[^{}]*\}[ \t]*")
-_SPECIAL = re.compile(r"[^\w\s.,;()|/%+='\"-]")
+_SPECIAL = re.compile(r"[^\w\s.,;()|/%+='\"-]|(?<!\w)_")
 _ANCHOR = re.compile(r"[ \t]*\{#[\w:.\-]+[^{}]{0,100}\}$")
 _MODULE = re.compile(
     r"import\s*(?:[\"'{*]|[\w$]+(?:\s*,\s*\{[^}]*\})?\s+from\s*[\"'])"
@@ -157,8 +157,16 @@ def _take(page: _Rendering, token: Token) -> None:
         page.tag(token.tag, start, whole=whole)
 
 
-# ``__main__`` is a name, and not a strong word
-_PYTHON = re.compile("all|call|class|dict|doc|enter|exit|file|future|init|main|name|new|repr|str|version")
+# ``__main__`` is a name in a program, and not a strong word
+_PROGRAMS = re.compile(
+    r"a?(?:iter|next|enter|exit)|(?:get|set|del)(?:attr|item)?|all|annotations|author|await|bases"
+    r"|bool|builtins|call"
+    r"|class|contains|del|dict|doc|eq|f(?:ile|uture|unc)|hash|import|init(?:_subclass)?|len|loader"
+    r"|main|module|mro"
+    r"|name|ne|new|package|path|post_init|pycache|qualname|reduce|repr|self|slots|spec|str|version|wrapped"
+    r"|FILE|LINE|DATE|TIME|FUNCTION|VA_ARGS|DIR|CLASS|METHOD|NAMESPACE|(?:de|con)struct|toString|invoke"
+    r"|cplusplus|proto|(?:dir|file|type)name|tests|mocks|snapshots|fixtures"
+)
 
 
 def _take_inline(page: _Rendering, tokens: Sequence[Token]) -> None:
@@ -195,7 +203,7 @@ def _kept_marks(tokens: Sequence[Token]) -> set[int]:
             after = tokens[place + 1].content[:2] if place + 1 < len(tokens) else ""
             in_word = before.isalnum() and after[:1].isalnum()
             is_name = token.markup[0] == "_" and (before == "." or re.match(r"\(|\.\w", after))
-            is_name = is_name or (token.markup == "__" and _PYTHON.fullmatch(tokens[start + 1].content))
+            is_name = is_name or (token.markup == "__" and _PROGRAMS.fullmatch(tokens[start + 1].content))
             if in_word or is_name:
                 kept |= {start, place}
     return kept

@@ -21,7 +21,7 @@ from hybrid.errors import UsageError
 from hybrid.types import Document, Rejected
 
 # Part of the change hash of an index: raise it when a reader gives another text for the same file.
-READERS_VERSION = 13
+READERS_VERSION = 14
 
 _BATCH_ITEMS = 512
 _BATCH_CHARACTERS = 1 << 20
@@ -47,7 +47,8 @@ class SourceFile:
     ``source`` is its path relative to the folder with ``/``; bytes of a name that are not UTF-8 are
     written out in hexadecimal, so it can always be encoded and stored, and letters are composed (NFC).
     ``path`` opens the file. ``modified`` is when it or who may read it changed last, in nanoseconds, 0 where
-    that is unknown. Who may read it by ``principals`` goes before what the document says itself.
+    that is unknown. Who may read it by ``principals`` goes before what the document says itself. Nothing is
+    read from outside the real path ``within``, if there is one, to which a link may lead.
     """
 
     source: str
@@ -55,6 +56,20 @@ class SourceFile:
     size: int
     modified: int = 0
     principals: tuple[str, ...] | None = None
+    within: str = ""
+
+    def outside(self) -> Rejected | None:
+        """Return why the file is not read if it leads out of its folder by now; None if it does not."""
+        return leads_out(self.source, self.path, self.within) if self.within else None
+
+
+def leads_out(source: str, path: str | Path, within: str) -> Rejected | None:
+    """Return why a link is not followed that leads out of a folder, given by its real path."""
+    target = os.path.realpath(path)
+    if os.path.commonpath([within, target]) == within:
+        return None
+    told = f"a link out of the folder, to {printable(target)}: not followed; copy it into the folder"
+    return Rejected(source, told)
 
 
 def printable(name: str) -> str:

@@ -213,7 +213,8 @@ def _read_delimited(file: SourceFile, settings: DocumentSettings) -> Iterator[Do
     with file.path.open(encoding=encoding_of(file.path), errors="replace", newline="") as stream:
         lines = _lines(stream, settings.max_characters)
         said, sample = _sample(lines)
-        known = said or ("\t" if file.path.suffix.lower() == ".tsv" else "")
+        is_tabbed = file.path.suffix.lower() == ".tsv" and any("\t" in line.text for line in sample)
+        known = said or ("\t" if is_tabbed else "")
         quote = _quote(sample)
         marks = _Marks(known, quote) if known else _marks(sample, quote, settings)
         shown = list(_rows(sample, marks, settings))
@@ -331,9 +332,17 @@ def _damaged(line: _TextLine, marks: _Marks, columns: int, *, unclosed: bool) ->
         reason = f"a quote that opens in line {line.number} is never closed: the line is read as it stands"
         return _CellRow(line.number, tuple(literal), reason)
     if len(cells) == columns or not columns:
-        return _CellRow(line.number, tuple(cells))
+        # a quote inside a cell that parts nothing is one of the text
+        kept = literal if len(literal) == len(cells) else cells
+        return _CellRow(line.number, tuple(map(_as_it_stands, cells, kept, repeat(marks.quote))))
     reason = f"quotes in line {line.number} stand where none can: its cells may be cut in the wrong place"
     return _CellRow(line.number, tuple(literal if len(literal) == columns else cells), reason)
+
+
+def _as_it_stands(cell: str, literal: str, quote: str) -> str:
+    inner = literal.strip()
+    is_quoted = len(inner) > 1 and inner[0] == inner[-1] == quote
+    return cell if is_quoted or quote not in inner else inner
 
 
 def _width(line: _TextLine, marks: _Marks) -> int:

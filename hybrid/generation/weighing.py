@@ -277,9 +277,10 @@ def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
     ended = _ENDED.search(text)
     if not ended and _ROW_NEXT.match(behind) and asked.form is not Form.POLAR:
         return not (asked.wanted and _tells(asked, text))
-    if behind.startswith("\n\n") and not (passage.chunk and passage.chunk.headings) and not ended:
-        return True
     entry = _ENTRY.fullmatch(text)
+    titled = behind.startswith("\n\n") and not (passage.chunk and passage.chunk.headings)
+    if titled and not ended and not entry:
+        return True
     if entry is None or (asked.wanted and asked.wanted.search(fact.text)):
         return False
     if asked.form is Form.CAUSE and BECAUSE.search(text):

@@ -12,7 +12,7 @@ from hybrid.text.abbreviations import initials
 from hybrid.text.dates import MONTHS, Date, dates
 from hybrid.text.framing import Frame, Framed, Stance, framed, frames, without
 from hybrid.text.numbers import Quantity, implied_numbers, quantities, same_number, same_quantity
-from hybrid.text.polarity import denials, stems, turned_around
+from hybrid.text.polarity import denials, limits, opposite_stems, stems, turned_around
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import content_words, stem, terms, tokens, word_set
 from hybrid.types import Span
@@ -159,7 +159,11 @@ def _objections(claim: str, mine: Sequence[Frame], sentence: Framed) -> list[Dou
     # "it is not true that it is not open": two denials say nothing, and of one denied otherwise nobody knows
     if sum(one.stance is Stance.DENIED for one in (*ours, *theirs)) % 2:
         turned = [] if turned or denials(own) != denials(other) else [whole]
+    limited = limits(own, other)
+    if Stance.AFFIRMED in limited:  # closed on the day that is excepted from those on which it is open
+        turned, limited = [], set()
     found = [_finding(Doubt.NEGATION, claim, span) for span in turned]
+    found += [_finding(_NO_FACT.get(each, Doubt.NEGATION), claim, whole) for each in limited]
     put, said_so = {one.stance for one in theirs}, {one.stance for one in ours}
     found += [_finding(_NO_FACT[each], claim, whole) for each in put - said_so if each in _NO_FACT]
     if Stance.PAST in put - said_so and _is_present(own, other):
@@ -369,9 +373,15 @@ def _shares(claim: str, sentences: Sequence[str]) -> list[float]:
     wanted = frozenset(each for each in all_of_it if not each[0].isdigit()) or all_of_it
     if not wanted:
         return [0.0] * len(sentences)
-    held = map(stems, sentences)
-    # what a claim adds to a sentence that it repeats whole must not hide what it denies
-    return [
-        1.0 if len(there) >= _REPEATED and there <= all_of_it else len(wanted & there) / len(wanted)
-        for there in held
-    ]
+    opposite = opposite_stems(claim)
+    found: list[float] = []
+    for sentence in sentences:
+        there = stems(sentence)
+        # what a claim adds to a sentence that it repeats whole must not hide what it denies
+        least = _REPEATED if denials(sentence) == 0 else 1
+        if len(there) >= least and there <= all_of_it:
+            found.append(1.0)
+        else:
+            held = wanted & there | {one for one in wanted & opposite.keys() if opposite[one] & there}
+            found.append(len(held) / len(wanted))
+    return found

@@ -321,16 +321,34 @@ def without_thoughts(text: str) -> str:
     return "".join(behind_thoughts(iter((text,))))
 
 
-def _behind(text: str) -> str:
+def _behind(text: str, *, ended: bool = True) -> str:
+    """Return what stands behind thoughts; nothing as long as they may go on in a text that has not ended."""
     opening = _opening(text)
     if not opening:
         closing = next((one for one in (_CLOSED_THOUGHTS, _BARE_END) if one in text.lower()), "")
-        return _parted(text, closing)[2] if closing else text
-    _, closed, behind = _parted(text, _THOUGHTS[opening])
-    if not closed:  # opened in one way, closed in another
-        _, closed, behind = _parted(text, _CLOSED_THOUGHTS)
+        return _closed(text, THOUGHTS, closing, depth=1, ended=ended) or "" if closing else text
+    behind = _closed(text, opening, _THOUGHTS[opening], ended=ended)
+    if behind is None:  # opened in one way, closed in another
+        behind = _closed(text, opening, _CLOSED_THOUGHTS, ended=ended)
     # some think twice
-    return _behind(behind) if closed else ""
+    return _behind(behind, ended=ended) if behind else ""
+
+
+def _closed(text: str, opening: str, closing: str, *, depth: int = 0, ended: bool) -> str | None:
+    """Return what stands behind thoughts, and those inside them; None where they do not close.
+
+    Where they name a tag that nobody closes, it is what stands behind the last one that closes.
+    """
+    marks = [closing, *([opening] if "/" in closing else [])]
+    depth = depth if "/" in closing else 1
+    behind = None
+    for mark in re.finditer("|".join(map(re.escape, marks)), text, re.IGNORECASE):
+        is_end = mark[0].lower() == closing
+        depth += -1 if is_end else 1
+        behind = text[mark.end() :] if is_end else behind
+        if is_end and depth <= 0:
+            return behind
+    return behind if ended else None
 
 
 def opens_with_thoughts(text: str) -> bool:
@@ -343,12 +361,6 @@ def _opening(text: str) -> str:
     found = next((mark for mark in _THOUGHTS if begun.startswith(mark)), "")
     # "analysis shows that" opens a sentence
     return "" if found == _BARE and not _GLUED.match(text) else found
-
-
-def _parted(text: str, mark: str) -> tuple[str, str, str]:
-    """Return what stands before a mark in any case of letters, the mark if there, and what is behind."""
-    found = re.search(re.escape(mark), text, re.IGNORECASE)
-    return (text[: found.start()], found[0], text[found.end() :]) if found else (text, "", "")
 
 
 def behind_thoughts(pieces: Iterator[str], *, begun: bool = False) -> Iterator[str]:
@@ -377,7 +389,7 @@ def _spoken(pieces: Iterator[str], *, begun: bool) -> Iterator[str]:
         held += piece
         if begun and not any(closing in held.lower() for closing in ENDS_OF_THOUGHTS):
             continue
-        behind = _behind(held)
+        behind = _behind(held, ended=False)
         begins = behind.strip().lower()
         if begins and not any(mark.startswith(begins) for mark in _THOUGHTS):
             yield behind

@@ -415,6 +415,10 @@ def golds_of(value: Any, place: str) -> list[str]:
     if isinstance(value, list):
         # a blank one beside others is a slip of who made the set, and would stand in every answer
         said = [one for one in value if not isinstance(one, str) or one.strip()] or value
+        for one in said:  # a yes, or the word of a program
+            if isinstance(one, bool):
+                found = f"{place}: expected texts, found {_short(one)} among them"
+                raise UsageError(found, hint=f'write "{"yes" if one else "no"}", or "{_short(one)}"')
         return list(dict.fromkeys(gold for one in said for gold in golds_of(one, place)))
     if isinstance(value, bool):
         return ["yes" if value else "no"]

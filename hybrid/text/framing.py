@@ -149,7 +149,8 @@ _DENYING_BEFORE = (
     rf"\s{_BE}{_FILL}\s+(?:{_FICTION}|true|the case)\W*\Z|(?P<of_that>\s(?:{_BE}{_FILL}\s+(?:{_FALSE}"
     rf"|{_TRUE}|{_WITHDRAWN})|ha(?:s|ve)\s+(?:never|not|yet\s+to)\s+(?:\w+\s+)?be(?:en)?\s+(?:{_SURE}|shown"
     rf"|demonstrated))\W*\Z)|\s[(–—-]+\s*(?:an?\s+)?(?:false|not\s+true|untrue|wrong|incorrect|myth|lie|hoax"
-    rf"|nonsense|not)\W*\Z|:\s*(?:an?\s+)?(?:not\s+true|untrue|wrong|incorrect|myth|lie|hoax|nonsense)\W*\Z)"
+    rf"|nonsense|not)\W*\Z|:\s*(?:an?\s+)?(?:no|none|never|false|not\s+true|untrue|wrong|incorrect|myth"
+    r"|lie|hoax|nonsense)\W*\Z)"
 )
 # ", a claim we reject", ": this rumour was rated false", " was a claim we could not verify"
 _REFUSED_BEFORE = (
@@ -293,6 +294,7 @@ _PASSED = (
     r"|originally|at\s+one\s+time|in\s+the\s+past|historically|(?:earlier|older|previous|past|former)"
     r"\s+(?:releases?|versions?|editions?)|(?:this|that|which|it)\s+is\s+no\s+longer\s+\w+|until\s+(?:\w+"
     r"\s+){0,2}(?:\d+|recently|lately|last|version|v\d+)|before\s+version)\b"
+    r"|(?<=\w )until\s+(?:jan|feb|mar|apr|may\b|ju[nl]|aug|sep|oct|nov|dec)"
     r"|\A\W*before\s+(?:\w+\s+){0,2}\d{4}\b"
 )
 _BEING = re.compile(r"\b(?:is|are|was|were|be|been|being|has|have|had)\b", re.IGNORECASE)

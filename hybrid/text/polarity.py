@@ -1,14 +1,16 @@
-"""What a sentence denies, or says the opposite of, by word lists and position (negation detection)."""
+"""What a sentence denies, limits or says the opposite of, by word lists and position (negation detection)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from hybrid.text.folding import fold
-from hybrid.text.words import NEGATORS, are_opposite, opposites_of, stem, word_set
+from hybrid.text.framing import Stance
+from hybrid.text.words import NEGATORS, all_opposites, are_opposite, opposites_of, stem, tokens, word_set
 from hybrid.types import Span
 
 # of a sentence that may deny: "don't" is one
@@ -29,7 +31,7 @@ _MURKY = re.compile(
 _LIGHT = word_set(
     "a an the any to be been being is are was were have has had do does did yet also even very much more so",
     "that it its their his her of in for by with significant significantly evidence effect longer ever only",
-    "just really able",
+    "just really able there",
 )
 _REACH = 4
 # So near to a word and to its opposite the same word must stand, or they speak of two things.
@@ -58,6 +60,8 @@ def turned_around(claim: str, sentence: str) -> list[Span]:
     """
     said, there = _read(claim), _read(sentence)
     found = denials(claim), denials(sentence)
+    if _murky(said) and _murky(said) == _murky(there):  # "it failed", "it did not fail"
+        found = _negators(said), _negators(there)
     if not any(found):
         turned = _opposed(said, there)
     else:
@@ -72,6 +76,13 @@ def stems(text: str) -> frozenset[str]:
     return frozenset(map(_stem_of, _DENYING_WORD.findall(text))) - {""}
 
 
+@lru_cache(maxsize=1 << 12)
+def opposite_stems(text: str) -> Mapping[str, frozenset[str]]:
+    """Return the stems of the words of weight, with those of their opposites."""
+    words = [fold(written) for written in _DENYING_WORD.findall(text)]
+    return {_stem(word): frozenset(map(_stem, all_opposites(word))) for word in words if _is_content(word)}
+
+
 @lru_cache(maxsize=_KNOWN)
 def _stem_of(written: str) -> str:
     """Return the stem of a word of weight, nothing of another one."""
@@ -82,8 +93,14 @@ def _stem_of(written: str) -> str:
 def denials(text: str) -> int | None:
     """Return how many negators there are; None if what is denied is not certain."""
     words = _read(text)
-    if any(_MURKY.fullmatch(word.text) for word in words):
-        return None
+    return None if _murky(words) else _negators(words)
+
+
+def _murky(words: Sequence[_Word]) -> list[str]:
+    return [word.stem for word in words if _MURKY.fullmatch(word.text)]
+
+
+def _negators(words: Sequence[_Word]) -> int:
     return sum(_is_negator(word.text) for word in words)
 
 
@@ -109,6 +126,8 @@ def _denial_of_stems(words: Sequence[_Word]) -> dict[str, set[bool]]:
 def _opposed(said: Sequence[_Word], nearest: Sequence[_Word]) -> list[_Word]:
     """Return the words of the claim that the other side lacks, where an opposite stands in their place."""
     mine, theirs = ({word.stem for word in words} for words in (said, nearest))
+    # "it is safe", "it is unsafe": there is nothing else that they could speak of
+    bare = all(sum(_is_content(word.text) for word in words) == 1 for words in (said, nearest))
     return [
         word
         for place, word in enumerate(said)
@@ -117,7 +136,7 @@ def _opposed(said: Sequence[_Word], nearest: Sequence[_Word]) -> list[_Word]:
         and any(
             other.stem not in mine
             and are_opposite(word.text, other.text)
-            and _around(said, place) & _around(nearest, at)
+            and (bare or _around(said, place) & _around(nearest, at))
             for at, other in enumerate(nearest)
         )
     ]
@@ -157,3 +176,195 @@ def _stem(word: str) -> str:
 
 def _is_negator(word: str) -> bool:
     return word in _NEGATORS or word.endswith("n't")
+
+
+_AUXILIARY = "(?:is|are|has|have|does|do|can|may|must|will|should)"
+_IS_NOW = re.compile(rf"\b{_AUXILIARY}\b", re.IGNORECASE)
+_WAS = re.compile(r"\b(?:was|were|had|did|\w{2,}ed|(?:1[5-9]|20)\d\d)\b", re.IGNORECASE)
+# "when" and the like in front, up to a comma, or behind, up to one
+_WHEN = re.compile(
+    r"\A\W*(?:when(?:ever)?|(?P<once>once|where(?:ver)?)|as\s+soon\s+as|(?:each|every|any)\s+time|until"
+    r"|without|subject\s+to|with(?=[^,]{1,40}\b(?:on|off|set|enabled|disabled"
+    r"|active)\s*,))\s(?P<ahead>[^,;]+),"
+    r"|(?:\b(?P<before>\w+))?,?\s+(?:when(?:ever)?|as\s+soon\s+as|(?:each|every|any)\s+time|subject\s+to"
+    r"|once(?=\s+(?:the|it|they|you|we|all|this|that|your|he|she)\b))\s(?P<behind>[^,;]+)"
+    r"|,\s*(?P<permits>\w+)\s+permitting\b",
+    re.IGNORECASE,
+)
+# "the day when", "knows when": no condition
+_OF_TIME = word_set(
+    "day time times year date moment month week period case cases point and or of about exactly decide",
+    "decides decided know knows knew ask asks asked see says said shows tell tells told",
+)
+_ON_CONDITION = re.compile(
+    r"\b(?:when(?:ever)?|once|if|unless|until|without|where|as\s+soon\s+as|time|provided"
+    r"|permitting|subject)\b",
+    re.IGNORECASE,
+)
+_EXCEPT = re.compile(
+    r"(?:\b(?:except(?:ing|ed)?|with\s+the\s+exception\s+of|(?:apart|aside)\s+from|excluding|exclusive\s+of"
+    r"|save\s+for|not\s+(?:including|counting)|unlike|(?:rather|other)\s+than|instead\s+of|as\s+opposed\s+to"
+    r"|but\s+(?:not|never))|\b(?:all|every|each|any|no)\s+\w+\s+but|\b(?:every|any|no)\s?(?:one"
+    r"|body|thing)\s+but"
+    r"|\ball\s+but)\s(?P<out>(?:\s*(?:when|if|where|that|for|on|in|at|by|to)\s[^,;:.()]+"
+    rf"|(?:(?!\b(?:{_AUXILIARY}|was|were|had|did)\b)[^,;:.()])+))",
+    re.IGNORECASE,
+)
+_ALL = re.compile(
+    r"\b(?:all|every|each|always|any|(?:every|any)(?:one|body|thing)|entire(?:ly)?|whole)\b", re.IGNORECASE
+)
+_DAILY = re.compile(
+    r"\b(?:daily|around the clock|no one|nobody|none|never|without exception)\b", re.IGNORECASE
+)
+_SOME = re.compile(
+    r"\b(?:some|most|many|several|few|sometimes|usually|often|mostly|generally|occasionally"
+    r"|typically|normally"
+    r"|partly|partially|nearly|almost)\b",
+    re.IGNORECASE,
+)
+_MAYBE = re.compile(r"\b(?:might|possibly|perhaps|maybe|may\s+(?:be|have))\b", re.IGNORECASE)
+_HEDGED = re.compile(
+    r"\b(?:some\w*|may|might|can|could|possibl[ey]|perhaps|maybe|probabl[ey]|likely"
+    r"|occasional(?:ly)?|often|partly"
+    r"|partially|up\s+to|not|never|un\w+)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+_OR = re.compile(
+    r"\bor\s+(?!(?:more|less|so|fewer|later|earlier|higher|lower|above|below|over|under|older"
+    r"|younger|longer|better"
+    r"|similar|equivalent|other|another|any|not|rather|even|near|about|equal)\b)",
+    re.IGNORECASE,
+)
+# where one may choose each may be chosen, and where neither is so none is
+_FREE = re.compile(
+    r"\b(?:can|could|may|allow\w*|permit\w*|accept\w*|any\w*|whether|if|unless|no|not|never|without|neither"
+    r"|choose\w*|choice|optional\w*)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+_BEHIND = "(?:in|on|at|to|from|by|of|with|without|as|into|after|before)"
+_NAME_BEFORE = re.compile(rf"(\d[\d.,:]*)\s*\Z|(?:\A|\b{_BEHIND}\s+)(?:[A-Z]\w+\s+){{0,3}}([A-Z]\w+)\s*\Z")
+_NAME_BEHIND = re.compile(rf"(?:{_BEHIND}\s+)?(?:(\d[\d.,:]*)|([A-Z]\w+))")
+_CLAUSE = re.compile(
+    rf"\A\W*(?!{_BEHIND}\b)(?:(?:else|it|they|he|she|we|there)\b"
+    r"|(?:(?:the|an?|all|its|their|this|that|each)\s+)?"
+    r"(?:(?!which|who|that|when|if|as|because|while)\w+\s+){1,4}?"
+    rf"(?:{_AUXILIARY}|was|were|had|did|\w{{2,}}ed"
+    r"|\w+[^s\W]s\s+(?:the|an?|its|their|them|it|all|any|no|in|on|to))\b"
+    r"|\w+[^s\W]s\s+(?:the|an?|its|their|them|it|all)\b)",
+    re.IGNORECASE,
+)
+_BORDER = re.compile(r"[,;:()–—]")
+_ONLY = re.compile(
+    r"(?<!\bthe )(?<!\bnot )(?<!\ban )\bonly\s+(?:(?:for|to|by|on|in|at|with|from|via|the|an?|those|\w+"
+    r"\s+(?:for|to|by|on|in|at|with|from|via))\s+)*(?!one\b|two\b|if\b|when\b|\w+ly\b)([a-z][\w-]+)",
+    re.IGNORECASE,
+)
+_THAN = re.compile(r"\b(\w+)\s+than\b", re.IGNORECASE)
+_BOUND = re.compile(
+    r"\b(?:(?P<least>at\s+least|no\s+(?:less|fewer)\s+than|minimum(?:\s+of)?|more\s+than)|up\s+to|at\s+most"
+    r"|no\s+more\s+than|maximum(?:\s+of)?|less\s+than|fewer\s+than)\s+(?P<number>\d[\d.,]*)",
+    re.IGNORECASE,
+)
+# So much of a claim stands in a part of a sentence that is about it, and no sentence is searched further.
+_MOSTLY, _MOST_LIMITS = 0.8, 4
+
+
+def limits(claim: str, sentence: str) -> set[Stance]:
+    """Return what becomes of a claim that leaves out what limits the sentence it is from.
+
+    A condition or what is true of some makes it ``CONDITIONAL``, one of several or a perhaps ``SUPPOSED``;
+    what the sentence excepts is ``DENIED``, and ``AFFIRMED`` where the claim itself says the opposite of
+    that. By lists of words, English only.
+    """
+    return {*_conditions(claim, sentence), *_exceptions(claim, sentence), *_weaker(claim, sentence)}
+
+
+def _conditions(claim: str, sentence: str) -> Iterator[Stance]:
+    if _ON_CONDITION.search(claim):
+        return
+    said = stems(claim)
+    for found in islice(_WHEN.finditer(sentence), _MOST_LIMITS):
+        part = found["ahead"] or found["behind"] or found["permits"]
+        is_now = _IS_NOW.search(part) is not None or (found["once"] and part[-1] == "s")
+        if (found["once"] and not is_now) or (_WAS.search(part) and not is_now):
+            continue  # it tells when something happened
+        if (found["before"] or "").lower() in _OF_TIME:
+            continue
+        main = stems(f"{sentence[: found.start()]} {found['before'] or ''} {sentence[found.end() :]}")
+        if 2 * len(said & main) > len(said) and _leaves_out(said, stems(part) - main):
+            yield Stance.CONDITIONAL
+    for clause in [] if "only" in claim.lower() else _BORDER.split(sentence):
+        only = _ONLY.search(clause)
+        if only and 2 * len(said & stems(clause)) >= len(said) and not stems(only[1]) <= said:
+            yield Stance.CONDITIONAL
+
+
+def _leaves_out(said: frozenset[str], part: frozenset[str]) -> bool:
+    return bool(part) and 2 * len(said & part) < len(part)
+
+
+def _exceptions(claim: str, sentence: str) -> Iterator[Stance]:
+    if _EXCEPT.search(claim):
+        return
+    said = stems(claim)
+    for found in islice(_EXCEPT.finditer(sentence), _MOST_LIMITS):
+        main = f"{sentence[: found.start('out')]} {sentence[found.end('out') :]}"
+        out = stems(found["out"]) - stems(main)
+        rest = said - out
+        if out and out <= said and 2 * len(rest & stems(main)) >= len(rest):
+            rule = f"{sentence[: found.start()]} {sentence[found.end() :]}"
+            turned = turned_around(claim, rule) or denials(claim) != denials(rule)
+            yield Stance.AFFIRMED if turned else Stance.DENIED
+        elif out and not out & said and (_ALL.search(claim) or _DAILY.search(claim)):
+            yield Stance.CONDITIONAL
+
+
+def _weaker(claim: str, sentence: str) -> Iterator[Stance]:
+    if _ALL.search(claim) and _SOME.search(sentence) and not (_ALL.search(sentence) or _SOME.search(claim)):
+        yield Stance.CONDITIONAL
+    perhaps = None if _HEDGED.search(claim) else _MAYBE.search(sentence)
+    if perhaps:  # what it is about stands behind it
+        behind = filter(None, map(_stem_of, _DENYING_WORD.findall(sentence, perhaps.end())))
+        if next(behind, "") in stems(claim):
+            yield Stance.SUPPOSED
+    ors = [] if _OR.search(claim) else islice(_OR.finditer(sentence), _MOST_LIMITS)
+    sides = [(sentence[: found.start()], sentence[found.end() :]) for found in ors]
+    one_of = not _FREE.search(sentence) and any(_is_one_of(claim, *side) for side in sides)
+    if one_of or any(_is_one_clause(stems(claim), *side) for side in sides):
+        yield Stance.SUPPOSED
+    bounds = [
+        {each["number"]: each["least"] is None for each in _BOUND.finditer(x)} for x in (claim, sentence)
+    ]
+    if any(bounds[1].get(number, below) != below for number, below in bounds[0].items()):
+        yield Stance.DENIED
+    more = _THAN.search(claim), _THAN.search(sentence)
+    if more[0] and more[1] and more[0][1].lower() == more[1][1].lower():
+        less, greater = stems(claim[: more[0].start()]), stems(claim[more[0].end() :])
+        first, second = stems(sentence[: more[1].start()]), stems(sentence[more[1].end() :])
+        if (less & second) - first and (greater & first) - second:
+            yield Stance.DENIED
+
+
+def _is_one_of(claim: str, before: str, behind: str) -> bool:
+    """Tell whether a claim says one of two numbers, names or other parts that stand around an "or"."""
+    last, first = _NAME_BEFORE.search(before), _NAME_BEHIND.match(behind)
+    if last and first and (last[1] is None) == (first[1] is None):
+        words, named = re.findall(r"[\w.,:]*\w", claim), (last[1] or last[2], first[1] or first[2])
+        return sum(each.strip(".,:") in words for each in named) == 1
+    if "either" in before.lower().split():
+        said, there = stems(claim), stems(behind)
+        one = stems(re.split(r"\beither\b", before, flags=re.IGNORECASE)[-1])
+        return bool(one & said) != bool(there & said) or bool(one - said) != bool(there - said)
+    # "in red or in blue", but not "practices or disciplines"
+    is_begun = tokens(before)[-len(tokens(claim)) :] == tokens(claim)
+    return is_begun and re.match(rf"{_BEHIND}\b", behind) is not None
+
+
+def _is_one_clause(said: frozenset[str], before: str, behind: str) -> bool:
+    """Tell whether what is said is one of two clauses that stand around an "or"."""
+    sides = ((stems(before), behind), (stems(behind), before))
+    other = (stems(behind), stems(before))
+    return any(
+        len(said & here) >= _MOSTLY * len(said) and bool(there - said) and _CLAUSE.match(clause) is not None
+        for (here, clause), there in zip(sides, other, strict=True)
+    )

@@ -70,7 +70,19 @@ true | false
 safe | dangerous
 present presence | absent absence
 start begin begins began | end stop stops stopped
-open | clos
+open | clos shut shuts
+deep deeper | shallow shallower
+guilty guilt | innocent innocence
+optional voluntary | mandatory compulsory obligatory
+temporary | permanent
+indoor indoors | outdoor outdoors
+maximum | minimum
+import | export
+visible | hidden invisible
+alive | dead
+cheap cheaper | expensive
+empty | full
+includ | exclud
 buy buys bought | sell sells sold
 agree agrees agreed | disagree disagrees disagreed
 """
@@ -234,12 +246,15 @@ def opposites_of(word: str) -> frozenset[str]:
     return _OPPOSITE.get(word, frozenset())
 
 
+def all_opposites(word: str) -> set[str]:
+    """Return the opposites of a lower-case word: listed ones, and those with or without an "un-"."""
+    formed = {word.removeprefix(prefix) for prefix in _PREFIXES if len(word) > len(prefix) + 3} - {word}
+    return {*opposites_of(word), *formed, *(prefix + word for prefix in _PREFIXES if len(word) > 3)}
+
+
 def are_opposite(one: str, other: str) -> bool:
-    """Tell whether two lower-case words are opposites: listed ones, or one is the other behind "un-"."""
-    if other in opposites_of(one):
-        return True
-    longer, shorter = (one, other) if len(one) > len(other) else (other, one)
-    return len(shorter) > 3 and any(longer == prefix + shorter for prefix in _PREFIXES)
+    """Tell whether two lower-case words are opposites."""
+    return other in all_opposites(one)
 
 
 def _read_opposites() -> dict[str, frozenset[str]]:

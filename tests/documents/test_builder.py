@@ -29,6 +29,19 @@ def test_header_rows_become_the_names_of_the_columns():
     assert (block.kind, block.caption, block.line) == (BlockKind.TABLE, "Table 1: Sales", 7)
 
 
+def test_rows_of_a_very_wide_table_are_lists_of_named_cells():
+    names = ["Plant", *(f"Gauge {number}" for number in range(1, 40))]
+    builder = TextBuilder(10_000)
+    builder.add_table([names, ["Aldo", *map(str, range(39))], ["Brine", "", *["7"] * 38]], line=3)
+    document = builder.document("a.md")
+    rows = [(document.text[block.start : block.end].split("\n"), block) for block in document.blocks]
+    assert [(row[:2], len(row), block.line) for row, block in rows] == [
+        (["Plant: Aldo", "Gauge 1: 0"], 40, 5),
+        (["Plant: Brine", "Gauge 2: 7"], 39, 6),
+    ]
+    assert all(block.kind is BlockKind.LIST and block.columns == tuple(names) for _, block in rows)
+
+
 @pytest.mark.parametrize(
     ("rows", "heads", "text", "columns"),
     [

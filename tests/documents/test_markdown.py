@@ -125,6 +125,10 @@ def texts(document):
         ("one__two and a_b_c and _x_var; __bold__ **b** *i*", "one__two and a_b_c and _x_var; bold b i"),
         ("AIRFLOW__CORE__X Foo::__construct and Bar::__destruct", None),
         ("__init__.py, obj.__class__, __main__ and __init__(self)", None),
+        # where no other mark stands in the paragraph
+        ("__Two words__ and _one_ of snake_case, _x", "Two words and one of snake_case, _x"),
+        ("__Total__", "Total"),
+        ("Set __slots__ and __FILE__", None),
         ("2*3*4 is 24 and x^2+y^2", None),
         ("https://x.org/_static_/a__b__c/(d)?a=1&copy=2&lt=3 and C:\\_new\\.git", None),
         ("AT&T &copy; &amp; &nope; &#8364;", "AT&T © & &nope; €"),

@@ -202,6 +202,20 @@ def test_quotes_inside_cells(read_items):
     assert "quotes in line 6" in told.reason
 
 
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_a_quote_that_ends_before_its_cell_does_is_one_of_the_text(read_items, suffix):
+    rows = ["a,b", '1,"wide" gate', '2,3" pipe', '3,"plain" ', '4,"He, ""no"" " ']
+    mark = "," if suffix == "csv" else "\t"
+    text = "\n".join(row.replace(",", mark, 1) for row in rows)
+    found = [item.metadata["b"] for item in read_items(f"a.{suffix}", text)]
+    assert found == ['"wide" gate', '3" pipe', "plain", 'He, "no"']
+
+
+def test_a_table_named_for_tabs_that_has_none_is_cut_at_what_it_has(read_items):
+    (item,) = read_items("a.tsv", "name;age\nAda;5\n")
+    assert item.metadata == {"name": "Ada", "age": "5"}
+
+
 def test_a_quote_never_closed_is_looked_for_no_further_than_a_thousand_lines(read_items):
     items = read_items("a.csv", 'a,b\n1,"x\n' + "1,2\n" * 3_000)
     assert len(items) == 3_002

@@ -125,6 +125,61 @@ def test_a_number_falls_into_the_range_of_a_row(question, cell):
 RECORD = "sku: B-20\nname: Lamp Brio black\nprice_eur: 40.00\nstock: 0"
 
 
+@pytest.mark.parametrize(
+    ("question", "lacking", "having"),
+    [
+        ("What colour is the hall?", "The hall is painted in May.", "The hall is pale green."),
+        ("What is the email address of the hall?", "The hall has a desk.", "The hall: hall@example.org."),
+        ("What is the phone number of the hall?", "The hall has a desk.", "The hall is called on 555 0100."),
+        ("What does the hall cost?", "The hall (opens 22 May)", "The hall costs 30 EUR."),
+        ("How old is the hall?", "The hall is at extension 12.", "The hall was built in 1908."),
+        ("How heavy is the hall door?", "The hall door is 3 m high.", "The hall door weighs 40 kg."),
+        ("When does the hall open?", "The hall has a door.", "The hall opens at 9:00."),
+        ("What colour is the hall?", "The hall is painted in May.", "The colour of the hall is not decided."),
+    ],
+)
+def test_what_lacks_the_kind_of_thing_asked_for_is_no_answer(question, lacking, having):
+    assert said(question, hit(lacking, "Rules", "Hall")) == ""
+    assert having in said(question, hit(having, "Rules", "Hall"))
+
+
+def test_a_column_that_the_question_names_has_its_kind():
+    table = hit("Bus | 20\nVan | 30", "Hall", columns=("Car", "Hire"))
+    assert "30" in said("How much is the hire of the van?", table)
+
+
+def test_those_present_are_not_those_who_were_absent():
+    present = hit("Present: Ada Lark, Ben Moor", "Minutes of May")
+    assert said("Who was absent in May?", present) == ""
+    assert "Ada Lark" in said("Who was present in May?", present)
+
+
+def test_a_line_at_the_end_of_a_form_is_no_title():
+    minutes = hit(
+        "MEETING of 4 May\n\nPresent: Ada Lark\nApologies: Ben Moor\n\nThe hall is painted.", source="a.txt"
+    )
+    assert "Ben Moor" in said("Who was absent in May?", minutes)
+    assert "Ben Moor" in said("Who was not there in May?", minutes)
+
+
+def test_the_sentence_beside_it_gives_the_reason():
+    told = hit(
+        "The old lamp fell down in June. We buy another. The cause of the fall was a loose screw.",
+        "Hall",
+    )
+    assert "loose screw" in said("Why did the old lamp fall down in June?", told)
+
+
+def test_rows_of_one_table_are_compared_by_the_column_that_is_meant():
+    stages = hit("House | 412 | 11 m\nStudio | 96 | 8 m", "Stages", columns=("Space", "Seats", "Width"))
+    found = said(
+        "Is the house or the studio wider?",
+        stages,
+        hit("The studio is wider than many.", "News", source="b.md"),
+    )
+    assert found == "House, Width: 11 m. [1] Studio, Width: 8 m. [2]"
+
+
 def test_of_a_record_the_field_is_said_that_was_asked_for():
     found = said("What is the price of the Lamp Brio black?", hit(RECORD, "B-20", source="list.csv#2"))
     assert found == "B-20, Lamp Brio black, price eur: 40.00. [1]"
@@ -151,6 +206,21 @@ def test_yes_or_no_is_only_said_where_the_sentence_decides_it(sentence, begins):
 @pytest.mark.parametrize(
     ("question", "sentence"),
     [
+        ("May I eat in the hall?", "No food in the hall."),
+        ("Can I bring food into the hall?", "No food in the hall."),
+        ("Is smoking allowed in the hall?", "Smoking is banned in the hall."),
+        ("Is smoking allowed in the hall?", "Allowed in the hall: dogs.\n\nForbidden in the hall: smoking."),
+        ("May I use a radio in the hall?", "Music ends at ten; radios are forbidden in the hall."),
+        ("Are dogs fed in the hall?", "Dogs are never fed in the hall, since others could not rest."),
+    ],
+)
+def test_what_a_clause_denies_or_forbids_is_no_whatever_else_the_question_frames_it_with(question, sentence):
+    assert said(question, hit(sentence, "Rules", "Hall")).startswith("No: ")
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
         ("Are dogs allowed in the hall?", "Dogs are not allowed except in the hall."),
         ("Are dogs allowed in the hall?", "Dogs are allowed in the hall, but not in the house."),
         ("Are dogs allowed in the hall?", "Dogs are allowed in the hall without a lead."),
@@ -162,7 +232,8 @@ def test_yes_or_no_is_only_said_where_the_sentence_decides_it(sentence, begins):
         ("Is the hall black or white?", "The hall is black and white."),
         ("Is smoking allowed in the hall without permission?", "Smoking without permission is not allowed."),
         ("Is there no fee for the hall?", "There is no fee for the hall."),
-        ("Is smoking allowed in the hall?", "Allowed in the hall: dogs.\n\nForbidden in the hall: smoking."),
+        ("Are dogs allowed in the house?", "Cats stay in the house; dogs are banned from the hall."),
+        ("Are dogs allowed in the hall?", "Dogs stay in the hall; guests are banned."),
         ("Are dogs in the hall?", "The hall is closed to dogs."),
         ("Do dogs stay in the hall?", "Dogs that are not tame do not stay in the hall."),
         ("Is E1 a fault of the door?", "E1 means dust. E3 means a fault of the door."),
@@ -456,6 +527,20 @@ def test_a_record_of_two_fields_is_a_row_unless_it_is_a_question_with_its_answer
     assert said("What is the price of Lamp 7?", hit(record, source="list.csv#7")) == answer
 
 
+@pytest.mark.parametrize("source", ["gauges.csv#3", "gauges.md"])
+def test_of_a_record_in_several_chunks_the_one_with_the_column_is_said(source):
+    lines = [f"Gauge {number}: {number * 7 % 1000}" for number in range(1, 500)]
+    parts = ["\n".join(part) for part in (lines[:50], lines[40:90], lines[450:])]
+    hits = [
+        Hit(Chunk(source, n, n * 999, 0, part, ("Plants",), caption="Plant: Corvo"), 1.0 - n / 10)
+        for n, part in enumerate(parts)
+    ]
+    # chunks overlap, and a row is said once
+    for number in (7, 45, 499):
+        said = [one.sentence for one in run(f"What is Gauge {number} of plant Corvo?", hits).cited]
+        assert said == [f"Corvo, Gauge {number}: {number * 7 % 1000}."]
+
+
 def test_a_sentence_that_only_says_that_a_table_comes_gives_way_to_what_tells():
     text = (
         "The following table shows net sales by segment for the year 2019.\n\n"
@@ -668,6 +753,22 @@ def test_names_codes_regions_and_what_is_denied_choose_row_and_column(question, 
 )
 def test_what_is_said_otherwise_is_found_and_orders_are_not_followed(question, text, answer):
     assert answer in said(question, hit(text, "Notes"))
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        (
+            "When is supper? Until when is the library open? How deep is the pool?",
+            "Supper is at 17:45. [1] The library is open until 21:30. [2] "
+            "(Nothing found on: How deep is the pool?)",
+        ),
+        ("When is supper and who painted the Mona Lisa?", "Supper is at 17:45. [1] (Nothing found on: who"),
+    ],
+)
+def test_of_several_questions_none_is_left_out_without_a_word(question, answer):
+    text = "Supper is at 17:45. Cats sleep all day. The library is open until 21:30."
+    assert said(question, hit(text, "Leaflet")).startswith(answer)
 
 
 def test_two_questions_are_answered_each():

@@ -39,6 +39,24 @@ If the flag is set, then {x}.
 {X} if the flag is set.
 {X} unless the flag is set.
 Only if the flag is set {x}.
+When the flag is set, {x}.
+Whenever the flag is set, {x}.
+{X} when the flag is set.
+{X}, whenever the flag is set.
+As soon as the flag is set, {x}.
+Once the flag is set, {x}.
+Every time the alarm rings, {x}.
+{X} once the flag is set.
+Without the flag, {x}.
+With the flag set, {x}.
+Until the flag is set, {x}.
+Subject to approval, {x}.
+{X}, weather permitting.
+{X} or the log is wrong.
+{X}, or the log is wrong.
+Either {x} or the log is wrong.
+The log is wrong, or {x}.
+{X} or else the log is wrong.
 Critics said that {x}.
 Critics say {x}.
 Rumours say that {x}.
@@ -361,6 +379,51 @@ def test_a_claim_that_denies_what_the_evidence_asserts_is_objected_to_as_well(fr
         ("The server stores keys.", "Set it to prevent the server from storing keys.", [Doubt.NEGATION]),
         ("The server stores keys.", "Storing keys is what the server does not do.", [Doubt.NEGATION]),
         ("The tank holds water.", "Before 2019, the tank held water.", [Doubt.PAST]),
+        # when it was, and not on which condition
+        ("The bridge was 400 m long.", "When it opened in 1932, the bridge was 400 m long.", []),
+        ("The company moved to Linz.", "When the war ended, the company moved to Linz.", []),
+        ("The pump stops if the tank is dry.", "When the tank is empty, the pump stops.", []),
+        ("The fair is on 5 May.", "The fair is on 5 May, the day when the river is blessed.", []),
+        # one of two, both, or each
+        ("The port is 5432.", "The port is 5432 or 5433.", [Doubt.SUPPOSED]),
+        ("Anna Berg built the tower.", "Anna Berg or Tom Kern built the tower.", [Doubt.SUPPOSED]),
+        ("The wall is painted in red.", "The wall is painted in red or in blue.", [Doubt.SUPPOSED]),
+        ("The port is 5432 or 5433.", "The port is 5432 or 5433.", []),
+        ("Members may pay by card.", "Members may pay by card or in cash.", []),
+        ("The fee is 20 euros.", "The fee is 20 euros or 25 dollars.", []),
+        ("Yoga is a group of practices.", "Yoga is a group of practices or disciplines.", []),
+        ("The deposit of 300 euros is due.", "The deposit of 300 euros or more is due.", []),
+        # exceptions, of what is said of all and of themselves
+        (
+            "The library is open on Sundays.",
+            "The library is open daily, except on Sundays.",
+            [Doubt.NEGATION],
+        ),
+        ("The library is closed on Sundays.", "The library is open daily, except on Sundays.", []),
+        ("The library is open except on Sundays.", "The library is open daily, except on Sundays.", []),
+        ("The library is always open.", "The library is open, except on Sundays.", [Doubt.CONDITIONAL]),
+        ("The library is open.", "The library is open, except on Sundays.", []),
+        ("All parts are covered.", "All parts but the seal are covered.", [Doubt.CONDITIONAL]),
+        ("The seal is covered.", "All parts but the seal are covered.", [Doubt.NEGATION]),
+        ("The bridge is open.", "The tower rather than the bridge is open.", [Doubt.NEGATION]),
+        ("Students may borrow books.", "All but students may borrow books.", [Doubt.NEGATION]),
+        # for some, perhaps, at most
+        ("Guests may park here.", "Only members may park here.", [Doubt.CONDITIONAL]),
+        ("Members may park here.", "Only members may park here.", []),
+        ("All rooms have a balcony.", "Most rooms have a balcony.", [Doubt.CONDITIONAL]),
+        ("Most rooms have a balcony.", "Most rooms have a balcony.", []),
+        ("The tower is open in winter.", "The tower may be open in winter.", [Doubt.SUPPOSED]),
+        ("At least 20 guests are allowed.", "Up to 20 guests are allowed.", [Doubt.NEGATION]),
+        ("Linz is larger than Vienna.", "Vienna is larger than Linz.", [Doubt.NEGATION]),
+        ("Linz is smaller than Vienna.", "Vienna is larger than Linz.", []),
+        # a few words
+        ("It is safe.", "It is unsafe.", [Doubt.NEGATION]),
+        ("Dogs are allowed.", "No dogs.", [Doubt.NEGATION]),
+        ("No dogs.", "Dogs are allowed.", [Doubt.NEGATION]),
+        ("The watch is waterproof.", "Not waterproof.", [Doubt.NEGATION]),
+        ("There is a lift.", "Lift: no", [Doubt.NEGATION]),
+        ("Smoking is allowed.", "Smoking is prohibited.", [Doubt.NEGATION]),
+        ("It failed.", "It did not fail.", [Doubt.NEGATION]),
         # rare is not so
         ("The port is 5432.", "The port is rarely 5432.", [Doubt.NEGATION]),
         ("The server restarts at night.", "The server hardly ever restarts at night.", [Doubt.NEGATION]),

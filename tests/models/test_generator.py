@@ -110,10 +110,19 @@ def test_a_fence_within_thoughts_does_not_end_them(size):
         ("<think>\nFive, so", ""),
         ("Six. <think> is a tag.", "Six. <think> is a tag."),
         ("Six.", "Six."),
+        ("<think>Five <think>or six?</think> so six</think>Six.", "Six."),
+        ("<think><think>a</think><think>b</think></think>\n<think>c</think>Six.", "Six."),
+        ("Five <think>or six?</think> so six</think>Six.", "Six."),
+        ("<thinking>a <THINKING>b</thinking> c</Thinking>Six.", "Six."),
+        ("<think>I open no <think> twice.</think>Six.", "Six."),
     ],
 )
 def test_what_stands_behind_the_thoughts_is_left(text, left):
     assert without_thoughts(text).strip() == left
+    begun = text.startswith("Five")  # the server kept the opening to itself
+    for size in (1, 4, 9):
+        pieces = (text[start : start + size] for start in range(0, len(text), size))
+        assert "".join(behind_thoughts(pieces, begun=begun)).strip() == left
 
 
 def test_nothing_asked_nothing_answered(tiny_generator):

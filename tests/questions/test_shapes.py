@@ -22,7 +22,8 @@ def load(tmp_path, *rows, name="q.jsonl"):
     ("row", "answers", "answerable"),
     [
         ({"question": "q", "answers": "five years"}, ("five years",), True),
-        ({"question": "q", "answers": [True, 14]}, ("yes", "14"), True),
+        ({"question": "q", "answers": ["yes", 14]}, ("yes", "14"), True),
+        ({"question": "q", "answer": True}, ("yes",), True),
         (
             {"question": "q", "answers": {"text": ["a", "b", "a"], "answer_start": [1, 2]}},
             ("a", "b"),
@@ -56,6 +57,7 @@ def test_common_shapes(tmp_path, row, answers, answerable):
     ("row", "said"),
     [
         ({"question": "q", "answers": [None, "22 kg"]}, "found null"),
+        ({"question": "q", "answers": ["a", False]}, "expected texts, found false"),
         ({"question": "q", "answers": [" "]}, "expected a text, found"),
         ({"question": " ", "answers": ["a"]}, "no text `question`"),
         ({"question": "\ud800", "answers": ["a"]}, "lone surrogate"),
