@@ -88,7 +88,10 @@ _ASCIIDOC: tuple[_Mark, ...] = (
     (re.compile(r"(?<=[\w)])(?P<role>[\^~])(?P<text>[^\s^~]{1,12})(?P=role)"), _set),
     (re.compile(r"footnote:\w*\[([^\[\]]+)\]"), r" [\1]"),
     (re.compile(r"<<[^<>,]{1,80},\s?([^<>]{1,300})>>"), r"\1"),
-    (re.compile(r"(?<!\w)(?:link:|xref:|https?://)[^\s\[\]]{1,300}\[([^\[\],^]{1,300})[^\[\]]{0,100}\]"), r"\1"),
+    (
+        re.compile(r"(?<!\w)(?:link:|xref:|https?://)[^\s\[\]]{1,300}\[([^\[\],^]{1,300})[^\[\]]{0,100}\]"),
+        r"\1",
+    ),
 )
 _MARKS = {".rst": _REST, ".adoc": _ASCIIDOC, ".asciidoc": _ASCIIDOC}
 # What stands between such is left alone; a role of reStructuredText has one sign on each side.
