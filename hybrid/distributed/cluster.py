@@ -31,7 +31,8 @@ class RayExecutor:
 
     Args:
         address: ``ray://HOST:PORT`` of a cluster elsewhere, ``HOST:PORT`` or ``auto`` of one that has this
-            machine as a node; empty is RAY_ADDRESS, or a cluster of its own as long as the work lasts.
+            machine as a node; empty is RAY_ADDRESS, what ``ray start`` began here, or a cluster of its own as
+            long as the work lasts.
     """
 
     address: str = ""

@@ -46,6 +46,7 @@ _ONE_THREAD = {
 _START = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
+from hybrid.distributed.executors import main
 main()
 """
 _BEGINNINGS = 3

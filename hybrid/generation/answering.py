@@ -28,9 +28,8 @@ from hybrid.generation.talk import decline
 from hybrid.generation.written import SCHEMA, Written, cite_written, read_written
 from hybrid.models import Embedder, Generation, Generator, Structured
 from hybrid.tracing import names
-from hybrid.tracing.asking import generated
 from hybrid.tracing.names import SpanKind
-from hybrid.tracing.spans import Attributes, OpenSpan, only, span
+from hybrid.tracing.spans import Attributes, OpenSpan, generated, only, span
 from hybrid.types import Answer, Arm, Hit, Message
 
 # A reader that has learned to decline is asked unless hardly a word of the question is in the passages.
@@ -285,7 +284,7 @@ class Answerer:
 
     def _generating(self, question: str, hits: Sequence[Hit]) -> Answer | _Turn:
         # the same gate for both readers: what the passages do not touch is not asked at all
-        if not self._relevant(self._extract(question, hits)):
+        if self._extract(question, hits).relevance < self.settings.abstain_below:
             return self._checked(question, hits, _NOTHING, "generator")
         passages = self._pack(hits, functools.partial(self._prompts.rag, question))
 

@@ -35,15 +35,19 @@ COUNT = rf"(?:\d[\d.,]*|\b(?:{_SPOKEN})\b)"
 
 
 @lru_cache(maxsize=1)
-def _asks() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], re.Pattern[str]]], list[tuple[str, str]]]:
+def _asks() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], ...]], list[tuple[str, str]]]:
     """Return how forms of answers are asked for, what kinds of things are and look like, and columns."""
     table = patterns()
     parts = {"spoken": _SPOKEN, "count": COUNT, "months": "|".join(MONTHS)}
     for name, own in table["parts"].items():
         parts = {name: either(own, parts), **parts}
     forms = "|".join(f"(?P<{one['form']}>{either(one['asks'], {})})" for one in table["forms"])
+    ways = ("found", "sure")
     kinds = [
-        (re.compile(either(one["asks"], {})), re.compile(either(one["found"], parts), re.IGNORECASE))
+        (
+            re.compile(either(one["asks"], {})),
+            *(re.compile(either(one.get(way, [""]), parts), re.IGNORECASE) for way in ways),
+        )
         for one in table["kinds"]
     ]
     return re.compile(forms), kinds, [(either(one["asks"], {}), one["names"]) for one in table["columns"]]
@@ -52,7 +56,9 @@ def _asks() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], re.Pattern[str
 # What each is for stands beside it.
 _TOLD = expressions("asking")
 _COUNTED, _BOTH, _ASKING, _LATEST, _THING, _LISTS, _NUMBERED, _PIECES, _UNIT, _SHORT = _TOLD[:10]
-_CAPITAL, _SHORT_FOR, _ONESELF, _GERMAN, _HOUR = _TOLD[10:]
+_CAPITAL, _SHORT_FOR, _ONESELF, _GERMAN, _HOUR, _NAMING, _INSTEAD = _TOLD[10:]
+
+_ANY = re.compile("")
 
 # Words that every question has and no answer needs.
 _EMPTY = word_set(
@@ -63,6 +69,8 @@ _EMPTY = word_set(
 FOLLOWED = "\u2028"
 # A follow-up of nothing else asks the same again.
 _AGAIN = word_set("one sure certain really right true correct sicher wirklich")
+# What asks for steps is not in them.
+_STEPS = word_set("step procedur")
 
 
 # Who pastes a document does not ask with all of it.
@@ -80,6 +88,7 @@ class Asked:
         text: the question.
         form: of the answer.
         wanted: what a sentence that has the thing asked for looks like; None where that is not known.
+        needed: what nothing without is an answer; matches anything where that is not sure.
         counted: the stem of what is counted, of "how many weeks" that of weeks.
         names: what is named in it: codes, versions, years, and words with a capital.
         amounts: what is told in it, such as "after 7 years".
@@ -94,6 +103,7 @@ class Asked:
     text: str
     form: Form
     wanted: re.Pattern[str] | None
+    needed: re.Pattern[str] | None
     counted: str
     names: tuple[str, ...]
     codes: frozenset[str]
@@ -139,7 +149,8 @@ class Asked:
         own = set(content_words(self.last))
         for words in (own, frozenset(self.words).union(*map(also, own))):
             named = [(name, cell) for name, cell in cells if words & set(content_words(name))]
-            if self.wanted and any(self.wanted.search(f"{cell} {name}") for name, cell in named):
+            kind = self.wanted or (_ANY if self.form is Form.COMPARISON else None)
+            if kind and any(kind.search(f"{cell} {name}") for name, cell in named):
                 # of alike words only one column's is surely meant
                 alike = self.with_columns if len(named) > 1 else f"{self.text} {named[0][0]}"
                 return self.text if words == own else alike
@@ -168,6 +179,9 @@ def parts_of(question: str) -> list[str]:
 
     One that leans on what was asked before it ("and what is it") stands behind that.
     """
+    before, _, last = question.rpartition(FOLLOWED)
+    if before and _NAMING.fullmatch(last.strip()):  # "How many are open? Which ones?": the rows were counted
+        return [before]
     if FOLLOWED in question or len(question) > _LONGEST_READ:
         return [question]
     parts, whole = [question.strip()], ""
@@ -185,6 +199,25 @@ def parts_of(question: str) -> list[str]:
         whole = whole if leans else part
         apart.append(f"{whole}{FOLLOWED}{part}" if leans else part)
     return apart
+
+
+def exchanged(question: str, columns: Iterable[Sequence[str]]) -> str:
+    """Return a follow-up as the question before it, with the cell it names for one of its column.
+
+    "And for a rabbit?" behind what the neutering of a cat costs asks for that of a rabbit.
+    """
+    topic, _, last = question.rpartition(FOLLOWED)
+    found = _INSTEAD.fullmatch(last.strip())
+    thing, there = set(content_words(found["thing"] if found else "")), set(content_words(topic))
+    gone: set[str] = set()
+    for cells in columns if thing else ():
+        told = [set(content_words(cell)) for cell in cells]
+        if not gone and any(thing <= one for one in told):
+            gone = max((one for one in told if one <= there and not thing <= one), key=len, default=gone)
+    if not found or not gone:
+        return question
+    new = iter([found["thing"]])
+    return re.sub(r"\w+", lambda word: next(new, "") if gone & {*content_words(word[0])} else word[0], topic)
 
 
 def sides_of(question: str) -> list[str]:
@@ -243,7 +276,7 @@ def read_question(question: str) -> Asked:
     forms, kinds, columns = _asks()
     found = forms.search(lowered)
     form = Form(next(name for name, text in found.groupdict().items() if text)) if found else Form.FACT
-    wanted = next((kind for asks, kind in kinds if asks.search(lowered)), None)
+    wanted, needed = next((kind for asks, *kind in kinds if asks.search(lowered)), (None, None))
     counted = _COUNTED.search(lowered)
     named_in = _UNIT.sub(" ", question)
     codes = [
@@ -263,12 +296,13 @@ def read_question(question: str) -> Asked:
         if (one.units or not one.weak) and not any(_holds(code, one.span, question) for code in codes)
     ]
     words, own = _words(_plain(question), codes), frozenset(content_words(last[0])) - _EMPTY - _AGAIN
-    if FOLLOWED in question and not own:
-        words = tuple(word for word in words if word not in _AGAIN)
+    empty = _STEPS if form is Form.PROCEDURE else _AGAIN if FOLLOWED in question and not own else frozenset()
+    words = tuple(word for word in words if word not in empty) or words
     return Asked(
         question,
         form,
         wanted,
+        needed,
         stem(counted[1]) if counted else "",
         tuple(dict.fromkeys((*codes, *named))),
         frozenset(codes),

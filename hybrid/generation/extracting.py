@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hybrid.generation.asking import FOLLOWED, Asked, Form, parts_of, read_question, shortened
+from hybrid.generation.asking import FOLLOWED, Asked, Form, exchanged, parts_of, read_question, shortened
 from hybrid.generation.citations import Cited
-from hybrid.generation.editions import age_of, contradicts, sisters
+from hybrid.generation.editions import age_of, contradicts, same_words, sisters
 from hybrid.generation.facts import (
+    FIELD,
     Quotable,
     aligned,
     asks,
@@ -25,11 +26,19 @@ from hybrid.generation.facts import (
     records_of,
     repeats,
 )
-from hybrid.generation.matching import Matcher, expressions, matcher, mended, names_held, respelled
+from hybrid.generation.matching import (
+    Matcher,
+    as_spelled,
+    expressions,
+    matcher,
+    mended,
+    names_held,
+    respelled,
+)
 from hybrid.generation.polar import AFFIRMS, verdict_on
 from hybrid.generation.prompts import Passage
 from hybrid.generation.ranking import ranks
-from hybrid.generation.reckoning import Reckoned, conditioned, reckoned
+from hybrid.generation.reckoning import Reckoned, conditioned, reckoned, tables_of
 from hybrid.generation.saying import (
     LONGEST_PART,
     beside_code,
@@ -46,10 +55,12 @@ from hybrid.generation.weighing import (
     BELOW_HEADING,
     Scores,
     fits_kind,
+    gives_cause,
     is_of,
     is_of_another,
     lacks_thing,
     of_other_time,
+    orders_machines,
     reread,
     weigh,
 )
@@ -58,7 +69,7 @@ from hybrid.text.dates import MONTHS
 from hybrid.text.folding import fold
 from hybrid.text.polarity import denials
 from hybrid.text.rows import TableRow, closed
-from hybrid.text.words import content_words
+from hybrid.text.words import are_opposite, content_words, tokens
 from hybrid.types import Hit
 
 # A further sentence must be nearly as good as the best one, and add to it.
@@ -73,7 +84,8 @@ _HAS_KIND = 0.75
 _OF_PARAGRAPH = 0.5
 # So many facts are looked at for one that says otherwise.
 _LOOKED_AT = 24
-# So near to the best one must be what says otherwise, less near where the documents are versions of one.
+# So near to the best one must be what says otherwise, less near where the documents are versions of one, or
+# the sentences differ in numbers alone.
 _SAME = (0.8, 0.65)
 # What has the kind of thing asked for, or the codes and months named, is so much more surely about it.
 _TYPED, _NAMED, _RECKONED, _IN_RANGE, _HEADED_KIND = 0.03, 0.05, 0.1, 0.1, 0.12
@@ -89,6 +101,8 @@ _ALIKE, _RANGED = 3, 6
 # A row that has but the size that is asked about is of another thing.
 _OF_SIZE = 0.15
 _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED, _OF_OTHER_TIME = 0.3, 0.15, 0.1, 0.6
+# What we say behind a quote that gives orders to machines.
+_QUOTED_ORDER = "(Addressed to machines: quoted, not followed.)"
 # What it is for stands beside it.
 (_PAIR,) = expressions("extracting")
 
@@ -125,24 +139,29 @@ def extract(
         rows: all records of a file, where the question asks for the greatest or the least of them.
     """
     texts = [f"{headings_of(own)} {own.text}" for own in passages]
-    meant = mended(shortened(question), texts, lambda word: embedder.count_tokens([word]) == [1])
+    spelled = as_spelled(shortened(question), texts)
+    meant = mended(spelled, texts, lambda word: embedder.count_tokens([word]) == [1])
     parts = parts_of(meant)
     most = sentences if len(parts) == 1 else 1
     found = [_extract(one, hits, passages, embedder, sentences=most, rows=rows) for one in parts]
     # of several questions at once each is answered where it can be, and of the others that is said
-    sure = [one for one in found if one.relevance >= _PART] or found[:1]
+    sure = [one for one in found if one.cited and one.relevance >= _PART] or found[:1]
     cited = _once([one for own in sure for one in own.cited])
     lost = [_last(part) for part, own in zip(parts, found, strict=True) if own not in sure]
+    cited = [_with_ours(one, _QUOTED_ORDER) if orders_machines(one.sentence) else one for one in cited]
     if lost and cited:
-        ours = f"(Nothing found on: {' '.join(lost)})"
-        cited[-1] = replace(cited[-1], ours=f"{cited[-1].ours} {ours}".strip())
-    read_as = meant if meant != shortened(question) else ""
-    return Extract(tuple(cited), max(one.relevance for one in found), read_as)
+        cited[-1] = _with_ours(cited[-1], f"(Nothing found on: {'; '.join(lost)}.)")
+    read_as = meant if meant != spelled else ""
+    return Extract(tuple(cited), max(one.relevance for one in sure), read_as)
+
+
+def _with_ours(cited: Cited, ours: str) -> Cited:
+    return replace(cited, ours=f"{cited.ours} {ours}".strip())
 
 
 def _last(part: str) -> str:
     """Return a question as it was asked, without the one that it leans on."""
-    return part.rpartition(FOLLOWED)[2]
+    return part.rpartition(FOLLOWED)[2].rstrip("?!. ")
 
 
 def _extract(
@@ -155,7 +174,7 @@ def _extract(
     rows: Sequence[Passage],
 ) -> Extract:
     texts = [f"{headings_of(own)} {own.text}" for own in passages]
-    asked = read_question(respelled(question, texts))
+    asked = read_question(respelled(_whole(question, passages), texts))
     sources: dict[str, str] = {}
     for passage in passages:
         # of the fields of a record "kg_2024" names the year
@@ -168,6 +187,7 @@ def _extract(
         for rank, passage in zip(_nearness(hits), passages, strict=True)
         for fact in facts_of(asked, passage, rank)
     ]
+    facts = [fact for fact in facts if not _is_opposite(asked, fact)]
     facts = [fact for fact in facts if not _only_asks(asked, fact)] or facts
     facts = headed(asked, distinct_facts(facts))
     facts = [fact for fact in facts if not repeats(asked, fact)] or facts
@@ -207,6 +227,8 @@ def _extract(
     else:
         chosen = _compose(asked, facts, scores, order, words, sentences)
     best = facts[order[0]]
+    if not table and _lacks_needed(asked, best, words, chosen):
+        chosen = []
     both = both if asked.form is Form.COMPARISON else []
     about = " ".join(sources.values()) if both else sources.get(best.passage.source, best.wider)
     if both and all(fits_kind(asked, fact) == 1.0 for fact in both):
@@ -216,6 +238,27 @@ def _extract(
     relevance -= _doubt(asked, facts, order[0], words, table, of_all=bool(rows))
     relevance = max(relevance, _ACCOUNTED) if table and table.sure else relevance
     return Extract(tuple(chosen), float(np.clip(relevance, 0.0, 1.0)))
+
+
+def _whole(question: str, passages: Sequence[Passage]) -> str:
+    """Return a follow-up that only names another cell of a table as the whole question."""
+    told = aligned(list(records_of(passages))) if FOLLOWED in question else []
+    tables = [[row for place in own if (row := told[place].row)] for own in tables_of(told)]
+    columns = (cells for rows in tables for cells in zip(*(row.cells for row in rows), strict=True))
+    return exchanged(question, columns)
+
+
+def _lacks_needed(asked: Asked, best: Quotable, words: Matcher, chosen: Sequence[Cited]) -> bool:
+    """Tell whether nothing that was chosen has the kind of thing that an answer needs: a colour, a price."""
+    if asked.needed is None or asked.form is not Form.FACT:
+        return False
+    if best.row:  # of a column that the question names the cell is what it asks for
+        cells = [name for name, cell in best.row.named if best.text.rstrip(".").endswith(f"{name}: {cell}")]
+        settled = any(map(words.held, cells))
+    else:
+        settled = denials(best.text) != 0
+    around = best.around if best.row or best.term else ""
+    return not settled and not any(asked.needed.search(f"{around} {one.sentence}") for one in chosen)
 
 
 def _doubt(
@@ -284,6 +327,15 @@ def _only_asks(asked: Asked, fact: Quotable) -> bool:
     return asks(fact.text) or (is_bare(fact.text) and asked.form is not Form.POLAR)
 
 
+def _is_opposite(asked: Asked, fact: Quotable) -> bool:
+    """Tell whether a fact is the entry of the opposite of what is asked: those present of who was absent."""
+    entry = None if fact.row else FIELD.fullmatch(fact.text.strip())
+    said, named = tokens(asked.text), tokens(entry["name"]) if entry else []
+    return not set(named) & set(said) and any(
+        are_opposite(one, other) for one in named for other in (*said, *asked.words)
+    )
+
+
 def _unheld(asked: Asked, document: str) -> float:
     """Return how much less a document can be about a question whose names it does not have."""
     lacking = [name for name in asked.plain_names if name not in names_held(asked.names, document)]
@@ -332,6 +384,7 @@ def _sentences(
     # that something was not decided is the answer, whatever numbers stand beside it
     denied = denials(best.text) and words.share(best.text) >= AFFIRMS
     lacking = asked.wanted and not denied and not fits_kind(asked, best)
+    lacking = lacking or (asked.form is Form.CAUSE and not gives_cause(best))
     if lacking and (found := _with_kind(asked, ranked, scores)):
         return found
     chosen = [best]
@@ -404,7 +457,8 @@ def _with_kind(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]
     """Return what has the kind of thing asked for beside the best fact: of its entry, or together with it."""
     best = ranked[0]
     for fact, score in zip(ranked[1:], scores[1:], strict=True):
-        if fact.passage is not best.passage or fact.row or fact.heading or fits_kind(asked, fact) < 1.0:
+        fits = gives_cause(fact) > 0 if asked.form is Form.CAUSE else fits_kind(asked, fact) == 1.0
+        if fact.passage is not best.passage or fact.row or fact.heading or not fits:
             continue
         if fact.term and fact.term in (best.term, best.text.partition("\n")[0].strip()):
             return [fact]
@@ -427,10 +481,15 @@ def _otherwise(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]
     best = ranked[0]
     codes = names_held(asked.codes, best.wider)
     for fact, score in zip(ranked[1:_LOOKED_AT], scores[1:_LOOKED_AT], strict=True):
-        near = score >= _SAME[sisters(fact.passage, best.passage)] * scores[0]
+        alike = sisters(fact.passage, best.passage) or same_words(fact, best)
+        near = score >= _SAME[alike] * scores[0]
         if near and contradicts(fact, best) and names_held(asked.codes, fact.wider) >= codes:
             return fact
     return None
+
+
+def _is_in_table(one: Quotable, other: Quotable) -> bool:
+    return one.row is not None and other.row is not None and one.row.columns == other.row.columns
 
 
 def _compared(
@@ -440,9 +499,12 @@ def _compared(
     found: list[Quotable] = []
     for side, other in zip(asked.sides, reversed(asked.sides), strict=False):
         of = [facts[place] for place in order if is_of(side, other, facts[place])]
-        # of the kind asked for, and from where the other one is told as well
+        # of the kind asked for, and from the table or at least the document that tells the other one as well
         beside = [fact for fact in of if not found or fact.passage.source == found[0].passage.source]
-        kind = (fact for own in (beside, of) for fact in own if fits_kind(asked, fact) == 1.0)
+        rows = [fact for fact in beside if found and _is_in_table(fact, found[0])]
+        kind = (
+            fact for own in (rows, beside, of) for fact in own if own is rows or fits_kind(asked, fact) == 1.0
+        )
         best = next(kind, next(iter(of), None))
         if best is None or any(
             fact.span == best.span and fact.passage.source == best.passage.source for fact in found

@@ -90,7 +90,8 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         yield Quotable(passage, passage.placed(told[0].span), telling, "", rank, heading=True)
     if record is None:
         yield from _lists_of(passage, rank)
-    before, term, first, ended, labelled, coded, marked, lead = "", "", "", 0, "", "", False, ""
+    before, over, term, first, ended = "", "", "", "", 0
+    labelled, coded, marked, lead = "", "", False, ""
     for saying, of_item in _split(told):
         entry = None if saying.row else FIELD.fullmatch(saying.text)
         # an entry of a form may be empty, and the name of the next one stand behind it
@@ -123,9 +124,10 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
             skip = mark.end() if mark and mark.end() < len(saying.text) else 0
             skip = saying.text.index("\n") + 1 if headed else skip
             span = Span(saying.span.start + skip, saying.span.end)
-            # entries of a form are about what its first one names
+            # entries of a form are about what its first one names, and what stands above that
+            over = before if entry and not first else over
             first = (first or saying.text) if entry else ""
-            before = first if first != saying.text and first else before
+            before = f"{over} {first}".strip() if first != saying.text and first else before
             # of a paragraph that begins with a code all is about it
             coded = _code_of(saying.text) or coded
             term = coded if term == "" or _code_of(term) else term

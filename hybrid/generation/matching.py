@@ -16,11 +16,11 @@ from hybrid.text.dates import MONTHS, dates, months_between
 from hybrid.text.folding import fold
 from hybrid.text.identifiers import as_written
 from hybrid.text.numbers import SMALL_NUMBERS, same_units
-from hybrid.text.words import content_words, stem
+from hybrid.text.words import content_words, is_english, stem
 
 _SIMILAR, _SLIP = 0.8, 0.8
 # A word of so many letters may have a slip.
-_SLIPS = 4
+_SLIPS, _SHORT_SLIPS = 4, 3
 _EARLIER = 0.2
 
 
@@ -145,36 +145,66 @@ def regions(names: Iterable[str], text: str) -> str:
 def mended(question: str, texts: Sequence[str], is_word: Callable[[str], bool]) -> str:
     """Return a question with words of one slip each mended where these texts have the word that is meant.
 
-    Mended are words of four letters or more that the texts have in no form and that are no words at all.
+    Mended are words that the texts have in no form and that are no words at all, of three letters only where
+    one word alone can be meant, in English.
     """
     there: dict[str, str] = {}
     for word in dict.fromkeys(word for text in texts for word in _SPELLED.findall(text)):
-        if len(word) >= _SLIPS and word.isalpha():
+        if len(word) >= _SHORT_SLIPS and word.isalpha():
             there.setdefault(fold(word), word)
     stems = {stem(word) for word in there}
     joined = fold(" ".join(texts))
+    shortest = _SHORT_SLIPS if is_english(question) else _SLIPS
 
     def meant(match: re.Match[str]) -> str:
         word = match.group()
         own = fold(word)
         named = word[:1].isupper() and match.start()
-        if len(own) < _SLIPS or not own.isalpha() or own in there or named or _is_part(question, match):
+        if len(own) < shortest or not own.isalpha() or own in there or named or _is_part(question, match):
             return word
         if stem(own) in stems:
             return word
-        alike = (
-            one
-            for one in there
-            if one[0] == own[0]
-            and abs(len(one) - len(own)) <= _SLIPS
-            and not _ends_otherwise(own, one)
-            and (slipped(own, one, least=_SLIPS) or slipped(stem(own), stem(one), least=_SLIPS))
-        )
-        if (first := next(alike, None)) is None or _blended(own, joined) or is_word(own):
+        alike = [one for one in there if not _ends_otherwise(own, one) and _is_meant(own, one)]
+        if not alike or _blended(own, joined) or is_word(own) or (len(own) < _SLIPS and len(alike) > 1):
             return word
-        return there[first].lower()
+        return there[alike[0]].lower()
 
     return _SPELLED.sub(meant, question)
+
+
+def as_spelled(question: str, texts: Sequence[str]) -> str:
+    """Return a question with words in one or in two as these texts have them: antifouling, anti-fouling."""
+    joined = fold(" ".join(texts))
+
+    def is_there(words: str) -> bool:
+        return re.search(rf"\b{words}", joined) is not None
+
+    def together(match: re.Match[str]) -> str:
+        one, other = fold(match[1]), fold(match[2])
+        told = all(len(content_words(word)) == 1 and word.isalpha() for word in (one, other))
+        known = not told or is_there(f"{one}[ -]{other}") or not is_there(one + other)
+        return match.group() if known else match[1]
+
+    def apart(match: re.Match[str]) -> str:
+        word = fold(match.group())
+        if len(word) < 2 * _SHORT_SLIPS or not word.isalpha() or is_there(stem(word)):
+            return match.group()
+        places = range(_SHORT_SLIPS, len(word) - _SHORT_SLIPS + 1)
+        return next(
+            (f"{word[:at]} {word[at:]}" for at in places if is_there(f"{word[:at]}[ -]{word[at:]}")),
+            match.group(),
+        )
+
+    return _SPELLED.sub(apart, _TWO.sub(together, question))
+
+
+def _is_meant(own: str, one: str) -> bool:
+    """Tell whether a word may be a slip of another one; a short one only where a letter is missing."""
+    if len(own) < _SLIPS:
+        return len(one) > len(own) and slipped(own, one, least=_SHORT_SLIPS)
+    stems = stem(own), stem(one)
+    least = _SLIPS + (len(stems[0]) == len(stems[1]))  # "fouling" is no slip of "four"
+    return slipped(own, one, least=_SLIPS) or slipped(*stems, least=least)
 
 
 def _ends_otherwise(one: str, other: str) -> bool:
@@ -231,7 +261,7 @@ def _blended(word: str, folded: str) -> str:
     return found.group().title() if found else ""
 
 
-_SPELLED = re.compile(r"[^\W_]+")
+_SPELLED, _TWO = re.compile(r"[^\W_]+"), re.compile(r"([^\W_]+)[ -](?=([^\W_]+))")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hybrid.generation.asking import Asked
 from hybrid.generation.facts import FIELD, Quotable, asks, headings_of, section_of
@@ -21,7 +22,7 @@ _YES_NO = {"de": ("Ja", "Nein")}
 # What each is for stands beside it.
 _TOLD = expressions("polar")
 _LIMIT, _OPEN, _BUT, _PAST, _TURNED, _THAN, _AGAINST, _HAS, _ALLOWS, _JOINED = _TOLD[:10]
-_DENIED = _TOLD[10]
+_DENIED, _FORBIDS, _CLAUSES, _REASON, _FRAME = _TOLD[10:]
 
 
 def verdict_on(asked: Asked, fact: Quotable, words: Matcher, ranked: Sequence[Quotable]) -> str:
@@ -29,32 +30,46 @@ def verdict_on(asked: Asked, fact: Quotable, words: Matcher, ranked: Sequence[Qu
     yes, no = _YES_NO.get(language_of(asked.text), ("Yes", "No"))
     if _TURNED.search(asked.text.replace("’", "'")) or (_THAN.search(asked.text) and not asked.amounts):
         return ""
-    if fact.row:
-        return {True: yes, False: no, None: ""}[_of_cell(asked, fact, fact.row, words, ranked)]
-    if (
-        CELLS in fact.text
-        or _BUT.search(fact.text)
-        or (_PAST.search(fact.text) and not _PAST.search(asked.text))
-    ):
-        return ""
-    count = denials(fact.text)
-    if _is_beside(asked, fact, words) or (count or 0) > 1:
-        return ""
+    decides = _of_cell(asked, fact, fact.row, words, ranked) if fact.row else _of_text(asked, fact, words)
+    return {True: yes, False: no, None: ""}[decides]
+
+
+def _of_text(asked: Asked, fact: Quotable, words: Matcher) -> bool | None:
+    """Return what the one clause of a sentence says that has most of the question."""
+    clauses = _CLAUSES.split(fact.text)
+    text = _REASON.sub("", max(clauses, key=words.share))
+    if CELLS in text or _BUT.search(text) or (_PAST.search(text) and not _PAST.search(asked.text)):
+        return None
+    forbids = not denials(text) and not _AGAINST.search(asked.text) and bool(_FORBIDS.search(text))
+    count = 1 if forbids else denials(text)
+    own = replace(fact, text=_FORBIDS.sub("", text) if forbids else text)
+    if (count or 0) > 1 or _is_beside(asked, own, words):
+        return None
     # what the document itself asks there, it does not say
     headings = fact.passage.chunk.headings if fact.passage.chunk else ()
     questioned = any(map(asks, (fact.term, fact.above, *headings)))
-    share = words.share(fact.text if questioned else f"{fact.text} {fact.around}")
-    if denials(section_of(fact.passage)):
-        return no if share >= AFFIRMS and len(fact.text.split()) <= _BARE_ENTRY else ""
+    around = text if questioned or len(clauses) > 1 else f"{text} {fact.around}"
+    share = words.share(around)
+    if denials(section_of(fact.passage)) and not count:
+        return False if share >= AFFIRMS and len(text.split()) <= _BARE_ENTRY else None
     if asked.amounts:
-        return {True: yes, False: no, None: ""}[
-            None if count or share < _DECIDES / 2 else _within(asked, fact.text)
-        ]
-    if count is None or share < _DECIDES or words.share(fact.text) < _DECIDES / 2:
-        return ""
-    if count % 2:
-        return "" if _is_narrower(asked, fact, words) else no
-    return "" if share < AFFIRMS or _OPEN.search(fact.text) else yes
+        return None if count or share < _DECIDES / 2 else _within(asked, text)
+    if count is None or words.share(text) < _DECIDES / 2:
+        return None
+    if count:
+        return (
+            None
+            if _is_narrower(asked, own, words) or _without_frame(asked, words).share(around) < _DECIDES
+            else False
+        )
+    # what stands beside may limit it: "Dogs may come in; not at night"
+    return None if share < AFFIRMS or _OPEN.search(text) or denials(fact.text) != 0 else True
+
+
+def _without_frame(asked: Asked, words: Matcher) -> Matcher:
+    """Return how the words are found that say what one asks about: "No dogs in the hall" says no "may"."""
+    told = zip(asked.words, words.weights, strict=True)
+    return replace(words, weights=tuple(0.0 if _FRAME.fullmatch(own) else size for own, size in told))
 
 
 def _of_cell(
@@ -86,7 +101,8 @@ def _is_beside(asked: Asked, fact: Quotable, words: Matcher) -> bool:
     for name in asked.plain_names:  # the sentence before may be about another code
         if not names_held([name], own if name in asked.codes else f"{own} {fact.above}"):
             return True
-    if bool(_AGAINST.search(f"{fact.above} {fact.text}")) != bool(_AGAINST.search(asked.text)):
+    above = fact.above if fact.above.endswith(":") else ""  # what announces it, and no sentence before it
+    if bool(_AGAINST.search(f"{above} {fact.text}")) != bool(_AGAINST.search(asked.text)):
         return True
     entry = FIELD.fullmatch(fact.text.strip())
     return bool(entry and len(entry["value"].split()) <= _BARE_ENTRY and not words.held(entry["name"]))

@@ -30,8 +30,11 @@ from hybrid.text.words import STOP_WORDS, content_words, stem, word_set
 
 # What each is for stands beside it.
 _TOLD = expressions("selecting")
-_COUNTS, _CHOOSES, _DENIES, _SAID_SO, _ALIKE, _ENDS, _LINKS, _VERBS, _COMPARED, _TURNED = _TOLD
+_COUNTS, _CHOOSES, _DENIES, _SAID_SO, _ALIKE, _ENDS, _LINKS, _VERBS, _COMPARED, _TURNED, _ALONE, _ASIDE = (
+    _TOLD
+)
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[,;\u2028]")
+_ONLY = "only"
 _YEAR, _WHO = re.compile(r"(?:19|20)\d\d"), re.compile(r"(?:who|wer)\b", re.IGNORECASE)
 _NONE = frozenset((*NO, "never", "not yet", "n/a", "nil", "nie", "0"))
 _SOME = frozenset((*YES, "x"))
@@ -198,7 +201,11 @@ class _Selection:
         """Return the places of the words that say what is counted or listed: those up to the verb."""
         found: list[int] = []
         for place, word in enumerate(self.words):
-            if word.start < self._begin or (not found and not word.stem and not _VERBS.fullmatch(word.text)):
+            if (
+                self._is_who
+                or word.start < self._begin
+                or (not found and not word.stem and not _VERBS.fullmatch(word.text))
+            ):
                 continue
             if not word.stem or _VERBS.fullmatch(word.text):
                 break
@@ -234,9 +241,10 @@ class _Selection:
             if word.stem
             and place not in said
             and word.start >= self._begin
-            and (word.stem in self.forms or any(map(str.isdigit, word.text)))
+            and (word.stem in self.forms or word.stem == _ONLY or any(map(str.isdigit, word.text)))
             and word.stem not in _BESIDE
             and not _DENIES.fullmatch(word.text)
+            and not (self._is_who and _VERBS.fullmatch(word.text))
             and not self._meets(place, self.above)
         ]
 
@@ -262,10 +270,19 @@ class _Selection:
         # of "electricity included" and "water included" the question says all words of one
         found += [one for one in polar if not any(one.said < other.said for other in polar)]
         taken |= {place for one in found for place in one.said}
-        for column in range(len(self.columns)):
-            if column not in {one.column for one in found}:
-                found += self._by_cells(column, taken)
-        return found
+        columns = [
+            column for column in range(len(self.columns)) if column not in {one.column for one in found}
+        ]
+        said = [one for column in columns for one in self._by_cells(column, taken)]
+        # "adults only" says more than an adult choir, and whom it is for more than what it is called
+        return found + [
+            one
+            for one in said
+            if not any(
+                one.said < other.said or (one.said == other.said and one.column == 0 < other.column)
+                for other in said
+            )
+        ]
 
     @cached_property
     def compared(self) -> frozenset[int]:
@@ -338,7 +355,7 @@ class _Selection:
             kept, certain = self._turned(fits, said)
             yield _Condition(column, kept, said, sure=certain)
             return
-        stems = [frozenset(content_words(cell)) for cell in cells]
+        stems = self._with_only([frozenset(content_words(cell)) for cell in cells], cells)
         everywhere = frozenset[str].intersection(*stems)
         names = {stem_: name for name in self.asked.names for stem_ in content_words(name)}
         for denied in (False, True):
@@ -347,7 +364,7 @@ class _Selection:
                     place
                     for place, word in enumerate(self.words)
                     if (word.denied_by >= 0) == denied and place not in taken and word.stem
-                    if place not in self.things or self._is_kind(place, own)
+                    if place not in self.things or self._is_kind(place, cell)
                     if self._meets(place, own - everywhere - self.named[column])
                     or (word.stem in names and names_held([names[word.stem]], cell))
                 )
@@ -363,11 +380,19 @@ class _Selection:
             if not all(kept):
                 yield _Condition(column, kept, said, sure=certain and (not denied or all(cells)))
 
-    def _is_kind(self, place: int, cell: frozenset[str]) -> bool:
-        """Tell whether the word for what is counted says of some rows what they are: suites, volunteers."""
-        if self.of is not None:
-            return False
-        return not self._meets(place, self.above) or (len(cell) == 1 and self._meets(place, cell))
+    def _with_only(self, stems: Sequence[frozenset[str]], cells: Sequence[str]) -> list[frozenset[str]]:
+        """Return the stems of cells, with "only" where they say it, or else have no more than is asked."""
+        asked = [place for place, word in enumerate(self.words) if word.stem not in ("", _ONLY)]
+        met = [[one for one in own if any(self._meets(p, frozenset([one])) for p in asked)] for own in stems]
+        said = [bool(own) and bool(_ALONE.search(cell)) for own, cell in zip(met, cells, strict=True)]
+        whole = [0 < len(own) == len(every) for own, every in zip(met, stems, strict=True)]
+        said = said if any(said) else whole
+        return [own | {_ONLY} if only else own for own, only in zip(stems, said, strict=True)]
+
+    def _is_kind(self, place: int, cell: str) -> bool:
+        """Tell whether the word for what is counted says of a row what it is: suites, a head nurse."""
+        head = content_words(_ASIDE.split(cell, maxsplit=1)[0])[-1:]
+        return self.of is None and (not self._meets(place, self.above) or self._meets(place, frozenset(head)))
 
     def _by_figures(self, column: int, cells: Sequence[str]) -> Iterator[_Condition]:
         """Yield the amount that figures of a column are to be equal to: three rooms, each week, in 2025."""
@@ -379,7 +404,7 @@ class _Selection:
             told = [named and any(self.words[place].text == cell for place in years) for cell in cells]
         if not any(told):
             return
-        numbers = {one.written.lower() for one in quantities(self.text)} | {"each", "every", "per"}
+        numbers = {one.written.lower() for one in quantities(self.text)} | {"each", "every", "per", "only"}
         said = frozenset(
             place
             for place, word in enumerate(self.words)
@@ -466,9 +491,9 @@ class _Selection:
 
     def _listed(self) -> Reckoned | None:
         polar = any(one.polar or self._is_denied(one.said) for one in self.conditions)
-        if not self.conditions or not self._kept or not (self.things or polar):
+        if not self.conditions or not self._kept or not (self.things or polar or self._is_who):
             return None
-        if not self.asked.lists and not polar:
+        if not self.asked.lists and not polar and not (self._is_who and self.is_sure):
             return None
         if not self.is_sure and not (self.best and len(self.left) <= 1 and len(self._kept) > 1):
             return None
@@ -524,7 +549,8 @@ def _read(text: str) -> list[_QuestionWord]:
     negator, reached, doubtful = -1, False, False
     for match in _TOKEN.finditer(text):
         word = fold(match.group())
-        own = "" if word in STOP_WORDS or _ENDS.fullmatch(word) or _DENIES.fullmatch(word) else stem(word)
+        silent = word in STOP_WORDS or _ENDS.fullmatch(word) or _DENIES.fullmatch(word)
+        own = _ONLY if _ALONE.fullmatch(word) else "" if silent else stem(word)
         place = len(words)
         if _DENIES.fullmatch(word):
             negator, reached, doubtful = place, False, False

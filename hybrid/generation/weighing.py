@@ -262,6 +262,11 @@ def _unasked(asked: Asked, fact: Quotable) -> float:
     return -_LISTED if asked.lists or asked.form is Form.PROCEDURE else _WHOLE
 
 
+def orders_machines(text: str) -> bool:
+    """Tell whether a text is an order to who reads it by machine, such as to ignore what it was told."""
+    return bool(_TO_MACHINES.search(text))
+
+
 def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
     """Tell whether a fact is a title, an entry, "Author: …", that nobody asked for, or announces a table."""
     if fact.row or fact.whole:
@@ -269,7 +274,7 @@ def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
     text, passage = fact.text.strip(), fact.passage
     if _ANNOUNCES.search(text) and not _ANNOUNCED.search(asked.text):
         return not (asked.wanted and _tells(asked, text))
-    if _TO_MACHINES.search(text):
+    if orders_machines(text):
         return True
     if _VERSION.fullmatch(text) and not _OF_VERSION.search(asked.text):
         return True
@@ -277,9 +282,10 @@ def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
     ended = _ENDED.search(text)
     if not ended and _ROW_NEXT.match(behind) and asked.form is not Form.POLAR:
         return not (asked.wanted and _tells(asked, text))
-    if behind.startswith("\n\n") and not (passage.chunk and passage.chunk.headings) and not ended:
-        return True
     entry = _ENTRY.fullmatch(text)
+    titled = behind.startswith("\n\n") and not (passage.chunk and passage.chunk.headings)
+    if titled and not ended and not entry:
+        return True
     if entry is None or (asked.wanted and asked.wanted.search(fact.text)):
         return False
     if asked.form is Form.CAUSE and BECAUSE.search(text):

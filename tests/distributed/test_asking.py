@@ -2,15 +2,19 @@
 
 import dataclasses
 import functools
+import json
 
 import pytest
 
 from hybrid.assistant import Assistant
+from hybrid.cli.app import run
+from hybrid.cli.options import Context
 from hybrid.config import load_settings
 from hybrid.distributed.executors import SERIAL, ProcessExecutor, ThreadExecutor
 from hybrid.errors import ModelError
 from hybrid.evaluation import experiment
 from hybrid.evaluation.experiment import AskingWorkers, begin, opened
+from hybrid.questions.files import save_questions
 from hybrid.testing import HashEmbedder
 from hybrid.types import Question
 from tests.distributed.faults import Parrot
@@ -90,23 +94,33 @@ def test_questions_of_a_batch_that_kills_its_worker_twice_fail_and_the_rest_is_a
     assert not any(outcome.error for outcome in mended)
 
 
-@pytest.mark.slow
-def test_an_assistant_compares_with_processes_as_without(tmp_path):
-    (tmp_path / "docs").mkdir()
-    for number in range(6):
-        (tmp_path / "docs" / f"{number}.txt").write_text(f"The valve {number} closes at {number * 7} bar.")
+def _commanded(tmp_path, monkeypatch, domain, *arguments):
+    """Return the outcomes of a command on six questions, and how many were not asked one by one."""
+    folder, numbers = tmp_path / f"docs of {domain}", range(6)
+    folder.mkdir()
+    for number in numbers:
+        (folder / f"{number}.txt").write_text(f"The valve {number} closes at {number * 7} bar.")
     settings = load_settings(
         {"indexes": str(tmp_path), "documents": {"workers": 1}, "grounding": {"scorer": "overlap"}}
     )
-    questions = [
-        Question(f"q{number}", f"At what pressure does the valve {number} close?", (f"{number * 7} bar",))
-        for number in range(6)
-    ]
-    answers = []
-    for domain, executor in (("alone", ""), ("spread", "processes:2")):
-        assistant = Assistant(domain, settings=settings, embedder=HashEmbedder(64))
-        assistant.index(tmp_path / "docs")
-        found = assistant.compare(questions, arms="rag", executor=executor)
-        answers.append([(one.question, one.answer, one.error) for one in found.outcomes])
-    assert answers[0] == answers[1]
-    assert all(error == "" for _, _, error in answers[0])
+    assistant = Assistant(domain, settings=settings, embedder=HashEmbedder(64))
+    assistant.index(folder)
+    asked = tmp_path / "asked.jsonl"
+    closes = "At what pressure does the valve {} close?"
+    save_questions(asked, [Question(f"q{n}", closes.format(n), (f"{n * 7} bar",)) for n in numbers])
+    monkeypatch.setattr(Context, "assistant", lambda self, settings=None, indexed=True: assistant)
+    assert run([arguments[0], str(asked), *arguments[1:]]) == 0
+    (written,) = assistant.folder.glob("experiments/*/outcomes.jsonl")
+    rows = [json.loads(line) for line in written.read_text().splitlines()]
+    found = sorted((row["arm"], row["question"], row["answer"], row.get("error", "")) for row in rows)
+    return found, sum(row.get("alone") is None for row in rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [("evaluate",), ("compare", "--arms", "rag,rag:k=2")])
+def test_the_commands_ask_by_processes_as_without(tmp_path, monkeypatch, command):
+    alone, _ = _commanded(tmp_path, monkeypatch, "alone", *command)
+    spread, sent = _commanded(tmp_path, monkeypatch, "spread", *command, "--executor", "processes:2")
+    assert spread == alone
+    assert sent == len(spread) * 2 / 3
+    assert {error for *_, error in alone} == {""}

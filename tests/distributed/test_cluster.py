@@ -14,6 +14,7 @@ from hybrid.distributed.plan import cut
 from hybrid.errors import ModelError
 from hybrid.index import embedding
 from hybrid.testing import HashEmbedder
+from tests.distributed import test_asking, test_indexing
 from tests.distributed.faults import DyingEmbedder, Shout
 from tests.distributed.test_executors import _EXPECTED, _TEXTS, _bodies, _load
 from tests.distributed.test_indexing import _indexed, _sums, _written
@@ -42,6 +43,10 @@ def cluster():
         warnings.simplefilter("ignore")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        # a cluster that a test begins by itself would have later ones ask for a token
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        # else what gRPC does at a fork ends the server of a client, now and then
+        patch.setenv("GRPC_ENABLE_FORK_SUPPORT", "0")
         # workers of a client find what is tested where the tests do
         patch.setenv("PYTHONPATH", os.pathsep.join((str(Path.cwd()), os.environ.get("PYTHONPATH", ""))))
         from ray.cluster_utils import Cluster
@@ -54,6 +59,19 @@ def cluster():
             client=f"ray://127.0.0.1:{head['ray_client_server_port']}",
         )
         cluster.shutdown()
+
+
+# the first one has no other cluster to join
+@pytest.mark.parametrize("known", [False, True], ids=["a cluster of its own", "nodes"])
+def test_the_command_makes_the_same_index(request, tmp_path, monkeypatch, known):
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.setattr(embedding, "BATCH", 8)
+    folder = _written(tmp_path / "docs")
+    here, by = HashEmbedder(16), f"ray:{request.getfixturevalue('cluster').address}" if known else "ray"
+    nodes = test_indexing._commanded(tmp_path, monkeypatch, "nodes", folder, by, here)
+    assert here.embedded == 0
+    serial = test_indexing._commanded(tmp_path, monkeypatch, "serial", folder, "serial", here)
+    assert _sums(nodes) == _sums(serial)
 
 
 def test_nodes_make_the_same_index_and_a_batch_that_kills_its_worker_is_tried_once_more(
@@ -76,6 +94,14 @@ def test_a_client_elsewhere_makes_the_same_index(cluster, tmp_path, monkeypatch)
     serial, _ = _indexed(tmp_path, "serial", folder, "serial")
     client, _ = _indexed(tmp_path, "client", folder, cluster.client, HashEmbedder(16))
     assert _sums(client) == _sums(serial)
+
+
+def test_the_commands_ask_on_nodes_as_without(cluster, tmp_path, monkeypatch):
+    command, by = ("compare", "--arms", "rag,rag:k=2"), f"ray:{cluster.address}"
+    alone, _ = test_asking._commanded(tmp_path, monkeypatch, "alone", *command)
+    nodes, sent = test_asking._commanded(tmp_path, monkeypatch, "nodes", *command, "--executor", by)
+    assert nodes == alone
+    assert sent == len(nodes) * 2 / 3
 
 
 def test_a_batch_that_kills_two_workers_is_named_and_the_rest_goes_on(cluster, tmp_path):

@@ -1,8 +1,12 @@
 """The index is the same to the byte whoever embeds it, and whatever dies meanwhile."""
 
+import functools
+
 import pytest
 
 from hybrid.assistant import Assistant
+from hybrid.cli import index
+from hybrid.cli.app import run
 from hybrid.config import load_settings
 from hybrid.errors import UsageError
 from hybrid.index import embedding
@@ -62,6 +66,30 @@ def test_threads_make_the_same_index_as_one(tmp_path, folder):
     assert report.embedded > 3 * embedding.BATCH
     threads, _ = _indexed(tmp_path, "threads", folder, "threads:3")
     assert _sums(threads) == _sums(serial)
+
+
+def _commanded(tmp_path, monkeypatch, name, folder, executor, embedder=None):
+    """Index by the command, with the fake unless the settings name a model."""
+    monkeypatch.setenv("HYBRID_CHUNKS__MAX_TOKENS", "30")
+    monkeypatch.setenv("HYBRID_DOCUMENTS__WORKERS", "1")
+    monkeypatch.setattr(index, "Assistant", functools.partial(Assistant, embedder=embedder))
+    assert run(["index", str(folder), "-d", name, "--executor", executor]) == 0
+    return _assistant(tmp_path / "indexes", name, None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("own", [True, False], ids=["a fake", "a model of the settings"])
+def test_the_command_makes_the_same_index_by_processes(
+    tmp_path, folder, monkeypatch, tiny_embedder_folder, own
+):
+    monkeypatch.setenv("HYBRID_MODELS__EMBEDDER", str(tiny_embedder_folder))
+    monkeypatch.setenv("HYBRID_CHUNKS__HEADING_TOKENS", "4")
+    monkeypatch.setenv("HYBRID_CHUNKS__OVERLAP_TOKENS", "0")
+    here = HashEmbedder(16) if own else None
+    spread = _commanded(tmp_path, monkeypatch, "spread", folder, "processes:2", here)
+    assert here is None or here.embedded == 0
+    serial = _commanded(tmp_path, monkeypatch, "serial", folder, "serial", here)
+    assert _sums(spread) == _sums(serial)
 
 
 @pytest.mark.slow

@@ -6,7 +6,15 @@ import time
 
 import pytest
 
-from hybrid.generation.asking import FOLLOWED, Form, parts_of, read_question, shortened, sides_of
+from hybrid.generation.asking import (
+    FOLLOWED,
+    Form,
+    exchanged,
+    parts_of,
+    read_question,
+    shortened,
+    sides_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +117,36 @@ def test_one_is_a_count_only_where_it_counts(text, counts):
 )
 def test_questions_at_once_are_taken_apart(question, parts):
     assert parts_of(question) == parts
+
+
+@pytest.mark.parametrize("naming", ["Which ones?", "And who are they?", "which of them", "List them."])
+def test_what_was_counted_is_named_by_the_same_question(naming):
+    assert parts_of(f"How many are open?\u2028{naming}") == ["How many are open?"]
+
+
+FEES = [("Neutering", "Dental scaling", "Nail trim"), ("cat", "rabbit", "Halden Wash", "Halden Spot")]
+
+
+@pytest.mark.parametrize(
+    ("topic", "last", "asked"),
+    [
+        ("What does neutering a cat cost?", "And for a rabbit?", "What does neutering a rabbit cost?"),
+        (
+            "What does neutering a cat cost?",
+            "What about dental scaling?",
+            "What does dental scaling a cat cost?",
+        ),
+        ("What weighs a Halden Wash?", "and the Halden Spot", "What weighs a Halden Spot ?"),
+    ],
+)
+def test_a_follow_up_puts_one_cell_in_the_place_of_another_one(topic, last, asked):
+    assert exchanged(f"{topic}\u2028{last}", FEES) == asked
+
+
+@pytest.mark.parametrize("last", ["And for a dog?", "Who does it?", "And for a cat?"])
+def test_what_no_column_has_beside_it_takes_no_place(last):
+    follow_up = f"What does neutering a cat cost?\u2028{last}"
+    assert exchanged(follow_up, FEES) == follow_up
 
 
 def test_each_of_two_things_is_looked_for_by_the_property_that_is_compared():

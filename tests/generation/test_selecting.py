@@ -67,6 +67,36 @@ def test_rows_that_keep_all_conditions_are_counted(question, rows):
     ] == (rows.split())
 
 
+GROUPS = (
+    ("Group", "For whom", "Leader"),
+    "Adult choir | adults and teenagers | head nurse\nYoga | adults only | nurse, trainee\n"
+    "Pottery | adults only | vet, nights\nChess | children | vet\nBand | children and parents | vet",
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("How many groups are for adults only?", "Yoga Pottery"),
+        ("How many groups are only for children?", "Chess"),
+        ("How many groups are for adults?", "Adult Yoga Pottery"),
+        ("How many groups have a nurse?", "Adult Yoga"),
+        ("How many groups have a vet?", "Pottery Chess Band"),
+        ("How many groups are for adults only?\u2028Which ones?", "Yoga Pottery"),
+        ("How many groups are for adults only?\u2028And who are they?", "Yoga Pottery"),
+    ],
+)
+def test_a_word_that_limits_is_kept_by_the_rows(question, rows):
+    text = said(question, GROUPS, "Groups and nurses")
+    assert [name for name in ("Adult", "Yoga", "Pottery", "Chess", "Band") if name in text] == rows.split()
+    assert text.endswith(f"(Our count: {len(rows.split())}.)")
+
+
+def test_only_is_not_passed_over_where_no_row_tells_it():
+    table = (GROUPS[0], "Yoga | adults and guests | vet\nBand | adults and parents | vet")
+    assert "Our count" not in said("How many groups are for adults only?", table, "Groups")
+
+
 def test_none_is_a_number_too():
     text = said("How many berths are leisure and not occupied?", BERTHS)
     assert text.endswith("(Our count: 0.)")
@@ -100,6 +130,7 @@ def test_what_is_denied_is_not_counted_where_it_is_not_sure(question, table, why
         ),
         ("Which moorings have water but no electricity?", MOORINGS, ["Narrowboat"]),
         ("Who has first aid?", STAFF, ["Orla Brandt", "Tim Ade"]),
+        ("Who works on Sundays?", STAFF, ["Tim Ade"]),
         ("Who does not work on Sundays?", STAFF, ["Orla Brandt", "Jo Vance"]),
         ("Which berths are not leisure and are occupied?", BERTHS, ["A1", "A3", "B3"]),
         ("Which berth was never surveyed and is occupied?", BERTHS, ["B3"]),
