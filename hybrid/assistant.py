@@ -31,8 +31,7 @@ from hybrid.routing.abstention import AnswerScore, ArmBound, Risk, fit_bound, sa
 from hybrid.routing.asking import AskedDomain, asked_of
 from hybrid.routing.choice import ArmChooser
 from hybrid.routing.followups import Conversation, understood
-from hybrid.tracing.asking import answered
-from hybrid.tracing.spans import asking, resumed
+from hybrid.tracing.spans import answered, asking, resumed
 from hybrid.types import Answer, Arm, Asker, Document, Hit, Message, Question, Where, principals_of
 
 if TYPE_CHECKING:

@@ -35,9 +35,8 @@ from hybrid.routing.domains import (
     save_router,
 )
 from hybrid.routing.followups import Conversation, understood
-from hybrid.tracing.asking import answered
 from hybrid.tracing.names import DECISION_MODEL, ROUTE_DOMAIN, ROUTE_PROBABILITY, ROUTED, SpanKind
-from hybrid.tracing.spans import asking, only, span
+from hybrid.tracing.spans import answered, asking, only, span
 from hybrid.types import Answer, Arm, Asker, DomainChance, Message, Route, Where, principals_of
 
 if TYPE_CHECKING:
@@ -270,25 +269,8 @@ class Assistants:
         as_user: Asker = None,
     ) -> list[Answer]:
         """Answer several questions, those of one domain in batches, in the given order."""
-        with asking(len(questions)):
-            return answered(self._answers(questions, domain, arm, where, as_user))
-
-    def _answers(
-        self,
-        questions: Sequence[str],
-        domain: str | None,
-        arm: Arm | str | Mapping[str, str] | None,
-        where: Where,
-        as_user: Asker,
-    ) -> list[Answer]:
         answers: dict[int, Answer] = {}
         routes: dict[int, Route | None] = {}
-        for place, text in enumerate(questions):
-            if domain is None and (said := self._small_talk(text, as_user)) is not None:
-                answers[place] = said
-            else:
-                with only([place], of=len(questions)):
-                    routes[place] = self._placed(text, domain, (), as_user)[1]
 
         def answer(name: str, places: Sequence[int]) -> list[Answer]:
             asked = [questions[place] for place in places]
@@ -302,9 +284,16 @@ class Assistants:
                 replace(one, domain=name, route=routes[place]) for place, one in zip(places, own, strict=True)
             ]
 
-        chosen = {place: domain or (route.domain if route else "") for place, route in routes.items()}
-        answers |= in_batches(chosen, answer, of=len(questions))
-        return [answers[place] for place in range(len(questions))]
+        with asking(len(questions)):
+            for place, text in enumerate(questions):
+                if domain is None and (said := self._small_talk(text, as_user)) is not None:
+                    answers[place] = said
+                else:
+                    with only([place], of=len(questions)):
+                        routes[place] = self._placed(text, domain, (), as_user)[1]
+            chosen = {place: domain or (route.domain if route else "") for place, route in routes.items()}
+            answers |= in_batches(chosen, answer, of=len(questions))
+            return answered([answers[place] for place in range(len(questions))])
 
     def stream(
         self,
@@ -317,29 +306,25 @@ class Assistants:
         as_user: Asker = None,
     ) -> Iterator[str | Answer]:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
-        return asking(1).stream(lambda: self._streamed(question, domain, arm, where, history, as_user))
 
-    def _streamed(
-        self,
-        question: str,
-        domain: str | None,
-        arm: Arm | str | Mapping[str, str] | None,
-        where: Where,
-        history: Sequence[Message],
-        as_user: Asker,
-    ) -> Iterator[str | Answer]:
-        if domain is None and (said := self._small_talk(question, as_user)) is not None:
-            return iter((said.text, *answered([said])))
-        meant, route, chosen = self._placed(question, domain, history, as_user)
-        if not chosen:
-            declined = understood(answered([self._declined(question, route, as_user)])[0], question, meant)
-            return iter([declined.text, declined])
-        return (
-            understood(replace(part, domain=chosen, route=route), question, meant)
-            if isinstance(part, Answer)
-            else part
-            for part in self[chosen].stream(meant, arm=_arm_of(arm, chosen), where=where, as_user=as_user)
-        )
+        def parts() -> Iterator[str | Answer]:
+            if domain is None and (said := self._small_talk(question, as_user)) is not None:
+                return iter((said.text, *answered([said])))
+            meant, route, chosen = self._placed(question, domain, history, as_user)
+            if not chosen:
+                declined = understood(
+                    answered([self._declined(question, route, as_user)])[0], question, meant
+                )
+                return iter([declined.text, declined])
+            own = self[chosen].stream(meant, arm=_arm_of(arm, chosen), where=where, as_user=as_user)
+            return (
+                understood(replace(part, domain=chosen, route=route), question, meant)
+                if isinstance(part, Answer)
+                else part
+                for part in own
+            )
+
+        return asking(1).stream(parts)
 
     def check(self, answer: Answer) -> Grounding | None:
         """Judge what an answer asserts by the judge of its domain, see ``Assistant.check``."""

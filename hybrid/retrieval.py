@@ -22,9 +22,8 @@ from hybrid.text.abbreviations import Explained, reworded
 from hybrid.text.identifiers import identifiers, identifiers_of_chunk
 from hybrid.text.words import NEGATORS, STOP_WORDS, content_words, properties, tokens
 from hybrid.tracing import names
-from hybrid.tracing.asking import found, tell_vectors
 from hybrid.tracing.names import SpanKind
-from hybrid.tracing.spans import Attributes, is_traced, only, span
+from hybrid.tracing.spans import Attributes, found, is_traced, only, span, tell_vectors
 from hybrid.types import Chunk, Hit, Where
 
 # Cormack, Clarke & Buettcher 2009.
@@ -258,43 +257,31 @@ class Retriever:
         excluded: frozenset[int],
         words: Future[list[Scored]] | None,
     ) -> list[Hit]:
-        wanted = self._wanted
+        """Return the hits among the best of each side, and of more of them where copies hid others below."""
+        settings, wanted = self.settings, self._wanted
         while True:
-            hits, more = self._among_best(question, explained, vector, wanted, among, excluded, words)
-            if len(hits) == self.settings.k or not more or wanted >= _DEEPEST:
+            # at most so many of the best are excluded, so as many as wanted are left
+            depth = wanted + len(excluded)
+            dense: list[Scored] = []
+            lexical: list[Scored] = []
+            if settings.mode is not RetrievalMode.LEXICAL:
+                dense = self.index.search_dense(vector, depth, among=among)
+            if settings.mode is not RetrievalMode.DENSE:
+                lexical = words.result() if words else self._words(question, explained, depth, among)
+            full = depth in (len(dense), len(lexical))
+            if excluded:
+                dense = [scored for scored in dense if scored.position not in excluded][:wanted]
+                lexical = [scored for scored in lexical if scored.position not in excluded][:wanted]
+            cosines = self._cosines(vector, dense, lexical)
+            ranked = [
+                one for one in self._fuse(dense, lexical) if cosines[one.position] >= settings.min_score
+            ]
+            bm25 = {scored.position: scored.score for scored in lexical}
+            hits = self._finish(question, ranked, cosines, bm25)
+            hidden = full and len(hits) < len(ranked)
+            if len(hits) == settings.k or not hidden or wanted >= _DEEPEST:
                 return hits
-            # the best were copies of each other
             wanted, words = wanted * _DEEPER, None
-
-    def _among_best(
-        self,
-        question: str,
-        explained: Sequence[Explained],
-        vector: Vectors,
-        wanted: int,
-        among: Sequence[int] | None,
-        excluded: frozenset[int],
-        words: Future[list[Scored]] | None,
-    ) -> tuple[list[Hit], bool]:
-        """Return the hits among so many of the best of each side, and whether copies hid others below."""
-        settings = self.settings
-        # at most so many of the best are excluded, so as many as wanted are left
-        depth = wanted + len(excluded)
-        dense: list[Scored] = []
-        lexical: list[Scored] = []
-        if settings.mode is not RetrievalMode.LEXICAL:
-            dense = self.index.search_dense(vector, depth, among=among)
-        if settings.mode is not RetrievalMode.DENSE:
-            lexical = words.result() if words else self._words(question, explained, depth, among)
-        full = depth in (len(dense), len(lexical))
-        if excluded:
-            dense = [scored for scored in dense if scored.position not in excluded][:wanted]
-            lexical = [scored for scored in lexical if scored.position not in excluded][:wanted]
-        cosines = self._cosines(vector, dense, lexical)
-        ranked = [one for one in self._fuse(dense, lexical) if cosines[one.position] >= settings.min_score]
-        bm25 = {scored.position: scored.score for scored in lexical}
-        hits = self._finish(question, ranked, cosines, bm25)
-        return hits, full and len(hits) < len(ranked)
 
     def _cosines(
         self, vector: Vectors, dense: Sequence[Scored], lexical: Sequence[Scored]

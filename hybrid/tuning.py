@@ -21,8 +21,8 @@ from hybrid.adaptation.methods.labels import SelfRound, SelfTraining
 from hybrid.adaptation.methods.preferences import Round
 from hybrid.adaptation.store import AdapterStore, in_use, still_in_use
 from hybrid.adaptation.suites import Suite, load_suite, probe_texts, shipped_suite
-from hybrid.adaptation.values import AdapterKind, Card, Destination, QueryPair, Reasons
-from hybrid.adaptation.workshop import GeneratorWorkshop, Material, Note, Rounds, Steps
+from hybrid.adaptation.values import AdapterKind, Card, Destination, Note, QueryPair, Reasons, Steps, silent
+from hybrid.adaptation.workshop import GeneratorWorkshop, Material, Rounds
 from hybrid.changes import together
 from hybrid.config import AdaptationSettings, Settings
 from hybrid.doctor import Diagnosis
@@ -44,10 +44,6 @@ from hybrid.trust import Endpoint
 from hybrid.types import Question
 
 _UNKNOWN = "not stated"
-
-
-def _silent(*said: object) -> None:
-    """Say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +99,7 @@ class Adaptation:
         licence: str = _UNKNOWN,
         mix: bool = False,
         start: str = "",
-        note: Note = _silent,
+        note: Note = silent,
     ) -> Material:
         """Make what a generator is trained on.
 
@@ -127,7 +123,7 @@ class Adaptation:
         return self._workshop.material(learned, request, start=start)
 
     def tune_generator(
-        self, material: Material, *, name: str = "", start: str = "", progress: Steps = _silent
+        self, material: Material, *, name: str = "", start: str = "", progress: Steps = silent
     ) -> Card:
         """Train a generator adapter and store it; what was interrupted goes on where it was.
 
@@ -150,8 +146,8 @@ class Adaptation:
         mix: bool = False,
         name: str = "",
         licence: str = _UNKNOWN,
-        note: Note = _silent,
-        progress: Steps = _silent,
+        note: Note = silent,
+        progress: Steps = silent,
     ) -> Card:
         """Make query-passage pairs, train an embedder adapter on them, and store it.
 
@@ -174,8 +170,8 @@ class Adaptation:
         rounds: int = 3,
         samples: int = 4,
         licence: str = _UNKNOWN,
-        told: Callable[[Round], None] = _silent,
-        progress: Steps = _silent,
+        told: Callable[[Round], None] = silent,
+        progress: Steps = silent,
     ) -> list[Round]:
         """Let the judge choose among sampled answers and learn what it prefers, while that holds elsewhere.
 
@@ -200,8 +196,8 @@ class Adaptation:
         rounds: int = 3,
         confidence: float = 0.95,
         licence: str = _UNKNOWN,
-        told: Callable[[SelfRound], None] = _silent,
-        progress: Steps = _silent,
+        told: Callable[[SelfRound], None] = silent,
+        progress: Steps = silent,
     ) -> SelfTraining:
         """Learn labels that people gave and those that the generator gives itself and is sure of.
 
@@ -222,7 +218,7 @@ class Adaptation:
         """Return some examples as the model sees them, and what training on all would take."""
         return self._workshop.try_out(material, shown)
 
-    def with_best_rank(self, material: Material, *, note: Note = _silent) -> Adaptation:
+    def with_best_rank(self, material: Material, *, note: Note = silent) -> Adaptation:
         """Return a service whose rank validates best after a part of the training with each of a few."""
         return self._with(self._workshop.with_best_rank(material, progress=note).settings.adaptation)
 
@@ -235,7 +231,7 @@ class Adaptation:
         suites: Sequence[Path] = (),
         items: int | None = None,
         tasks: Sequence[str] = (),
-        note: Note = _silent,
+        note: Note = silent,
         progress: Progress | None = None,
     ) -> Card:
         """Measure what an adapter cost, and of an embedder what it gained; write it into its card.
@@ -267,7 +263,7 @@ class Adaptation:
             raise UsageError("--items and --task are for adapters of the generator")
         return self._embedders.check(name, suites, self._against(()), progress)
 
-    def tradeoff(self, kind: AdapterKind, *, note: Note = _silent) -> Pareto:
+    def tradeoff(self, kind: AdapterKind, *, note: Note = silent) -> Pareto:
         """Return what adapters gained against what they lost, of those that were measured alike.
 
         Raises:
@@ -296,7 +292,7 @@ class Adaptation:
     # --- put in use, and taken away
 
     def promote(
-        self, name: str, *, force: bool = False, note: Note = _silent, progress: Progress | None = None
+        self, name: str, *, force: bool = False, note: Note = silent, progress: Progress | None = None
     ) -> Reasons:
         """Put an adapter in use if the gate lets it through; one that was never checked is checked first.
 
@@ -316,7 +312,7 @@ class Adaptation:
         return overruled
 
     def prepare(
-        self, name: str, *, force: bool = False, note: Note = _silent, progress: Progress | None = None
+        self, name: str, *, force: bool = False, note: Note = silent, progress: Progress | None = None
     ) -> EmbedderFingerprint | None:
         """Do all of ``promote`` but the switch; return what embedded the domain, None of a generator."""
         if not force:
@@ -353,7 +349,7 @@ class Adaptation:
         if card.kind is AdapterKind.EMBEDDER:
             discard(self.store.domain, digest)
 
-    def take_in(self, folder: Path, *, name: str = "", note: Note = _silent) -> Card:
+    def take_in(self, folder: Path, *, name: str = "", note: Note = silent) -> Card:
         """Take in an adapter that plain PEFT wrote; nothing is known of its data, gain and cost.
 
         It is stored if it fits the model, changes what it says, and could be read without running anything.
@@ -386,7 +382,7 @@ class Adaptation:
         destination: Destination = Destination.PEFT,
         *,
         precision: Precision = Precision.F16,
-        note: Note = _silent,
+        note: Note = silent,
     ) -> Path:
         """Write an adapter as another program takes it; what cannot travel is merged into its base.
 
@@ -443,7 +439,7 @@ class Adaptation:
         train: bool = True,
         suites: Sequence[Path] = (),
         items: int | None = None,
-        note: Note = _silent,
+        note: Note = silent,
     ) -> Repair:
         """Try smaller strength, then more rehearsal, until a generator adapter forgets no more than it may.
 
@@ -489,7 +485,7 @@ class Adaptation:
         given: Given | None = None,
         suites: Sequence[Path] = (),
         items: int | None = None,
-        note: Note = _silent,
+        note: Note = silent,
     ) -> Card:
         """Merge generator adapters into a new one, with its gain and forgetting in its card.
 
@@ -513,8 +509,8 @@ class Adaptation:
         given: Given | None = None,
         suites: Sequence[Path] = (),
         items: int | None = None,
-        note: Note = _silent,
-        progress: Callable[[Worth], None] = _silent,
+        note: Note = silent,
+        progress: Callable[[Worth], None] = silent,
     ) -> tuple[Ablation, Card | None]:
         """Tell what each part of a generator adapter brings and costs.
 

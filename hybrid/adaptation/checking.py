@@ -52,8 +52,10 @@ from hybrid.adaptation.values import (
     Examples,
     GateVerdict,
     Measure,
+    Note,
     Setting,
     judge,
+    silent,
 )
 from hybrid.adaptation.workshop import GeneratorWorkshop, Material
 from hybrid.config import AdaptationSettings, Method, Reader
@@ -80,7 +82,7 @@ def check_generator(
     tasks: Sequence[str] = (),
     items: int | None = None,
     seed: int = 0,
-    progress: Callable[[str], None] = lambda doing: None,
+    progress: Note = silent,
 ) -> Card:
     """Measure what an adapter made the generator forget, and write it into its card; return the card."""
     adapted = generator.adapted(store.folder(name))
@@ -159,7 +161,7 @@ def repair(
     *,
     budget: Budget,
     retrain: Callable[[float], Path] | None = None,
-    progress: Callable[[Attempt], None] = lambda attempt: None,
+    progress: Callable[[Attempt], None] = silent,
 ) -> Repair:
     """Try smaller strengths, then retraining with more rehearsal, until one passes and is worth it.
 
@@ -222,7 +224,7 @@ class Bench:
     given: Given
     against: Sequence[Question]
     seed: int
-    note: Callable[[str], None]
+    note: Note
 
     @functools.cached_property
     def _examples(self) -> Examples:

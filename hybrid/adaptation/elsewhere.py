@@ -310,38 +310,24 @@ def prove_active(
     active = there.get(name, next(iter(there.values())))
     plain = None if there.get(base) == active else there.get(base)
     with _client(endpoint) as client:
-        said = [(question, _ask(client, active, question)) for question in asked]
+        said = [_ask(client, active, question) for question in asked]
         bare = [] if plain is None else [_ask(client, plain, question) for question in asked]
-    own, without = ([_own(view, q) for q in asked] for view in (tuned, generator))
-    return _recognised(title, active, plain, _HeardAnswers(said, bare, own, without))
-
-
-@dataclass(frozen=True, slots=True)
-class _HeardAnswers:
-    """What was said to the same questions: there by name and by the base, here with the adapter and without.
-
-    The base there may not be asked: ``bare`` is empty then.
-    """
-
-    said: Sequence[tuple[str, _SaidThere]]
-    bare: Sequence[_SaidThere]
-    own: Sequence[_SaidThere]
-    without: Sequence[_SaidThere]
-
-
-def _recognised(title: str, active: str, plain: str | None, heard: _HeardAnswers) -> Diagnosis:
-    """Say by its answers whether an endpoint serves the adapter."""
-    nearer = sum(
-        answer.far_from(ours) < answer.far_from(base_says)
-        for (_, answer), ours, base_says in zip(heard.said, heard.own, heard.without, strict=True)
+    own, without = ([_own(view, question) for question in asked] for view in (tuned, generator))
+    sides = zip(said, own, without, strict=True)
+    nearer = sum(answer.far_from(ours) < answer.far_from(base_says) for answer, ours, base_says in sides)
+    how = "by the logarithms of the first tokens" if said[0].first else "by their texts"
+    evidence = (
+        f"of {len(said)} answers of {active} {nearer} are nearer to the adapter here than to the base, "
+        f"{how}; asked {asked[0]!r} it says {said[0].text[:40]!r}, the adapter {own[0].text[:40]!r}, "
+        f"the base {without[0].text[:40]!r}"
     )
-    silent = bool(heard.bare) and all(
-        answer.far_from(other) <= (_NOISE if answer.first else 0)
-        for (_, answer), other in zip(heard.said, heard.bare, strict=True)
-    )
-    evidence = _evidence(active, heard, nearer)
-    if nearer == len(heard.said):
+    if nearer == len(said):
         return Diagnosis(title, Health.OK, f"active: {evidence}")
+    # the base there may not be asked
+    silent = bare and all(
+        answer.far_from(other) <= (_NOISE if answer.first else 0)
+        for answer, other in zip(said, bare, strict=True)
+    )
     if silent or nearer == 0:
         same = f"{active} and {plain} answer alike" if silent else f"{active} answers as the base does here"
         return Diagnosis(
@@ -355,16 +341,6 @@ def _recognised(title: str, active: str, plain: str | None, heard: _HeardAnswers
         Health.NOTE,
         f"cannot tell: {evidence}",
         "does it serve these weights of the base, and this version of the adapter? export it again",
-    )
-
-
-def _evidence(active: str, heard: _HeardAnswers, nearer: int) -> str:
-    (question, answer), ours, plain = heard.said[0], heard.own[0], heard.without[0]
-    how = "by the logarithms of the first tokens" if answer.first else "by their texts"
-    return (
-        f"of {len(heard.said)} answers of {active} {nearer} are nearer to the adapter here than to the base, "
-        f"{how}; asked {question!r} it says {answer.text[:40]!r}, the adapter {ours.text[:40]!r}, "
-        f"the base {plain.text[:40]!r}"
     )
 
 

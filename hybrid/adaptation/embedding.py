@@ -19,8 +19,8 @@ from hybrid.adaptation.methods.encoding import paired_change
 from hybrid.adaptation.methods.generator import Base
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.suites import shipped_suite
-from hybrid.adaptation.values import AdapterKind, Card, Change, Data, QueryPair
-from hybrid.adaptation.workshop import WORK, Note, Steps, card_of
+from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Note, QueryPair, Steps
+from hybrid.adaptation.workshop import WORK, card_of
 from hybrid.chunking import chunk_document
 from hybrid.config import ChunkSettings, Settings
 from hybrid.errors import UsageError

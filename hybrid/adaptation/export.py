@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybrid.adaptation.store import CARD, card_values, read_card
-from hybrid.adaptation.values import AdapterKind, Card, Destination
+from hybrid.adaptation.values import AdapterKind, Card, Destination, Note, silent
 from hybrid.errors import AdapterError, UsageError
 from hybrid.files import fsync_file, fsync_folder, json_text, storage_errors
 from hybrid.models.adapters import CONFIG, FULL_WEIGHTS, WEIGHTS, Swap, read_adapter, read_config
@@ -236,7 +236,7 @@ def leave(
     *,
     generator: Callable[[], TransformersGenerator],
     precision: Precision = Precision.F16,
-    note: Callable[[str], None] = lambda said: None,
+    note: Note = silent,
 ) -> Path:
     """Write an adapter as another program takes it; return where to.
 

@@ -22,7 +22,7 @@ from hybrid.adaptation.methods.encoding import (
     pieces,
 )
 from hybrid.adaptation.suites import Choice, Suite
-from hybrid.adaptation.values import Change, Declining, Example, ExampleKind, Measure
+from hybrid.adaptation.values import Change, Declining, Example, ExampleKind, Measure, Note, silent
 from hybrid.errors import AdapterError, ExtraMissing, UsageError
 from hybrid.files import adapter_of, hash_text, write_json
 from hybrid.generation.prompts import Prompts, declines
@@ -94,11 +94,7 @@ class Answers:
 
 
 def measure(
-    base: TransformersGenerator,
-    adapted: TransformersGenerator,
-    suite: Suite,
-    *,
-    progress: Callable[[str], None] = lambda doing: None,
+    base: TransformersGenerator, adapted: TransformersGenerator, suite: Suite, *, progress: Note = silent
 ) -> list[Item]:
     """Return what a base and an adapter say to each item; the base's answers are kept in the cache folder.
 
@@ -364,7 +360,7 @@ def refusal_changes(
     asked: Sequence[AskedQuestion],
     *,
     seed: int = 0,
-    progress: Callable[[str], None] = lambda doing: None,
+    progress: Note = silent,
 ) -> tuple[Change, ...]:
     """Return what an adapter changed in what is declined and what is answered, paired by question.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
@@ -12,6 +12,13 @@ from hybrid.config import AdaptationSettings, Method, Reader
 from hybrid.types import Message
 
 Setting: TypeAlias = bool | int | float | str
+# Told what is done; and how far training is: the step, how many there are, and its loss.
+Note: TypeAlias = Callable[[str], None]
+Steps: TypeAlias = Callable[[int, int, float], None]
+
+
+def silent(*said: object) -> None:
+    """Say nothing."""
 
 
 class ExampleKind(StrEnum):

@@ -12,7 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hybrid.adaptation.data.examples import Given, require_examples
-from hybrid.adaptation.data.material import Objective, TrainingRequest, make_examples, reading_questions
+from hybrid.adaptation.data.material import (
+    Objective,
+    Split,
+    TrainingRequest,
+    make_examples,
+    reading_questions,
+)
 from hybrid.adaptation.forgetting import AskedQuestion, domain_questions, general_questions
 from hybrid.adaptation.methods.embedder import TunedEmbedder
 from hybrid.adaptation.methods.encoding import as_example, encode, encode_pairs
@@ -46,9 +52,12 @@ from hybrid.adaptation.values import (
     Example,
     ExampleKind,
     Examples,
+    Note,
     PreferencePair,
     Setting,
     Sifted,
+    Steps,
+    silent,
 )
 from hybrid.config import Method, Reader, Settings
 from hybrid.errors import IndexError_, UsageError
@@ -63,8 +72,6 @@ from hybrid.models.resolve import cache_folder
 from hybrid.retrieval import Retriever
 from hybrid.types import Question
 
-Steps = Callable[[int, int, float], None]
-Note = Callable[[str], None]
 # Where training is written down while it runs; a dot in front: no adapter.
 WORK = ".work"
 # So many questions of held-out documents tell what is declined.
@@ -155,7 +162,7 @@ class GeneratorWorkshop:
         name: str = "",
         parent: str = "",
         start: str = "",
-        progress: Steps = lambda step, steps, loss: None,
+        progress: Steps = silent,
     ) -> Card:
         """Train a generator adapter and store it; what was interrupted goes on where it was."""
         settings, base, store = self.settings.adaptation, self.base, self.store
@@ -203,7 +210,7 @@ class GeneratorWorkshop:
         *,
         against: Sequence[Question],
         items: int | None = None,
-        note: Callable[[str], None] = lambda said: None,
+        note: Note = silent,
     ) -> list[AskedQuestion]:
         """Return what tells whether an adapter declines where it should; what cannot be asked is told."""
         if card.chooses:
@@ -242,7 +249,7 @@ class GeneratorWorkshop:
         )
         return render(some, self.base, max_tokens=settings.max_tokens), trial
 
-    def with_best_rank(self, material: Material, *, progress: Callable[[str], None]) -> GeneratorWorkshop:
+    def with_best_rank(self, material: Material, *, progress: Note) -> GeneratorWorkshop:
         """Return a workshop whose rank validates best after a part of the training with each of a few."""
         if self._by_head(material.examples):
             raise UsageError(
@@ -361,39 +368,30 @@ class Rounds:
         self, grounder: Grounder, *, start: str, rounds: int, samples: int, told: Callable[[Round], None]
     ) -> list[Round]:
         """Learn from the judge; ``hybrid.tuning`` says what the rest is."""
-        settings = self.workshop.settings.adaptation
+        workshop, settings = self.workshop, self.workshop.settings.adaptation
 
-        def asked(place: bool, count: int) -> list[Posed]:
-            examples = reading_questions(
-                self.workshop.retriever(),
-                self.workshop.settings,
-                lambda split: split.validation if place else split.training,
-                against=self.against,
-                count=count,
-                reader=Reader.GENERATOR,
-            )
-            return posed(examples)
+        def asked(part: Callable[[Split], frozenset[str]], count: int) -> list[Posed]:
+            index, own = workshop.retriever(), workshop.settings
+            reads = Reader.GENERATOR
+            return posed(reading_questions(index, own, part, against=self.against, count=count, reader=reads))
 
         def learn(pairs: Sequence[PreferencePair], begin: str, number: int) -> str:
-            made = self._name(number)
-            if made not in self.workshop.store.names():
-                material = self.workshop.finished(
-                    Examples((), (), (), tuple(pairs)),
-                    (Objective.PREFERENCE,),
-                    self.licence,
-                    Reader.GENERATOR,
-                )
-                self.workshop.tune(material, name=made, start=begin, progress=self.progress)
-            return made
+            examples, objectives = Examples((), (), (), tuple(pairs)), (Objective.PREFERENCE,)
+            return self._learned(
+                number,
+                lambda: workshop.finished(examples, objectives, self.licence, Reader.GENERATOR),
+                start=begin,
+            )
 
-        train, checks = asked(False, round(_QUESTIONS * settings.examples)), asked(True, _CHECKS)
+        train = asked(lambda split: split.training, round(_QUESTIONS * settings.examples))
+        checks = asked(lambda split: split.validation, _CHECKS)
         if not train or not checks:
             raise UsageError(
                 f"the documents give {len(train)} questions to learn from and {len(checks)} to tell by",
                 hint="add documents",
             )
         done = improve(
-            self.workshop.beginning,
+            workshop.beginning,
             learn,
             grounder,
             train,
@@ -408,7 +406,7 @@ class Rounds:
         best = [one for one in done if one.kept][-1]
         self._leave(best.name, [one.name for one in done[1:]])
         if best.change is not None:
-            self.workshop.store.annotate(best.name, gain=best.change)
+            workshop.store.annotate(best.name, gain=best.change)
         return done
 
     def self_train(
@@ -424,13 +422,9 @@ class Rounds:
         generation = self.workshop.settings.generation
 
         def learn(questions: Sequence[Question], number: int) -> str:
-            made = self._name(number)
-            if made not in self.workshop.store.names():
-                given = Given(questions=tuple(questions))
-                request = TrainingRequest(self.against, given=given, licence=self.licence)
-                material = self.workshop.material([Objective.LABEL], request)
-                self.workshop.tune(material, name=made, progress=self.progress)
-            return made
+            given = Given(questions=tuple(questions))
+            request = TrainingRequest(self.against, given=given, licence=self.licence)
+            return self._learned(number, lambda: self.workshop.material([Objective.LABEL], request))
 
         found = self_train(
             self.workshop.beginning,
@@ -445,8 +439,12 @@ class Rounds:
         self._leave(found.best.name, [one.name for one in found.rounds])
         return found
 
-    def _name(self, number: int) -> str:
-        return f"{self.name}-{number}"
+    def _learned(self, number: int, material: Callable[[], Material], *, start: str = "") -> str:
+        """Return the name of a round's adapter, which is trained unless it is there."""
+        name = f"{self.name}-{number}"
+        if name not in self.workshop.store.names():
+            self.workshop.tune(material(), name=name, start=start, progress=self.progress)
+        return name
 
     def _leave(self, best: str, made: Sequence[str]) -> None:
         """Remove what is not the best."""

@@ -12,7 +12,6 @@ from scipy import optimize, special
 from hybrid.decision.values import ArmResult, Decision, Effect, Hypothesis, Look, Policy
 from hybrid.decision.verdict import (
     Measures,
-    Standard,
     arm_results,
     check_scores,
     check_table,
@@ -173,8 +172,7 @@ class _Race:
         prices = self.order or order_by_price(self.results)
         self.order = tuple(arm for arm in prices if arm in self.racing)
         self.columns: Resampling = in_order(self.part, self.order, self.policy)
-        standard = Standard(self.policy.margin, level)
-        self.judgement = judge(self.order, self.columns, standard, self.shown)
+        self.judgement = judge(self.order, self.columns, replace(self.policy, level=level), self.shown)
         self.shown |= {(e.arm, e.other): e for effects in self.judgement for e in effects if e.shown}
         self.looks.append(Look(len(self.values), self.answers, self.racing, level))
 
@@ -214,8 +212,8 @@ class _Race:
         passing = tuple(arm for arm in self.order if arm in self._eligible())
         if passing != self.order:
             self.order, self.columns = passing, in_order(self.part, passing, self.policy)
-            standard = Standard(self.policy.margin, self.looks[-1].level)
-            self.judgement = judge(self.order, self.columns, standard, self.shown)
+            last = replace(self.policy, level=self.looks[-1].level)
+            self.judgement = judge(self.order, self.columns, last, self.shown)
         everyone = tuple(results[arm] for arm in self.contest.table.arms if arm in results)
         return conclude(
             self.part,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hybrid.decision import wording
 from hybrid.decision.planning import detectable, shortfall
@@ -39,14 +39,6 @@ _MARGIN_STEP = 0.005
 _WIDEST_MARGIN = 0.3
 
 
-@dataclass(frozen=True, slots=True)
-class Standard:
-    """How strict claims are judged: margin, and the one-sided level of this look."""
-
-    margin: float
-    level: float
-
-
 def decide(
     table: ScoreTable,
     *,
@@ -70,7 +62,7 @@ def decide(
     results = arm_results(table, costs, measures, policy)
     order = order_by_price([result for result in results if result.eligible])
     columns = in_order(table, order, policy)
-    judgement = judge(order, columns, Standard(policy.margin, policy.level), {})
+    judgement = judge(order, columns, policy, {})
     return conclude(table, results, order, columns, judgement, policy, guessing=guessing)
 
 
@@ -249,7 +241,7 @@ def _without_gates(table: ScoreTable, results: Sequence[ArmResult], policy: Poli
     if all(result.eligible for result in results):
         return None
     order = order_by_price([result for result in results if result.arm in table.arms])
-    judgement = judge(order, in_order(table, order, policy), Standard(policy.margin, policy.level), {})
+    judgement = judge(order, in_order(table, order, policy), policy, {})
     winner = settled(judgement)
     return order[winner] if winner is not None else None
 
@@ -289,7 +281,7 @@ def _slice(
 
 
 def effects_for(
-    candidate: int, arms: Sequence[str], resampling: Resampling, standard: Standard, earlier: Shown
+    candidate: int, arms: Sequence[str], resampling: Resampling, policy: Policy, earlier: Shown
 ) -> list[Effect]:
     """Return what the verdict for the candidate needs, in the order of the arms.
 
@@ -308,7 +300,7 @@ def effects_for(
             effects[other] = known
             continue
         contrast = resampling.difference(candidate, other)
-        excluded = standard.margin if claim is Hypothesis.BETTER else -standard.margin
+        excluded = policy.margin if claim is Hypothesis.BETTER else -policy.margin
         open_claims.append((other, contrast, claim, contrast.p_above(excluded)))
     adjusted = holm([p for _, _, _, p in open_claims])
     for (other, contrast, claim, _), p in zip(open_claims, adjusted, strict=True):
@@ -316,20 +308,18 @@ def effects_for(
             arm=arms[candidate],
             other=arms[other],
             difference=contrast.estimate,
-            interval=contrast.interval(standard.level),
+            interval=contrast.interval(policy.level),
             claim=claim,
             p=p,
             permutation_p=contrast.flip_p(two_sided=True),
-            shown=p <= standard.level,
+            shown=p <= policy.level,
         )
     return [effects[other] for other in sorted(effects)]
 
 
-def judge(
-    arms: Sequence[str], resampling: Resampling, standard: Standard, earlier: Shown
-) -> list[list[Effect]]:
+def judge(arms: Sequence[str], resampling: Resampling, policy: Policy, earlier: Shown) -> list[list[Effect]]:
     """Return for every arm, from cheap to dear, the effects that its verdict needs."""
-    return [effects_for(candidate, arms, resampling, standard, earlier) for candidate in range(len(arms))]
+    return [effects_for(candidate, arms, resampling, policy, earlier) for candidate in range(len(arms))]
 
 
 def settled(judgement: Sequence[Sequence[Effect]]) -> int | None:
@@ -349,8 +339,8 @@ def margin_needed(
         return None
 
     def enough(steps: int) -> bool:
-        standard = Standard(steps * _MARGIN_STEP, policy.level)
-        return all(effect.shown for effect in effects_for(0, order, columns, standard, {}))
+        wider = replace(policy, margin=steps * _MARGIN_STEP)
+        return all(effect.shown for effect in effects_for(0, order, columns, wider, {}))
 
     low, high = int(policy.margin / _MARGIN_STEP), round(_WIDEST_MARGIN / _MARGIN_STEP)
     if not enough(high):

@@ -28,9 +28,8 @@ from hybrid.generation.talk import decline
 from hybrid.generation.written import SCHEMA, Written, cite_written, read_written
 from hybrid.models import Embedder, Generation, Generator, Structured
 from hybrid.tracing import names
-from hybrid.tracing.asking import generated
 from hybrid.tracing.names import SpanKind
-from hybrid.tracing.spans import Attributes, OpenSpan, only, span
+from hybrid.tracing.spans import Attributes, OpenSpan, generated, only, span
 from hybrid.types import Answer, Arm, Hit, Message
 
 # A reader that has learned to decline is asked unless hardly a word of the question is in the passages.

@@ -228,7 +228,10 @@ def settled_part(text: str) -> str:
     return text[: marker.end() if marker else end].rstrip()
 
 
-_OURS = re.compile(r"\(Older: [^\n]*?\.\)|\(Our (?:arithmetic|count): [^\n]*?\.\)")
+_OURS = re.compile(
+    r"\((?:(?:Older|Our (?:arithmetic|count)|Nothing found on|Addressed to machines):|The first \d+ of \d+)"
+    r" [^\n]*?\.\)(?!\w)"
+)
 _VERDICT = re.compile(r"^(?:Yes|No|Ja|Nein): (?=\S)")
 
 

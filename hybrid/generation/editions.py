@@ -9,7 +9,7 @@ from hybrid.generation.asking import Asked
 from hybrid.generation.facts import Quotable, headings_of, section_of, title_of
 from hybrid.generation.matching import Matcher, expressions, names_held
 from hybrid.generation.prompts import Passage
-from hybrid.text.dates import MONTHS, dates
+from hybrid.text.dates import MONTHS, Date, dates
 from hybrid.text.words import content_words
 
 # Two facts are about one thing from so great a share of their words; smaller in versions of a document.
@@ -114,9 +114,18 @@ def _is_alike(one: Quotable, other: Quotable) -> bool:
         return one.row.label == other.row.label and bool({*one.row.columns} & {*other.row.columns})
     if any(gone in other.text for gone in _INSTEAD.findall(one.text)):
         return True
-    here, there = ({word for word in content_words(fact.text) if word.isalpha()} for fact in (one, other))
+    here, there = _said(one), _said(other)
     alike = len(here & there) / max(min(len(here), len(there)), 1)
     return alike >= _ALIKE_WORDS[sisters(one.passage, other.passage)]
+
+
+def _said(fact: Quotable) -> set[str]:
+    return {word for word in content_words(fact.text) if word.isalpha()}
+
+
+def same_words(one: Quotable, other: Quotable) -> bool:
+    """Tell whether two sentences differ in nothing but numbers, and say more than a word."""
+    return _said(one) == _said(other) and len(_said(one)) > 1
 
 
 def sisters(one: Passage, other: Passage) -> bool:
@@ -142,8 +151,27 @@ def dated(passage: Passage) -> tuple[int, ...]:
         tuple(map(int, found.split(".")))
         for found in re.findall(r"(?:[Vv]ersion |\bv)(\d+(?:\.\d+)*)", names)
     ]
-    valid = [(int(year), 0) for year in _VALID.findall(passage.text)]
     found = [*numeric, *((date.year or 0, date.month or 0) for date in told)]
     if _ENDED.search(passage.text):
         return _NO_MORE
+    valid = ((date.year or 0, date.month or 0, date.day or 0) for date, _ in _told_dates(passage))
     return max(found, default=()) or max(versions, default=()) or max(valid, default=())
+
+
+def named_with_date(passage: Passage) -> str:
+    """Return the title of a document, with the date that it says it is from where that is in no name."""
+    title = title_of(passage)
+    named = dates(f"{passage.source} {headings_of(passage)}")
+    told = [text for _, text in _told_dates(passage)]
+    return title if named or not told else f"{title}, {told[-1]}"
+
+
+def _told_dates(passage: Passage) -> list[tuple[Date, str]]:
+    """Return the dates that a text says it is from, "issued 5 May 2025", and as it writes them, in order."""
+    found = []
+    for match in _VALID.finditer(passage.text):
+        text = passage.text[match.start() : match.end() + len("-05-31")]
+        date = next((one for one in dates(text) if one.year), None)
+        if date:
+            found.append((date, text[date.span.start : date.span.end]))
+    return sorted(found, key=lambda one: (one[0].year or 0, one[0].month or 0, one[0].day or 0))

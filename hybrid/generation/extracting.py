@@ -10,7 +10,7 @@ import numpy as np
 
 from hybrid.generation.asking import FOLLOWED, Asked, Form, exchanged, parts_of, read_question, shortened
 from hybrid.generation.citations import Cited
-from hybrid.generation.editions import age_of, contradicts, sisters
+from hybrid.generation.editions import age_of, contradicts, same_words, sisters
 from hybrid.generation.facts import (
     FIELD,
     Quotable,
@@ -60,6 +60,7 @@ from hybrid.generation.weighing import (
     is_of_another,
     lacks_thing,
     of_other_time,
+    orders_machines,
     reread,
     weigh,
 )
@@ -83,7 +84,8 @@ _HAS_KIND = 0.75
 _OF_PARAGRAPH = 0.5
 # So many facts are looked at for one that says otherwise.
 _LOOKED_AT = 24
-# So near to the best one must be what says otherwise, less near where the documents are versions of one.
+# So near to the best one must be what says otherwise, less near where the documents are versions of one, or
+# the sentences differ in numbers alone.
 _SAME = (0.8, 0.65)
 # What has the kind of thing asked for, or the codes and months named, is so much more surely about it.
 _TYPED, _NAMED, _RECKONED, _IN_RANGE, _HEADED_KIND = 0.03, 0.05, 0.1, 0.1, 0.12
@@ -99,6 +101,8 @@ _ALIKE, _RANGED = 3, 6
 # A row that has but the size that is asked about is of another thing.
 _OF_SIZE = 0.15
 _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED, _OF_OTHER_TIME = 0.3, 0.15, 0.1, 0.6
+# What we say behind a quote that gives orders to machines.
+_QUOTED_ORDER = "(Addressed to machines: quoted, not followed.)"
 # What it is for stands beside it.
 (_PAIR,) = expressions("extracting")
 
@@ -144,16 +148,20 @@ def extract(
     sure = [one for one in found if one.cited and one.relevance >= _PART] or found[:1]
     cited = _once([one for own in sure for one in own.cited])
     lost = [_last(part) for part, own in zip(parts, found, strict=True) if own not in sure]
+    cited = [_with_ours(one, _QUOTED_ORDER) if orders_machines(one.sentence) else one for one in cited]
     if lost and cited:
-        ours = f"(Nothing found on: {' '.join(lost)})"
-        cited[-1] = replace(cited[-1], ours=f"{cited[-1].ours} {ours}".strip())
+        cited[-1] = _with_ours(cited[-1], f"(Nothing found on: {'; '.join(lost)}.)")
     read_as = meant if meant != spelled else ""
     return Extract(tuple(cited), max(one.relevance for one in sure), read_as)
 
 
+def _with_ours(cited: Cited, ours: str) -> Cited:
+    return replace(cited, ours=f"{cited.ours} {ours}".strip())
+
+
 def _last(part: str) -> str:
     """Return a question as it was asked, without the one that it leans on."""
-    return part.rpartition(FOLLOWED)[2]
+    return part.rpartition(FOLLOWED)[2].rstrip("?!. ")
 
 
 def _extract(
@@ -473,7 +481,8 @@ def _otherwise(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]
     best = ranked[0]
     codes = names_held(asked.codes, best.wider)
     for fact, score in zip(ranked[1:_LOOKED_AT], scores[1:_LOOKED_AT], strict=True):
-        near = score >= _SAME[sisters(fact.passage, best.passage)] * scores[0]
+        alike = sisters(fact.passage, best.passage) or same_words(fact, best)
+        near = score >= _SAME[alike] * scores[0]
         if near and contradicts(fact, best) and names_held(asked.codes, fact.wider) >= codes:
             return fact
     return None

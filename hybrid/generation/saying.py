@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hybrid.generation.asking import Asked, Form
 from hybrid.generation.citations import Cited, Support
-from hybrid.generation.editions import newer_of
+from hybrid.generation.editions import named_with_date, newer_of
 from hybrid.generation.facts import (
     ITEM,
     LONGEST,
@@ -214,12 +214,12 @@ def said_versions(asked: Asked, one: Quotable, other: Quotable, words: Matcher) 
     latest = newer_of(one.passage, other.passage)
     if latest is None:
         return [
-            replace(cited, sentence=f"{title_of(fact.passage)}: {cited.sentence}")
+            replace(cited, sentence=f"{named_with_date(fact.passage)}: {cited.sentence}")
             for fact in (one, other)
             for cited in [cite(asked, fact, words)]
         ]
     newer, older = (one, other) if latest is one.passage else (other, one)
-    title = title_of(older.passage)
-    told = title if title != title_of(newer.passage) else older.passage.source
+    same = title_of(older.passage) == title_of(newer.passage)
+    told = older.passage.source if same else named_with_date(older.passage)
     named = Cited(f"(Older: {told}.)", Support(older.passage, older.span, 1.0))
     return [cite(asked, newer, words), named]

@@ -262,6 +262,11 @@ def _unasked(asked: Asked, fact: Quotable) -> float:
     return -_LISTED if asked.lists or asked.form is Form.PROCEDURE else _WHOLE
 
 
+def orders_machines(text: str) -> bool:
+    """Tell whether a text is an order to who reads it by machine, such as to ignore what it was told."""
+    return bool(_TO_MACHINES.search(text))
+
+
 def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
     """Tell whether a fact is a title, an entry, "Author: …", that nobody asked for, or announces a table."""
     if fact.row or fact.whole:
@@ -269,7 +274,7 @@ def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
     text, passage = fact.text.strip(), fact.passage
     if _ANNOUNCES.search(text) and not _ANNOUNCED.search(asked.text):
         return not (asked.wanted and _tells(asked, text))
-    if _TO_MACHINES.search(text):
+    if orders_machines(text):
         return True
     if _VERSION.fullmatch(text) and not _OF_VERSION.search(asked.text):
         return True

@@ -21,9 +21,8 @@ from hybrid.routing.abstention import BoundArm, bound_arm
 from hybrid.routing.choice import ArmChooser
 from hybrid.routing.followups import rewritten, standalone, understood
 from hybrid.text.abbreviations import Meaning
-from hybrid.tracing.asking import answered
 from hybrid.tracing.names import ARM, ARM_NAMED, DOMAIN
-from hybrid.tracing.spans import SpanValue, only
+from hybrid.tracing.spans import SpanValue, answered, only
 from hybrid.types import Answer, Arm, ArmRoute, Asker, Message, Question, Where, principals_of
 
 if TYPE_CHECKING:

@@ -25,9 +25,8 @@ from hybrid.domains import Assistants
 from hybrid.serving.protocol import Answering, Asking
 from hybrid.serving.scheduler import Scheduler
 from hybrid.serving.service import Service
-from hybrid.tracing.asking import outcome_of
 from hybrid.tracing.names import TraceOutcome
-from hybrid.tracing.spans import outcome_of_error
+from hybrid.tracing.spans import outcome_of, outcome_of_error
 from hybrid.types import Answer, Arm
 
 router = APIRouter()

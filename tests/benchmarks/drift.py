@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from hybrid import load_settings
 from hybrid.models.loading import load_embedder
 from hybrid.operations.drift import risk_at_least, risk_at_most, told_apart
-from hybrid.tracing.asking import sides
+from hybrid.tracing.spans import sides
 
 ROOT = Path(__file__).parents[2]
 KNOWN = (

@@ -170,17 +170,17 @@ def test_one_arm_no_question_and_a_score_that_is_none_are_refused(make_table, ri
 
 
 def test_prices_that_change_places_do_not_turn_no_worse_into_better(make_table):
-    from hybrid.decision.verdict import Standard, judge
+    from hybrid.decision.verdict import judge
     from hybrid.statistics import resample
 
     values = np.column_stack([np.ones(100), np.ones(100)])
     columns = resample(values, [str(row) for row in range(100)], replicates=500, seed=0)
     shown = Effect("a", "b", 0.0, Interval(-0.01, 0.01, 0.9), Hypothesis.NOT_WORSE, 0.01, 1.0, True)
     # a was the cheaper one and not worse than b; now b is
-    ((_,), (effect,)) = judge(["b", "a"], columns, Standard(0.02, 0.05), {("a", "b"): shown})
+    ((_,), (effect,)) = judge(["b", "a"], columns, Policy(margin=0.02, level=0.05), {("a", "b"): shown})
     assert (effect.claim, effect.shown) == (Hypothesis.BETTER, False)
     better = dataclasses.replace(shown, claim=Hypothesis.BETTER)
-    ((effect,), (_,)) = judge(["a", "b"], columns, Standard(0.02, 0.05), {("a", "b"): better})
+    ((effect,), (_,)) = judge(["a", "b"], columns, Policy(margin=0.02, level=0.05), {("a", "b"): better})
     assert effect is better
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from hybrid.adaptation.methods.encoding import TokenStretch, pieces
 from hybrid.adaptation.methods.lora import layer_of
-from hybrid.adaptation.values import Merging
+from hybrid.adaptation.values import Merging, silent
 from hybrid.errors import AdapterError, UsageError
 from hybrid.files import storage_errors, write_json
 from hybrid.models.adapters import CONFIG, WEIGHTS, read_config
@@ -296,7 +296,7 @@ def without(deltas: Deltas, dropped: Sequence[DeltaGroup]) -> dict[str, Delta]:
 def ablate_deltas(
     deltas: Deltas,
     losses: Callable[[Deltas | None], tuple[float, float]],
-    progress: Callable[[Worth], None] = lambda worth: None,
+    progress: Callable[[Worth], None] = silent,
 ) -> Ablation:
     """Return what the whole and each part of an adapter bring and cost.
 

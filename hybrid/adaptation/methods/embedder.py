@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from hybrid.adaptation.methods import AdapterPlan
 from hybrid.adaptation.methods.loop import Fit, Schedule, fit
 from hybrid.adaptation.methods.lora import attach_lora, precision, save_lora
 from hybrid.adaptation.methods.teaching import Lesson, VectorModel
-from hybrid.adaptation.values import Pairs, QueryPair
+from hybrid.adaptation.values import Pairs, QueryPair, Steps, silent
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import TrainingFailed, UsageError
 from hybrid.files import hash_text
@@ -236,7 +236,7 @@ def tune_embedder(
     settings: EmbedderSettings | None = None,
     general: Sequence[str] = (),
     state: Path | None = None,
-    progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+    progress: Steps = silent,
 ) -> TunedEmbedder:
     """Train an adapter, choose its strength on validation, and save it with the strength in its weights.
 

@@ -8,7 +8,7 @@ import re
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +42,7 @@ from hybrid.adaptation.methods.holding import Penalty, hold_weights
 from hybrid.adaptation.methods.loop import Fit, Schedule, fit, is_main
 from hybrid.adaptation.methods.lora import load_base, precision, resume_lora
 from hybrid.adaptation.methods.preferences import RATE_SHARE, PreferenceTask, require_pairs
-from hybrid.adaptation.values import Change, Example, Examples, Sifted
+from hybrid.adaptation.values import Change, Example, Examples, Note, Sifted, Steps, silent
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
@@ -223,7 +223,7 @@ def tune_generator(
     over: Sequence[Path] = (),
     start: Path | None = None,
     state: Path | None = None,
-    progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+    progress: Steps = silent,
 ) -> TunedGenerator:
     """Train an adapter and save it, with the gain on validation examples that training never looked at.
 
@@ -448,7 +448,7 @@ def best_rank(
     settings: AdaptationSettings,
     *,
     placement: Placement,
-    progress: Callable[[str], None] = lambda said: None,
+    progress: Note = silent,
 ) -> int:
     """Return the rank whose short training validates best; of equal ones the smallest."""
     if settings.method in (Method.FULL, Method.IA3, Method.FUSION):

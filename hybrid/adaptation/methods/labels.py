@@ -32,7 +32,7 @@ from hybrid.adaptation.methods import AdapterPlan
 from hybrid.adaptation.methods.encoding import encode, gain_of, paired_change
 from hybrid.adaptation.methods.generator import TunedGenerator
 from hybrid.adaptation.methods.loop import Fit
-from hybrid.adaptation.values import Change, Example, ExampleKind, Examples, LossPoint
+from hybrid.adaptation.values import Change, Example, ExampleKind, Examples, LossPoint, silent
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
@@ -416,7 +416,7 @@ def self_train(
     *,
     rounds: int = 3,
     confidence: float = CONFIDENCE,
-    progress: Callable[[SelfRound], None] = lambda done: None,
+    progress: Callable[[SelfRound], None] = silent,
 ) -> SelfTraining:
     """Label and learn in rounds while the clean set gets no worse.
 

@@ -8,7 +8,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from hybrid.adaptation.methods.lora import layer_of, top_layers
-from hybrid.adaptation.values import LossPoint
+from hybrid.adaptation.values import LossPoint, Steps, silent
 from hybrid.errors import TrainingFailed
 from hybrid.files import fsync_file, hash_text, storage_errors, write_json
 
@@ -100,12 +100,7 @@ def is_main() -> bool:
 
 
 def fit(
-    task: TrainingTask,
-    schedule: Schedule,
-    *,
-    seed: int,
-    state: Path | None = None,
-    progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+    task: TrainingTask, schedule: Schedule, *, seed: int, state: Path | None = None, progress: Steps = silent
 ) -> Fit:
     """Train, and leave the best weights in the model.
 

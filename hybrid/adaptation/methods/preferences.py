@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from hybrid.adaptation.data.examples import LEAST_EXAMPLES
 from hybrid.adaptation.methods.encoding import Encoded, EncodedPair, margins, paired_change
-from hybrid.adaptation.values import Change, Example, ExampleKind, PreferencePair
+from hybrid.adaptation.values import Change, Example, ExampleKind, PreferencePair, silent
 from hybrid.config import AdaptationSettings
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
@@ -255,7 +255,7 @@ def improve(
     samples: int = 4,
     seed: int = 0,
     tolerance: float = 5.0,
-    progress: Callable[[Round], None] = lambda done: None,
+    progress: Callable[[Round], None] = silent,
 ) -> list[Round]:
     """Go on in rounds while the judge's reward on held-out questions grows; return all of them.
 
