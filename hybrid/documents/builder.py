@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -12,6 +12,8 @@ from hybrid.documents.source import Unreadable
 from hybrid.types import CELLS, Block, BlockKind, Document, LeftOut
 
 SEPARATOR = "\n\n"
+# Letters of scripts without blanks between words.
+CJK = "[\u2e80-\u2fdf\u3001-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff60]"
 _TITLE_LENGTH = 300
 _LONE_BAR = re.compile(r"(?<!\S)\|(?!\S)")
 # A file within a text: as an address, or as lines of an e-mail; keys and certificates are shorter.
@@ -132,8 +134,10 @@ class TextBuilder:
     'Goats\n\nThey climb.'
     """
 
-    def __init__(self, max_characters: int) -> None:
+    def __init__(self, max_characters: int, *, plain: Callable[[str], str] = str) -> None:
+        """Take how long the text may be, and what takes the marks of a format out of it but for code."""
         self._max_characters = max_characters
+        self._plain = plain
         self._parts: list[str] = []
         self._blocks: list[Block] = []
         self._pages: list[int] = []
@@ -152,7 +156,7 @@ class TextBuilder:
         line: int = 0,
     ) -> None:
         """Append a block; what is blank adds nothing."""
-        text = _trimmed(text)
+        text = _trimmed(text if kind is BlockKind.CODE else self._plain(text))
         if not text:
             return
         start = self._append(text)
@@ -160,8 +164,8 @@ class TextBuilder:
             self.leave_out("damaged bytes", damaged)
         if kind is BlockKind.HEADING and not self.first_heading:
             self.first_heading = text
-        names = tuple(map(one_line, columns))
-        self._blocks.append(Block(kind, start, start + len(text), level, one_line(caption), names, line))
+        caption, *names = (one_line(self._plain(name)) for name in (caption, *columns))
+        self._blocks.append(Block(kind, start, start + len(text), level, caption, tuple(names), line))
 
     def add_table(
         self, rows: Sequence[Sequence[str | None]], *, caption: str = "", heads: int = 1, line: int = 0

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from lxml import etree
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.builder import RawBlock, TextBuilder, one_line
+from hybrid.documents.builder import CJK, RawBlock, TextBuilder, one_line
 from hybrid.documents.encoding import declared_codecs
 from hybrid.documents.markup import (
     BORDERS,
@@ -302,7 +302,8 @@ class PageWalk:
         parts, self._inline = self._inline, []
         line, self._line_of_block = self._line_of_block, 0
         self._scripts.clear()
-        lines = (" ".join(part.split()) for part in "".join(parts).split(_BREAK))
+        # between letters of scripts without blanks the end of a line in the source is none
+        lines = (" ".join(_WRAPPED.sub("", part).split()) for part in "".join(parts).split(_BREAK))
         return "\n".join(lines).strip().replace(_BLANK, " "), line
 
     def _table(self, table: Element) -> None:
@@ -418,6 +419,7 @@ _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 # what the page itself gives a name: plain text only, so that it cannot grow without end
 _SUBSET = re.compile(r"(<!DOCTYPE[^<>\[]*)\[(.*?)\]\s*>", re.DOTALL | re.IGNORECASE)
+_WRAPPED = re.compile(f"(?<={CJK})\\s*\n\\s*(?={CJK})")
 _NAMED_TEXT = re.compile(r"""<!ENTITY\s+([\w.\-]+)\s+["']([^"'<&%]{0,200})["']\s*>""")
 _OLD_REFERENCE = re.compile(r"&#(?:(1[2-5]\d)|[xX]([89][0-9a-fA-F]));?")
 # Under this share of the words of a page, leaving out navigation has left out the page.

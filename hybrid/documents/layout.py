@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from typing import NamedTuple
 
-from hybrid.documents.builder import TextBuilder
+from hybrid.documents.builder import CJK, TextBuilder
 from hybrid.documents.cells import CAPTION, Row, Stroke, Table, TextRun, rows_of
 from hybrid.documents.segmentation import SENTENCE_END, arrange
 from hybrid.types import CELLS, BlockKind
@@ -35,8 +35,7 @@ _COMPOUND = re.compile(
     r"|(?i:well|self|non|long|short|high|low|half|cross|ex|full|part|mid|two|three|four|five|year)"
 )
 _TWO_WORDS = re.compile(r"(?:and|or|to|und|oder|bis|et|y)\b")
-_CJK = "[\u2e80-\u2fdf\u3001-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff60]"
-_CJK_BLANK = re.compile(f"(?<={_CJK})[ \u3000](?={_CJK})")
+_CJK_BLANK = re.compile(f"(?<={CJK})[ \u3000](?={CJK})")
 _SCALE = re.compile(r"\b(?:thousand|million|billion|percent|dollar|euro|unaudited|except)", re.I)
 # A text at the edge of so many pages is a running head (they differ on left and right pages).
 _MIN_REPEATS = 3
@@ -296,7 +295,7 @@ def _has_leader(text: str) -> bool:
 
 
 def _goes_on_in_cjk(last: str, line: str) -> bool:
-    return last[-1:] > "\u2e80" and bool(re.match(_CJK, last[-1]) and re.match(_CJK, line[:1]))
+    return last[-1:] > "\u2e80" and bool(re.match(CJK, last[-1]) and re.match(CJK, line[:1]))
 
 
 def _caption_in(text: str, *, is_heading: bool, before: str) -> str:

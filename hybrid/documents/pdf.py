@@ -198,10 +198,15 @@ def _read_with_pypdf(
     """Read a file that PDFium cannot open: lines without their places on the page."""
     if reason.err_code in (api.FPDF_ERR_PASSWORD, api.FPDF_ERR_SECURITY):
         raise Unreadable(_LOCKED) from reason
-    reader = PdfReader(file.path, strict=False)
-    if reader.is_encrypted:
+    try:
+        reader = PdfReader(file.path, strict=False)
+        is_locked, count = reader.is_encrypted, len(reader.pages)
+    except (AttributeError, TypeError, LookupError, ValueError, ArithmeticError, AssertionError) as error:
+        # what stands there is of another kind than it takes for granted
+        raise Unreadable("damaged: the list of its pages cannot be read") from error
+    if is_locked:
         raise Unreadable(_LOCKED) from reason
-    _check_count(len(reader.pages), settings)
+    _check_count(count, settings)
 
     def read_one(index: int) -> Page:
         lines = enumerate(reader.pages[index].extract_text().translate(_LIGATURES).split("\n"))
@@ -209,7 +214,7 @@ def _read_with_pypdf(
             [TextRun(line.strip(), 0, 500, -12.0 * row, 10) for row, line in lines if line.strip()], []
         )
 
-    return _each_page(len(reader.pages), read_one)
+    return _each_page(count, read_one)
 
 
 def _refuse_textless(pages: list[Page], errors: list[str]) -> None:

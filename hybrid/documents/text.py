@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain, pairwise, product, takewhile
+from typing import TypeAlias
 
 from lxml import etree
 
@@ -45,7 +47,8 @@ _MOST_SPANNED = 200
 
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     """Yield the document of a text file."""
-    builder = TextBuilder(settings.max_characters)
+    suffix = file.path.suffix.lower()
+    builder = TextBuilder(settings.max_characters, plain=partial(_plain, _MARKS.get(suffix, ())))
     text = builder.without_embedded(_decoded(file.path.read_bytes()).replace("\r\n", "\n"))
     lines, heads = _paged(text) if text.count("\f") > 1 else (clean(text).split("\n"), {})
     for head in filter(None, heads.values()):
@@ -53,6 +56,46 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     splitter = _Splitter(builder, lines, frozenset(heads))
     splitter.run()
     yield builder.document(file.source, title=splitter.title)
+
+
+def _plain(marks: Sequence[_Mark], text: str) -> str:
+    """Return a text without the marks inside its lines, but for what is quoted as it stands."""
+    quoted = _LITERAL if marks is _ASCIIDOC else _QUOTED
+    parts = quoted.split(text) if marks else [text]
+    for at in range(0, len(parts), 2):
+        for pattern, left in marks:
+            parts[at] = pattern.sub(left, parts[at])
+    return "".join(parts)
+
+
+def _set(found: re.Match[str]) -> str:
+    """Return what is raised, lowered, or plays another role in its line."""
+    name, text, whole = found["role"].lower(), found["text"], found.string
+    before, after = whole[max(found.start() - 20, 0) : found.start()], whole[found.end() : found.end() + 2]
+    if name in ("sup", "superscript", "^"):
+        return raised(before, text, after)
+    return lowered(before, text, after) if name in ("sub", "subscript", "~") else text
+
+
+_Mark: TypeAlias = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
+_REST: tuple[_Mark, ...] = (
+    (re.compile(r"\\ (?=[:`|*])|(?<=[`|*_])\\ "), ""),
+    (re.compile(r":(?P<role>[a-zA-Z][\w.+:-]{0,40}):`[!~]?(?P<text>[^`<]{1,300}?)(?:\s?<[^`<>]*>)?`"), _set),
+    (re.compile(r"(?<![`\w])`([^`<]{1,300}?)\s?<[^`<>]*>`__?"), r"\1"),
+    (re.compile(r"(?<!\w)\[(#?[\w.-]+|[#*])\]_(?!\w)"), r"[\1]"),
+)
+_ASCIIDOC: tuple[_Mark, ...] = (
+    (re.compile(r"(?<=[\w)])(?P<role>[\^~])(?P<text>[^\s^~]{1,12})(?P=role)"), _set),
+    (re.compile(r"footnote:\w*\[([^\[\]]+)\]"), r" [\1]"),
+    (re.compile(r"<<[^<>,]{1,80},\s?([^<>]{1,300})>>"), r"\1"),
+    (
+        re.compile(r"(?<!\w)(?:link:|xref:|https?://)[^\s\[\]]{1,300}\[([^\[\],^]{1,300})[^\[\]]{0,100}\]"),
+        r"\1",
+    ),
+)
+_MARKS = {".rst": _REST, ".adoc": _ASCIIDOC, ".asciidoc": _ASCIIDOC}
+# What stands between such is left alone; a role of reStructuredText has one sign on each side.
+_QUOTED, _LITERAL = re.compile(r"(``.+?``(?!`))"), re.compile(r"(`+[^`\n]+`+)")
 
 
 def decode(data: bytes) -> str:

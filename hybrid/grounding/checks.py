@@ -54,7 +54,7 @@ _PRESENT = word_set("is are has have does do will can may")
 _VOWELS = re.compile("[aeiou]")
 _PASSED = word_set("was were had did been")
 # A claim that repeats all of so many words is about the same, whatever else it says.
-_REPEATED = 3
+_REPEATED = 2
 
 
 @dataclass(frozen=True)

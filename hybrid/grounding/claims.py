@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from hybrid.generation.citations import markers, without_markers
 from hybrid.grounding.values import Claim
 from hybrid.text.folding import legible
+from hybrid.text.framing import Stance, answered
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import content_words, word_set
 from hybrid.types import Span
@@ -207,8 +209,16 @@ def claims_of(answer: str) -> list[Claim]:
 
 
 def statements_of(answer: str) -> list[Statement]:
-    """Return the sentences of an answer with their claims; markers belong to the sentence they follow."""
-    return [_statement(answer, span, cites) for span, cites in _cited_sentences(answer)]
+    """Return the sentences of an answer with their claims; markers belong to the sentence they follow.
+
+    A question that the answer itself says yes to is a claim.
+    """
+    found = [_statement(answer, span, cites) for span, cites in _cited_sentences(answer)]
+    for place, (one, behind) in enumerate(pairwise(found)):
+        said = without_markers(answer[behind.span.start : behind.span.end])
+        if all(claim.reason == QUESTION for claim in one.claims) and answered(said) is Stance.AFFIRMED:
+            found[place] = replace(one, claims=tuple(replace(claim, reason="") for claim in one.claims))
+    return found
 
 
 def _statement(answer: str, span: Span, cites: tuple[int, ...]) -> Statement:

@@ -98,7 +98,8 @@ _DENYING = (
     r"\s+){0,2}that\b",
     r"\b(?:stop(?:s|ped)?|ceas(?:e|es|ed)|quit|avoid(?:s|ed)?|refrain(?:s|ed)?\s+from|(?:instead|in\s+lieu)"
     r"\s+of|rather\s+than|as\s+opposed\s+to)\s+" + _DOING,
-    r"\b(?:refus(?:e|es|ed)|fail(?:s|ed)?|declin(?:e|es|ed))\s+to\b(?!\s+\w+\s+that)",
+    r"\b(?:refus(?:e|es|ed)|fail(?:s|ed)?|declin(?:e|es|ed)|unlikely|not\s+likely)\s+to\b"
+    r"(?!\s+\w+\s+that)",
     r"\A\W*(?:(?:common|popular|old|urban)\s+)?(?:myths?|misconception|fiction|untrue|hoax|false|wrong|lie"
     r"|fake\s+news|not\s+true)\s*(?:(?:no\.?|#)?\s*\d+)?\s*[:–—-]\s+",
 )
@@ -132,7 +133,8 @@ _REFUSING = (
 )
 # about all of the sentence
 _DENYING_ALL = (
-    r"\b(?:by\s+no\s+means|under\s+no\s+circumstances?|in\s+no\s+way|at\s+no\s+(?:time|point)|on\s+no"
+    r"\b(?:by\s+no\s+means|in\s+no\s+(?:case|event)|under\s+no\s+circumstances?|in\s+no\s+way"
+    r"|at\s+no\s+(?:time|point)|on\s+no"
     r"\s+account|anything\s+but|far\s+from)\b|\bsaid\s+no\s?one\s+ever\b|\bjust\s+kidding\b"
 )
 _ENDS = r"(?=\W*\Z|\s*[,;])"
@@ -148,7 +150,8 @@ _DENYING_BEFORE = (
     rf"\s+(?:[\w-]+\s+){{0,6}}(?:myth|misconception|fallac[iy]|hoax|lie|falsehood)(?:e?s)?\b[^,;]*\Z|"
     rf"\s{_BE}{_FILL}\s+(?:{_FICTION}|true|the case)\W*\Z|(?P<of_that>\s(?:{_BE}{_FILL}\s+(?:{_FALSE}"
     rf"|{_TRUE}|{_WITHDRAWN})|ha(?:s|ve)\s+(?:never|not|yet\s+to)\s+(?:\w+\s+)?be(?:en)?\s+(?:{_SURE}|shown"
-    rf"|demonstrated))\W*\Z)|\s[(–—-]+\s*(?:an?\s+)?(?:false|not\s+true|untrue|wrong|incorrect|myth|lie|hoax"
+    rf"|demonstrated))\W*\Z)|(?<!\bor)\s+not\W*\Z|\s[(–—-]+\s*(?:an?\s+)?(?:no\s+longer(?:\s+\w+)?"
+    rf"|false|not\s+true|untrue|wrong|incorrect|myth|lie|hoax"
     rf"|nonsense|not)\W*\Z|:\s*(?:an?\s+)?(?:no|none|never|false|not\s+true|untrue|wrong|incorrect|myth"
     r"|lie|hoax|nonsense)\W*\Z)"
 )
@@ -365,6 +368,11 @@ _MARKERS = (
     (_any(_DENYING_ALL), _Reach.ALL, Stance.DENIED),
     (_any(_DENYING_BEFORE), _Reach.BEFORE, None),
     (_any(_REFUSED_BEFORE), _Reach.BEFORE, Stance.DENIED),
+    (
+        _any(r"\A\W*(?:in\s+order\s+)?to\s+(?!(?:the|an?|this|date)\b)(?=[^,]*,)"),
+        _Reach.COMMA,
+        Stance.SUPPOSED,
+    ),
     (_any(rf"\bcontrary\s+to\s+{_ANY}\s+that\b"), _Reach.COMMA, Stance.DENIED),
     (_any(*_REPORTING), _Reach.BEHIND, Stance.REPORTED),
     (_any(_REPORTING_ALL), _Reach.ALL, Stance.REPORTED),

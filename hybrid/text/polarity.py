@@ -184,7 +184,8 @@ _WAS = re.compile(r"\b(?:was|were|had|did|\w{2,}ed|(?:1[5-9]|20)\d\d)\b", re.IGN
 # "when" and the like in front, up to a comma, or behind, up to one
 _WHEN = re.compile(
     r"\A\W*(?:when(?:ever)?|(?P<once>once|where(?:ver)?)|as\s+soon\s+as|(?:each|every|any)\s+time|until"
-    r"|without|subject\s+to|with(?=[^,]{1,40}\b(?:on|off|set|enabled|disabled"
+    r"|without|subject\s+to|in(?=\s+(?:\w+\s+){0,3}(?:modes?|emergenc(?:y|ies)|cases?)\s*,)"
+    r"|with(?=[^,]{1,40}\b(?:on|off|set|enabled|disabled"
     r"|active)\s*,))\s(?P<ahead>[^,;]+),"
     r"|(?:\b(?P<before>\w+))?,?\s+(?:when(?:ever)?|as\s+soon\s+as|(?:each|every|any)\s+time|subject\s+to"
     r"|once(?=\s+(?:the|it|they|you|we|all|this|that|your|he|she)\b))\s(?P<behind>[^,;]+)"
@@ -222,11 +223,14 @@ _SOME = re.compile(
     r"|partly|partially|nearly|almost)\b",
     re.IGNORECASE,
 )
-_MAYBE = re.compile(r"\b(?:might|possibly|perhaps|maybe|may\s+(?:be|have))\b", re.IGNORECASE)
+_MAYBE = re.compile(
+    r"\b(?:might|possibly|perhaps|maybe|may\s+(?:be|have)|should|would|ought\s+to|(?:seem|appear)s?\s+to"
+    r"|probably|presumably)\b",
+    re.IGNORECASE,
+)
 _HEDGED = re.compile(
-    r"\b(?:some\w*|may|might|can|could|possibl[ey]|perhaps|maybe|probabl[ey]|likely"
-    r"|occasional(?:ly)?|often|partly"
-    r"|partially|up\s+to|not|never|un\w+)\b|n['’]t\b",
+    r"\b(?:some\w*|may|might|must|ought|should|shall|will|would|can|could|seems?|appears?"
+    r"|presumably|possibl[ey]|perhaps|maybe|probabl[ey]|(?:un)?likely|(?:un)?certain|often|unclear)\b",
     re.IGNORECASE,
 )
 _OR = re.compile(

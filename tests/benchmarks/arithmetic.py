@@ -33,7 +33,7 @@ EMBEDDED = Measured(
 )
 SHARE = Measured(0.99, "", "of that for each of two processes", "executors.py: embed, processes:2")
 EXTRACTIVE = Measured(
-    0.027,
+    0.023,
     "s",
     "of a core for an answer of the extractive reader to a question asked before",
     "serving.py load: 32 clients",

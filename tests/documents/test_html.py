@@ -305,3 +305,8 @@ def test_data_and_inner_pages_that_are_not_read_are_told(read_one):
     page = f'<head>{data}</head><p>Text here.</p>{data}<iframe srcdoc="<p>inner 66</p>"></iframe>'
     left = {part.kind: (part.count, part.characters) for part in read_one("a.html", page).left_out}
     assert left == {"script": (2, 16), "inner page": (1, 15)}
+
+
+def test_the_end_of_a_line_in_a_script_without_blanks_is_none(read_one):
+    document = read_one("a.html", "<p>默认端口\n  是五四三二。\nPort 5432\n是 A\nB</p>")
+    assert document.text == "默认端口是五四三二。 Port 5432 是 A B"

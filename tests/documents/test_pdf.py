@@ -397,6 +397,18 @@ def test_pypdf_reads_what_pdfium_cannot_open(read_one, make_pdf, monkeypatch):
     assert document.text == "One line and another.\n\nNext."
 
 
+def test_a_damaged_list_of_pages_is_told(read_one, make_pdf, monkeypatch):
+    from hybrid.documents import pdf
+
+    def refuse(path):
+        raise pdf.pdfium.PdfiumError("no", err_code=3)
+
+    monkeypatch.setattr(pdf.pdfium, "PdfDocument", refuse)
+    sound = make_pdf([paragraph("One line", "and another.")])
+    item = read_one("a.pdf", sound.replace(b"trailer", b"trailer (a)", 1))
+    assert "damaged" in item.reason and "Error" not in item.reason
+
+
 def test_tight_word_gaps_are_seen(read_one, make_pdf):
     data = make_pdf([[(72, 700, 10, "F1", "x")]])
     old = b"(x) Tj"

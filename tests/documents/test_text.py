@@ -70,6 +70,31 @@ def test_rows_of_drawn_tables_stay_rows(read_one, drawn, text):
     assert tables == [text]
 
 
+@pytest.mark.parametrize(
+    ("name", "source", "text"),
+    [
+        ("a.rst", "10\\ :sup:`6` of H\\ :sub:`2`\\ O, note\\ :sup:`12`", "10^6 of H2O, note [12]"),
+        ("a.rst", "See :ref:`the list <a-b>` and :py:class:`~a.B` [1]_.", "See the list and a.B [1]."),
+        ("a.rst", "The `site <http://x.org>`_, ``:ref:`x` `` and C:\\ x `y`", None),
+        ("a.adoc", "10^6^ of H~2~O, note^12^", "10^6 of H2O, note [12]"),
+        (
+            "a.adoc",
+            "See link:a.html[the page^], <<a,b c>> and xfootnote:[A d]",
+            "See the page, b c and x [A d]",
+        ),
+        ("a.adoc", "Run `x^2^` in ~/.b or ~/c, 2^10 and https://x.org/[y", None),
+        ("a.txt", "10^6^ of H~2~O and :ref:`a` [1]_", None),
+    ],
+)
+def test_marks_inside_a_line_are_read_by_the_rules_of_the_format(read_one, name, source, text):
+    shown = source.replace("`site <http://x.org>`_", "site")
+    assert read_one(name, source).text == (text or shown)
+
+
+def test_a_listing_keeps_its_marks(read_one):
+    assert read_one("a.adoc", "Text.\n\n----\nx^2^ H~2~\n----\n").text == "Text.\n\nx^2^ H~2~"
+
+
 def test_what_stands_before_the_cells_of_a_table_stays(read_one):
     assert read_one("a.adoc", "[format=csv]\n|===\na,b\n1,2\n|===\n").text.endswith("a,b\n1,2")
 

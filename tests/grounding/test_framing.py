@@ -52,6 +52,10 @@ With the flag set, {x}.
 Until the flag is set, {x}.
 Subject to approval, {x}.
 {X}, weather permitting.
+In debug mode, {x}.
+{X} (no longer true).
+{X} not.
+In no case {x}.
 {X} or the log is wrong.
 {X}, or the log is wrong.
 Either {x} or the log is wrong.
@@ -416,6 +420,12 @@ def test_a_claim_that_denies_what_the_evidence_asserts_is_objected_to_as_well(fr
         ("At least 20 guests are allowed.", "Up to 20 guests are allowed.", [Doubt.NEGATION]),
         ("Linz is larger than Vienna.", "Vienna is larger than Linz.", [Doubt.NEGATION]),
         ("Linz is smaller than Vienna.", "Vienna is larger than Linz.", []),
+        ("The server stores keys.", "The server is unlikely to store keys.", [Doubt.NEGATION]),
+        ("The server stores keys.", "The server should store keys.", [Doubt.SUPPOSED]),
+        ("The company sold its unit.", "Probably the company sold its unit.", [Doubt.SUPPOSED]),
+        ("The server must store keys.", "The server should store keys.", []),
+        ("The server stores keys.", "To store keys, set the option of the server.", [Doubt.SUPPOSED]),
+        ("The bridge is open.", "To this day, the bridge is open.", []),
         # a few words
         ("It is safe.", "It is unsafe.", [Doubt.NEGATION]),
         ("Dogs are allowed.", "No dogs.", [Doubt.NEGATION]),
