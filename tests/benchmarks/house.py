@@ -48,7 +48,7 @@ def _costs() -> list[Target]:
         indexes = Path(folder)
         indexed(_PAGES, indexes)
         search, ask = cold("search", indexes), cold("ask", indexes)
-        after = many(made_questions(_PAGES, 701), indexes)
+        after, _ = many(made_questions(_PAGES, 701), indexes)
     return [
         Target("CPU s of a cold search", search.seconds, 2.5),
         Target("CPU s of a cold ask (extractive, checked)", ask.seconds, 4.0),
