@@ -378,8 +378,7 @@ def _shares(claim: str, sentences: Sequence[str]) -> list[float]:
     for sentence in sentences:
         there = stems(sentence)
         # what a claim adds to a sentence that it repeats whole must not hide what it denies
-        least = _REPEATED if denials(sentence) == 0 else 1
-        if len(there) >= least and there <= all_of_it:
+        if there and there <= all_of_it and (len(there) >= _REPEATED or denials(sentence) != 0):
             found.append(1.0)
         else:
             held = wanted & there | {one for one in wanted & opposite.keys() if opposite[one] & there}
