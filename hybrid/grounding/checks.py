@@ -45,10 +45,7 @@ _NO_NAMES = word_set(
 # A sentence that asserts a claim outweighs one that denies it unless that one holds so much more of it.
 _FULLER = 0.15
 _NO_FACT = {
-    Stance.ASKED: Doubt.ASKED,
-    Stance.SUPPOSED: Doubt.SUPPOSED,
-    Stance.CONDITIONAL: Doubt.CONDITIONAL,
-    Stance.REPORTED: Doubt.REPORTED,
+    each: Doubt(each) for each in (Stance.ASKED, Stance.SUPPOSED, Stance.CONDITIONAL, Stance.REPORTED)
 }
 _PRESENT = word_set("is are has have does do will can may")
 _VOWELS = re.compile("[aeiou]")

@@ -269,6 +269,20 @@ _BOUND = re.compile(
     r"|no\s+more\s+than|maximum(?:\s+of)?|less\s+than|fewer\s+than)\s+(?P<number>\d[\d.,]*)",
     re.IGNORECASE,
 )
+# who does it, and what, at the beginning of a sentence
+_DOES = re.compile(
+    r"\W*(?P<who>(?i:the|an?)\s+[a-z]\w+|[A-Z]\w+(?:\s+[A-Z]\w+)*)"
+    r"\s+(?P<does>(?:(?:is|are|was|were|has|have|had)\s+)?(?:not\s+)?[a-z]\w+)"
+)
+# what either does to the other
+_MUTUAL = re.compile(
+    r"(?:(?:is|are|was|were|has|have|had)\s+)?(?:near|next|close|similar|equal|identical|related"
+    r"|married|adjacent"
+    r"|parallel|opposite|different|as|border|meet|met\b|marr|resembl|match|neighbo|fac|fought|fight"
+    r"|play|compet"
+    r"|talk|spoke|speak|agree|disagree|merg|touch|join|differ|adjoin|cooperat|correspond|intersect"
+    r"|and\b|or\b)"
+)
 # So much of a claim stands in a part of a sentence that is about it, and no sentence is searched further.
 _MOSTLY, _MOST_LIMITS = 0.8, 4
 
@@ -346,6 +360,11 @@ def _weaker(claim: str, sentence: str) -> Iterator[Stance]:
         less, greater = stems(claim[: more[0].start()]), stems(claim[more[0].end() :])
         first, second = stems(sentence[: more[1].start()]), stems(sentence[more[1].end() :])
         if (less & second) - first and (greater & first) - second:
+            yield Stance.DENIED
+    if (one := _DOES.match(claim)) and (other := _DOES.match(sentence)) and one["does"] == other["does"]:
+        mine, theirs = one["who"].lower(), other["who"].lower()
+        swapped = mine in sentence[other.end() :].lower() and theirs in claim[one.end() :].lower()
+        if mine != theirs and swapped and not _MUTUAL.match(one["does"]):
             yield Stance.DENIED
 
 

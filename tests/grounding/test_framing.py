@@ -426,6 +426,13 @@ def test_a_claim_that_denies_what_the_evidence_asserts_is_objected_to_as_well(fr
         ("The server must store keys.", "The server should store keys.", []),
         ("The server stores keys.", "To store keys, set the option of the server.", [Doubt.SUPPOSED]),
         ("The bridge is open.", "To this day, the bridge is open.", []),
+        # who does it to whom
+        ("Anna reports to Tom.", "Tom reports to Anna.", [Doubt.NEGATION]),
+        ("The city sued the bank.", "The bank sued the city.", [Doubt.NEGATION]),
+        ("Austria is the capital of Vienna.", "Vienna is the capital of Austria.", [Doubt.NEGATION]),
+        ("Tom was hired by Anna.", "Anna hired Tom.", []),
+        ("Germany borders Austria.", "Austria borders Germany.", []),
+        ("Anna met Tom in Linz.", "In Linz, Anna met Tom.", []),
         # a few words
         ("It is safe.", "It is unsafe.", [Doubt.NEGATION]),
         ("Dogs are allowed.", "No dogs.", [Doubt.NEGATION]),
