@@ -33,12 +33,12 @@ class Reply:
     events: int | None = None
     error: str = ""
     pause: float = 0.0
+    usage: Mapping[str, int] = field(default_factory=lambda: {"prompt_tokens": 11, "completion_tokens": 7})
 
     def completion(self) -> dict[str, Any]:
         """Return the answer as a whole."""
         message = {"role": "assistant", "content": self.text, **self.message}
-        usage = {"prompt_tokens": 11, "completion_tokens": 7}
-        return {"choices": [{"message": message, "finish_reason": self.finish}], "usage": usage}
+        return {"choices": [{"message": message, "finish_reason": self.finish}], "usage": self.usage}
 
     def stream(self) -> Iterator[dict[str, Any] | None]:
         """Yield the events of a stream; None where the connection is dropped."""

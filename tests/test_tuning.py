@@ -362,20 +362,7 @@ def test_drift_is_told_for_each_block_and_not_of_an_embedder(kept, tiny_embedder
 
 
 @pytest.fixture
-def judging(domain, monkeypatch):
-    """Questions, pairs and rewards of the judge, for which the tiny model could not write answers."""
-    from hybrid.adaptation.methods import preferences as rlaif
-    from hybrid.adaptation.values import PreferencePair
-
-    def prompt(n):
-        return (Message(MessageRole.USER, f"which port has server {n}"),)
-
-    examples = [Example(ExampleKind.READING, prompt(n), "x", f"s{n}") for n in range(12)]
-    pairs = [PreferencePair(prompt(n), "a port", "a server", f"s{n}", "judged") for n in range(12)]
-    looks = iter([0.2, 0.6, 0.4])
-    monkeypatch.setattr("hybrid.adaptation.workshop.reading_questions", lambda *_, **__: examples)
-    monkeypatch.setattr(rlaif, "judged_pairs", lambda *_, **__: pairs)
-    monkeypatch.setattr(rlaif, "rewards", lambda grounder, asked, texts: [next(looks)] * len(asked))
+def judging(domain, scripted_judge):
     return domain
 
 

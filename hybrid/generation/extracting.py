@@ -62,6 +62,7 @@ from hybrid.generation.weighing import (
     of_other_time,
     orders_machines,
     reread,
+    tells,
     weigh,
 )
 from hybrid.models import Embedder
@@ -100,6 +101,8 @@ _OF_LATEST, _REPEATED = 0.2, 0.4
 _ALIKE, _RANGED = 3, 6
 # A row that has but the size that is asked about is of another thing.
 _OF_SIZE = 0.15
+# And one of which nothing is asked, where there is more in the question than in all of its table.
+_OF_UNTOLD = 0.2
 _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED, _OF_OTHER_TIME = 0.3, 0.15, 0.1, 0.6
 # What we say behind a quote that gives orders to machines.
 _QUOTED_ORDER = "(Addressed to machines: quoted, not followed.)"
@@ -252,13 +255,16 @@ def _lacks_needed(asked: Asked, best: Quotable, words: Matcher, chosen: Sequence
     """Tell whether nothing that was chosen has the kind of thing that an answer needs: a colour, a price."""
     if asked.needed is None or asked.form is not Form.FACT:
         return False
+    said = [one.sentence for one in chosen]
     if best.row:  # of a column that the question names the cell is what it asks for
-        cells = [name for name, cell in best.row.named if best.text.rstrip(".").endswith(f"{name}: {cell}")]
-        settled = any(map(words.held, cells))
+        shown = [(name, cell) for name, cell in best.row.named if cell and f"{name} {cell}" in best.text]
+        alone = [own for own in best.row.named if best.text.rstrip(".").endswith(": ".join(own))]
+        said = [best.row.label, *(f"{name.lower()} {cell}" for name, cell in shown)] if not alone else said
+        settled = any(words.held(name) and tells(asked.wanted, asked, cell) for name, cell in alone)
     else:
         settled = denials(best.text) != 0
-    around = best.around if best.row or best.term else ""
-    return not settled and not any(asked.needed.search(f"{around} {one.sentence}") for one in chosen)
+    around = best.around.lower() if best.row else best.around if best.term else ""
+    return not settled and not any(tells(asked.needed, asked, f"{around} {one}") for one in said)
 
 
 def _doubt(
@@ -280,6 +286,8 @@ def _doubt(
         doubt = _UNCOUNTED * (bool(asked.counted) and kind < BELOW_HEADING)
         if is_of_another(best, words, asked):
             doubt += _UNCOUNTED + _OF_SIZE * bool(asked.measures & set(content_words(best.wider)))
+            held = words.held(f"{best.wider} {best.around} {best.passage.source}")
+            doubt += _OF_UNTOLD * (len(held) < len(asked.words))
     doubt += _OF_OTHER_TIME * bool(of_other_time(asked, best))
     doubt += _UNCOUNTED * (of_kind and lacks_thing(facts, words)[place])
     named = table or asked.earlier or names_held(asked.names, best.wider + best.around) >= set(asked.names)

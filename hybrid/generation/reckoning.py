@@ -13,7 +13,7 @@ from hybrid.generation.matching import Matcher, also, expressions, names_held, r
 from hybrid.text.dates import dates
 from hybrid.text.identifiers import identifiers, identifiers_held
 from hybrid.text.numbers import LETTERS, figure, quantities
-from hybrid.text.rows import NO, YES, TableRow, closed
+from hybrid.text.rows import NO, TableRow, closed
 from hybrid.text.words import (
     IN_TIME,
     OF_ANY_COLUMN,
@@ -226,8 +226,8 @@ def _says(asked: Asked, rows: Sequence[TableRow], column: int, words: Matcher) -
                 1.0 if fit else -1.0 if found else 0.0 for fit, found in zip(fits, ranges, strict=True)
             ], 1.0
     name = rows[0].columns[column].lower()
-    if (told := _stocked(asked, name, cells) or _denied(asked, name, cells)) is not None:
-        return told, 1.0
+    if _is_denied(asked, name) and any(cell.lower() in NO for cell in cells):  # "with no lift"
+        return [1.0 if cell.lower() in NO else -1.0 for cell in cells], 1.0
     if all(figure(cell) for cell in cells if cell):
         return equal(asked, rows[0].columns[column], cells), 1.0
     # a part of a code is no word: A-2 is not in "Elm Street 2"
@@ -242,31 +242,6 @@ def _says(asked: Asked, rows: Sequence[TableRow], column: int, words: Matcher) -
     if not max(counts) or len(set(counts)) < 2:
         return [0.0] * len(rows), 0.0
     return [1.0 if count == max(counts) else -1.0 for count in counts], _TEXT
-
-
-def _stocked(asked: Asked, name: str, cells: Sequence[str]) -> list[float] | None:
-    """Return for each cell of a stock whether a question for several things wants it: none, or some."""
-    found = IN_STOCK.search(asked.text)
-    told = [figure(cell) for cell in cells]
-    if not found or not (asked.counted or asked.lists) or not STOCK.search(name) or not any(told):
-        return None
-    return [1.0 if one and (one.value == 0) == bool(found["none"]) else -1.0 for one in told]
-
-
-def _denied(asked: Asked, name: str, cells: Sequence[str]) -> list[float] | None:
-    """Return for each cell whether it is as a question wants what its column is called: "with no lift"."""
-    if not name or not re.search(rf"\b{_singular(name)}", asked.text.lower()):
-        return None
-    none = [cell.lower() in NO for cell in cells]
-    if _is_denied(asked, name):
-        return [1.0 if one else -1.0 for one in none] if any(none) else None
-    if (
-        not (asked.counted or asked.lists)
-        or not any(none)
-        or not all(cell.lower() in (*YES, *NO) for cell in cells)
-    ):
-        return None
-    return [-1.0 if one else 1.0 for one in none]
 
 
 def _is_denied(asked: Asked, name: str) -> bool:

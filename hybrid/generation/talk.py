@@ -12,6 +12,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
+from hybrid.generation.matching import slipped
 from hybrid.text.folding import fold
 from hybrid.text.identifiers import identifiers, identifiers_of_chunk
 from hybrid.text.words import is_english, language_of
@@ -225,18 +226,10 @@ def _phrase_at(words: Sequence[str], book: Phrasebook, slips: bool) -> tuple[str
 
 
 def _alike(word: str, meant: str) -> bool:
-    """Tell whether a word is another one, or is with one letter more, less, changed or at its neighbour's."""
-    if word == meant:
-        return True
-    if len(meant) < _SLIPS - 1 or len(word) < _SLIPS - 1 or abs(len(word) - len(meant)) > 1:
+    """Tell whether a word is another one, or a slip of it; of a short one only with two letters swapped."""
+    if max(len(word), len(meant)) < _SLIPS and sorted(word) != sorted(meant):
         return False
-    if max(len(word), len(meant)) < _SLIPS:
-        return sorted(word) == sorted(meant)
-    ends = min(len(word), len(meant))
-    start = next((at for at in range(ends) if word[at] != meant[at]), ends)
-    rest, other = word[start:], meant[start:]
-    swapped = rest[:2] == other[:2][::-1] and rest[2:] == other[2:]
-    return swapped or rest[1:] == other or rest == other[1:] or rest[1:] == other[1:]
+    return word == meant or slipped(word, meant, least=_SLIPS - 1)
 
 
 def _words(text: str) -> list[str]:

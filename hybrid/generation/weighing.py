@@ -163,15 +163,15 @@ def fits_kind(asked: Asked, fact: Quotable) -> float:
     """Return how far a fact has the kind of thing that is asked for, from 0 to 1."""
     if asked.wanted is None:
         return 0.0
-    if not _tells(asked, fact.of_kind):
+    if not tells(asked.wanted, asked, fact.of_kind):
         return BELOW_HEADING if telling_heading(asked, fact.passage) else 0.0
     return 1.0 if not asked.counted or _counts(asked.counted, fact) else 0.5
 
 
-def _tells(asked: Asked, text: str) -> bool:
+def tells(kind: re.Pattern[str] | None, asked: Asked, text: str) -> bool:
     """Tell whether a text has the kind of thing asked for, and not only what the question says itself."""
     told = asked.text.lower()
-    found = asked.wanted.finditer(text) if asked.wanted else ()
+    found = kind.finditer(text) if kind else ()
     return any(not one.group() or one.group().lower() not in told for one in found)
 
 
@@ -273,7 +273,7 @@ def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
         return False
     text, passage = fact.text.strip(), fact.passage
     if _ANNOUNCES.search(text) and not _ANNOUNCED.search(asked.text):
-        return not (asked.wanted and _tells(asked, text))
+        return not tells(asked.wanted, asked, text)
     if orders_machines(text):
         return True
     if _VERSION.fullmatch(text) and not _OF_VERSION.search(asked.text):
@@ -281,7 +281,7 @@ def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
     behind = passage.text[fact.span.end - passage.span.start :]
     ended = _ENDED.search(text)
     if not ended and _ROW_NEXT.match(behind) and asked.form is not Form.POLAR:
-        return not (asked.wanted and _tells(asked, text))
+        return not tells(asked.wanted, asked, text)
     entry = _ENTRY.fullmatch(text)
     titled = behind.startswith("\n\n") and not (passage.chunk and passage.chunk.headings)
     if titled and not ended and not entry:

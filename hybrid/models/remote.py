@@ -248,7 +248,7 @@ class RemoteGenerator:
         stop: Sequence[str],
         options: Mapping[str, float] | None = None,
     ) -> Generation:
-        reply = Reply()
+        reply = Reply(prompt_tokens=self.count_prompt_tokens(messages))
         try:
             body = self._body(messages, max_new_tokens, stop) | dict(options or {})
             with self._response(body) as response:
@@ -256,6 +256,8 @@ class RemoteGenerator:
         except httpx2.HTTPError as error:
             raise self._unreachable(error) from error
         self._read(reply, response.text, streamed=False)
+        # where the server counts nothing
+        reply.completion_tokens = reply.completion_tokens or -(-len(reply.text) // _LETTERS_A_TOKEN)
         return self._generation(reply, max_new_tokens, stop)
 
     @contextlib.contextmanager

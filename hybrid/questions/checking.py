@@ -166,14 +166,7 @@ def check_questions(
     found.extend(_twice(questions))
     found.extend(_leaks(questions, trained))
     if len(questions) == 1:
-        found.append(
-            _warning(
-                questions[0],
-                "one question only",
-                "the set holds a single question",
-                "no comparison can be decided by it; add more",
-            )
-        )
+        found.append(_warning(questions[0], "one question only", "the set holds a single question"))
     order = {question.id: place for place, question in reversed(list(enumerate(questions)))}
     ordered = tuple(sorted(found, key=lambda finding: order[finding.question]))
     evident = [question for question in questions if question.evidence]
@@ -182,46 +175,54 @@ def check_questions(
     )
 
 
-def _error(question: Question, kind: str, found: str, advice: str) -> Finding:
-    return Finding(question.id, kind, Severity.ERROR, found, advice)
+# What is to be done about each kind of fault.
+_ADVICE = {
+    "contradiction": "name the document in the question, or correct one of them",
+    "duplicate": "drop one of them",
+    "empty gold": "remove it",
+    "empty question": "write it or drop the line",
+    "evidence not at its offsets": "the document has changed: make the set again, or correct the offsets",
+    "evidence not in its document": "quote verbatim, or name the right document",
+    "evidence without a document": "index it, name the right domain with --domain, or drop the question",
+    "gold in the question": "ask it in other words, unless it is a choice between things that it names",
+    "gold not among the options": "spell it as the option, or add the option",
+    "gold not in its evidence": "correct the quote or the answer, or add what is said there in other words",
+    "leak": "take it out of the training data and train again, or drop the question",
+    "near-duplicate": "keep one of them: two count as one observation",
+    "no gold": "add `answers`, or set `answerable` to false",
+    "one question only": "no comparison can be decided by it; add more",
+    "shared words": "see whether it is the question or a passage",
+    "unanswerable with evidence": "put the source into `withheld`, or set `answerable` to true",
+    "unanswerable with gold": "set `answerable` to true, or remove the answers",
+    "withheld without a document": "it is not a question of this domain any more; look at it again",
+}
 
 
-def _warning(question: Question, kind: str, found: str, advice: str) -> Finding:
-    return Finding(question.id, kind, Severity.WARNING, found, advice)
+def _error(question: Question, kind: str, found: str) -> Finding:
+    return Finding(question.id, kind, Severity.ERROR, found, _ADVICE[kind])
+
+
+def _warning(question: Question, kind: str, found: str) -> Finding:
+    return Finding(question.id, kind, Severity.WARNING, found, _ADVICE[kind])
 
 
 def _alone(question: Question) -> Iterator[Finding]:
     """Yield what is wrong with a question by itself."""
     if not tokens(question.text):
-        yield _error(
-            question, "empty question", f"the text is {question.text!r}", "write it or drop the line"
-        )
+        yield _error(question, "empty question", f"the text is {question.text!r}")
     golds = [answer for answer in question.answers if answer.strip()]
     if len(golds) < len(question.answers):
-        yield _error(question, "empty gold", "a gold answer is blank", "remove it")
+        yield _error(question, "empty gold", "a gold answer is blank")
     if question.answerable and not golds:
-        yield _error(
-            question,
-            "no gold",
-            "it is answerable and has no gold answer",
-            "add `answers`, or set `answerable` to false",
-        )
+        yield _error(question, "no gold", "it is answerable and has no gold answer")
     if not question.answerable and golds:
         yield _error(
-            question,
-            "unanswerable with gold",
-            f"it is unanswerable and has the gold answer {golds[0]!r}",
-            "set `answerable` to true, or remove the answers",
+            question, "unanswerable with gold", f"it is unanswerable and has the gold answer {golds[0]!r}"
         )
     if question.options:
         yield from _options(question, golds)
     elif question.answerable and (given := [gold for gold in golds if contains(question.text, gold)]):
-        yield _warning(
-            question,
-            "gold in the question",
-            f"the question holds its answer {given[0]!r}",
-            "ask it in other words, unless it is a choice between things that it names",
-        )
+        yield _warning(question, "gold in the question", f"the question holds its answer {given[0]!r}")
 
 
 def _options(question: Question, golds: Sequence[str]) -> Iterator[Finding]:
@@ -231,7 +232,6 @@ def _options(question: Question, golds: Sequence[str]) -> Iterator[Finding]:
             question,
             "gold not among the options",
             f"the gold answer {missing[0]!r} is none of {', '.join(question.options)}",
-            "spell it as the option, or add the option",
         )
 
 
@@ -247,17 +247,13 @@ def _evidence(
                 question,
                 "gold not in its evidence",
                 f"no gold answer stands in the quote “{evidence.quote[:80]}”",
-                "correct the quote or the answer; if it is said there in other words, add those as an answer",
             )
     if document is None:
         return
     there = document(evidence.source)
     if there is None:
         yield _error(
-            question,
-            "evidence without a document",
-            f"the index holds no document {evidence.source!r}",
-            "index it, name the right domain with --domain, or drop the question",
+            question, "evidence without a document", f"the index holds no document {evidence.source!r}"
         )
         return
     yield from _place(question, evidence, there)
@@ -272,14 +268,12 @@ def _place(question: Question, evidence: Evidence, document: Document) -> Iterat
                 "evidence not at its offsets",
                 f"characters {evidence.span.start}–{evidence.span.end} of {document.source} "
                 f"are “{at[:60]}”, not “{evidence.quote[:60]}”",
-                "the document has changed: make the set again, or correct the offsets",
             )
     elif " ".join(evidence.quote.split()) not in " ".join(document.text.split()):
         yield _error(
             question,
             "evidence not in its document",
             f"“{evidence.quote[:80]}” does not stand in {document.source}",
-            "quote verbatim, or name the right document",
         )
 
 
@@ -293,15 +287,11 @@ def _withheld(question: Question, document: Callable[[str], Document | None] | N
             question,
             "unanswerable with evidence",
             f"it is unanswerable, and its evidence {open_[0]!r} may be retrieved",
-            "put the source into `withheld`, or set `answerable` to true",
         )
     for source in question.withheld if document else ():
         if document is not None and document(source) is None:
             yield _warning(
-                question,
-                "withheld without a document",
-                f"the withheld source {source!r} is not in the index",
-                "it is not a question of this domain any more; look at it again",
+                question, "withheld without a document", f"the withheld source {source!r} is not in the index"
             )
 
 
@@ -317,12 +307,7 @@ def _twice(questions: Sequence[Question]) -> Iterator[Finding]:
             if finding := _same(question, first[key]):
                 yield finding
         elif other := near.like(question.text):
-            yield _warning(
-                question,
-                "near-duplicate",
-                f"it is worded nearly as {other!r}",
-                "keep one of them: two count as one observation",
-            )
+            yield _warning(question, "near-duplicate", f"it is worded nearly as {other!r}")
         first.setdefault(key, question)
         near.add(question.text, question.id)
 
@@ -332,13 +317,8 @@ def _same(question: Question, before: Question) -> Finding | None:
         return None  # asked twice on purpose: with its document and without
     own, others = ({key_of(answer) for answer in each.answers} for each in (question, before))
     if question.answerable != before.answerable or (own.isdisjoint(others) and (own or others)):
-        return _error(
-            question,
-            "contradiction",
-            f"{before.id!r} asks the same and has another answer",
-            "name the document in the question, or correct one of them",
-        )
-    return _error(question, "duplicate", f"{before.id!r} asks the same", "drop one of them")
+        return _error(question, "contradiction", f"{before.id!r} asks the same and has another answer")
+    return _error(question, "duplicate", f"{before.id!r} asks the same")
 
 
 def _leaks(questions: Sequence[Question], trained: Sequence[str]) -> Iterator[Finding]:
@@ -358,17 +338,16 @@ def _leaks(questions: Sequence[Question], trained: Sequence[str]) -> Iterator[Fi
     for question in questions:
         key = key_of(question.text)
         own = runs_of([f"{question.text} {answer}" for answer in question.answers or ("",)], LEAK_WORDS)
-        advice = "take it out of the training data and train again, or drop the question"
         if key and f" {key} " in everything:
-            yield _error(question, "leak", "the training data holds the question", advice)
+            yield _error(question, "leak", "the training data holds the question")
         elif other := near.like(question.text):
-            yield _error(question, "leak", f"{other} of the training data is nearly the same", advice)
+            yield _error(question, "leak", f"{other} of the training data is nearly the same")
         elif shared := sorted(own & runs):
             found = f"the training data holds “{' '.join(shared[0])}”"
             if FRESH in question.slices:
-                yield _error(question, "leak", f"{found}, and the question is labelled fresh", advice)
+                yield _error(question, "leak", f"{found}, and the question is labelled fresh")
             else:
-                yield _warning(question, "shared words", found, "see whether it is the question or a passage")
+                yield _warning(question, "shared words", found)
 
 
 class Review:

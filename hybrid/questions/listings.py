@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hybrid.generation.facts import FIELD
 from hybrid.generation.matching import expressions
 from hybrid.questions.values import Candidate, Section, TextBlock, TextBlockKind
 from hybrid.questions.wording import (
@@ -33,16 +34,6 @@ _TOLD = expressions("listings")
 _NAME, _TYPED, _NUMBERED, _BULLET, _SHOUTED, _SENTENCE_END, _MARKED, _DEFAULT = _TOLD[:8]
 _VALUE_DEFAULT, _POINTS_ELSEWHERE, _CODE_NAME, _OWNER, _INNER_CLAUSE, _ADDRESS, _RULER = _TOLD[8:15]
 _LETTER, _YEAR, _BEHIND, _ITEM = _TOLD[15:]
-# Headings in the plural that name the kind of their entries.
-_NOUNS = {
-    "options": "option", "arguments": "argument", "parameters": "parameter", "settings": "setting",
-    "functions": "function", "fields": "field", "variables": "variable", "attributes": "attribute",
-    "methods": "method", "commands": "command", "keywords": "keyword", "events": "event", "columns": "column",
-    "properties": "property", "components": "component", "metrics": "metric", "roles": "role",
-    "environment": "environment variable",
-}  # fmt: skip
-# "What does it specify?"; of other verbs people ask what it does.
-_SAYING = word_set("specifies determines controls sets defines reports indicates")
 # More names than that are not spellings of one thing.
 _ALTERNATIVES = 3
 _DESCRIPTION = range(4, 34)
@@ -114,10 +105,9 @@ def _names_in(line: str) -> list[str]:
 def _called(entry: Entry, section: Section, title: str) -> str:
     """Return how people speak of an entry: "the option --port of pg_dump"; nothing of a nameless thing."""
     name = plain(max(entry.names, key=lambda name: (not name.startswith("--no-"), len(name))))
-    heading = section.headings[-1].lower().split() if section.headings else []
-    noun = (
-        "option" if name[0] == "-" else _NOUNS.get(heading[-1] if heading else "", "parameter" * entry.typed)
-    )
+    last = "".join(section.headings[-1].lower().split()[-1:]) if section.headings else ""
+    kind = "environment variable" if last == "environment" else re.sub("ies$", "y", last).removesuffix("s")
+    noun = "option" if name[0] == "-" else kind if last in _NOUNS else "parameter" * entry.typed
     # such names mean another thing elsewhere
     owned = _OWNER.fullmatch(title) or (name[0] == "-" and " " not in title)
     whose = f" of {title}" if owned and title != name and not name[0].isupper() else ""
@@ -159,23 +149,10 @@ _CELL_WIDTH = 60
 _HEADER_WORDS = 3
 # What the head of a header or of a row's label is that asks for a value: "daily allowance", "weight".
 _ATTRIBUTES = LISTS["attributes"]
-# "The daily allowance for Germany", but "the weight of a goat".
-_GRANTED = word_set(
-    "telephone phone email list allowance budget cost deadline deposit discount fee fees limit premium price",
-    "quota rate",
-)
-_PERSONS = word_set(
-    "chair leader owner contact manager treasurer head deputy author keeper trainer teacher secretary"
-)
-_GROUPS = word_set(
-    "members adults children visitors guests others students seniors residents public non-members"
-)
+_SAYING, _NOUNS, _NO_NOUN = LISTS["saying"], LISTS["nouns"], LISTS["no_noun"]
+_GRANTED, _PERSONS, _GROUPS = LISTS["granted"], LISTS["persons"], LISTS["groups"]
 _DAYS = word_set("date day when")
 _PAID = (["price"], ["fee"], ["cost"], ["rate"], ["charge"])
-# They are no names of what a cell is.
-_NO_NOUN = word_set(
-    "notes note remark remarks comment comments id no item unit currency present absent apologies"
-)
 _NO_NAMES = STOP_WORDS | word_set("per since yes")
 _DOERS = ("er", "or", "en", "ant", "man", "ist", "ian")
 _CURRENCIES = word_set("eur usd gbp chf sek dkk nok")
@@ -188,7 +165,6 @@ _PERIOD = re.compile(
 )
 _HOURS = re.compile(r"\b(?:opening|office|visiting|working) (?:hours|times)\b", re.IGNORECASE)
 _BRACKETED = re.compile(r"\s*[(\[]([^()\[\]]*)[)\]]\s*$")
-_FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
 _FORM_LINE = re.compile(
     r"^[ \t]*(?:[-*•][ \t]+)?\**(?P<name>[A-Z][A-Za-z-]+(?: [A-Za-z-]+){0,2})\**:\**[ \t]+"
     r"(?P<value>\S[^\n]{0,58})$",
@@ -245,12 +221,12 @@ def _thing(head: str, label: str) -> str:
 def is_record(text: str) -> bool:
     """Tell whether a text is two lines or more, all of them a name and a value."""
     lines = text.strip().split("\n")
-    return len(lines) > 1 and all(_FIELD.fullmatch(line.strip()) for line in lines)
+    return len(lines) > 1 and all(FIELD.fullmatch(line.strip()) for line in lines)
 
 
 def record_candidates(text: str, title: str) -> Iterator[Candidate]:
     """Yield questions for the fields of a record of a file of rows: what it is called by comes first."""
-    found = [field for line in text.strip().split("\n") if (field := _FIELD.fullmatch(line.strip()))]
+    found = [field for line in text.strip().split("\n") if (field := FIELD.fullmatch(line.strip()))]
     heads = tuple(field["name"].replace("_", " ").strip() for field in found)
     # a code alone is not what people ask with
     coded = heads[0].lower() in _CODES and len(found) > 2 and bool(_LETTER.search(found[1]["value"]))

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from hybrid.adaptation.store import AdapterStore
 from hybrid.cli.app import run
+from hybrid.questions.files import load_questions
 
 
 @pytest.fixture
@@ -222,3 +224,44 @@ def test_a_generator_learns_what_is_preferred_and_says_so_on_its_card(domain, tm
     assert card["gain"]["measure"] == "better answers preferred"
     more = ["--data", str(path), "--no-check", "--start", "first", "--epochs", "1"]
     assert document(capsys, "adapt", "generator", *more)["card"]["parent"] == "first"
+
+
+@pytest.mark.slow
+def test_rounds_with_the_judge_are_told_and_the_best_adapter_stays(domain, scripted_judge, capsys):
+    assert run(["adapt", "improve", "--no-check", "--name", "own", "--licence", "CC0-1.0", "--json"]) == 0
+    shown = capsys.readouterr()
+    told = json.loads(shown.out)
+    assert (told["adapter"], told["in_use"], told["card"]["data"]["licence"]) == ("own-1", False, "CC0-1.0")
+    first, second, third = [line for line in shown.err.splitlines() if ": reward " in line]
+    assert first.startswith("the base: reward 0.200, ") and second.startswith("own-1: reward 0.600 (+40.0 ")
+    assert third.startswith("own-2: reward 0.400")
+    assert AdapterStore(domain).names() == ["own-1"]
+
+
+@pytest.mark.slow
+def test_where_the_judge_finds_nothing_better_nothing_is_made(domain, scripted_judge, monkeypatch, capsys):
+    monkeypatch.setattr("hybrid.adaptation.methods.preferences.judged_pairs", lambda *_, **__: [])
+    told = document(capsys, "adapt", "improve", "--rounds", "1")
+    assert (told["adapter"], told["in_use"], len(told["rounds"])) == (None, False, 1)
+    assert AdapterStore(domain).names() == []
+
+
+@pytest.mark.slow
+def test_of_labels_of_its_own_what_is_doubtful_is_left_to_a_person(domain, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HYBRID_ADAPTATION__EPOCHS", "0.4")
+    data, more = labels(tmp_path / "data.jsonl", 80), tmp_path / "more.jsonl"
+    new = [
+        {"id": f"n{n}", "question": f"is server {n} a port or not", "options": ["Yes", "No"]}
+        for n in range(20)
+    ]
+    more.write_text("".join(json.dumps(row) + "\n" for row in new))
+    given = ["--data", data, "--unlabelled", str(more), "--rounds", "1", "--name", "own", "--no-check"]
+    assert run(["adapt", "self-train", *given, "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["adapter"] == "own-0" and AdapterStore(domain).names() == ["own-0"]
+    assert "own-0: 0 labels of its own; " in shown.err
+    assert "20 questions are left for a person: hybrid questions review review.jsonl" in shown.err
+    assert {one.id for one in load_questions(tmp_path / "review.jsonl")} == {row["id"] for row in new}
+    more.write_text(json.dumps({"id": "n", "question": "is it"}) + "\n")
+    assert run(["adapt", "self-train", *given]) == 2
+    assert "n has no `options`" in capsys.readouterr().err

@@ -354,6 +354,57 @@ def test_export_writes_a_folder_or_an_archive_once(domain, keep_adapter, capsys,
     assert "is there already" in said(capsys, "adapters", "export", "a", "packed.zip", code=2).err
 
 
+@pytest.fixture
+def kin(domain, tiny_kin_folder, kin_adapter, monkeypatch):
+    """A stored adapter whose base other programs can load; gives the folder that it was taken from."""
+    from hybrid.adaptation.store import read_card
+
+    built = shutil.copytree(kin_adapter, domain.parent / "kin")
+    AdapterStore(domain).add("a", built, read_card(built))
+    monkeypatch.setenv("HYBRID_MODELS__GENERATOR", str(tiny_kin_folder))
+    return kin_adapter
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("destination", "files", "note"),
+    [
+        ("peft", ["adapter_config.json", "adapter_model.safetensors", "card.json"], ""),
+        ("vllm", ["LAUNCH.md", "adapter_config.json", "adapter_model.safetensors", "card.json"], ""),
+        ("gguf", [], "compared in llama.cpp"),
+        ("ollama", ["Modelfile", "adapter.gguf", "model.gguf"], "compared in llama.cpp"),
+    ],
+)
+def test_an_adapter_leaves_for_each_program(kin, capsys, tmp_path, destination, files, note):
+    if destination in ("gguf", "ollama"):
+        pytest.importorskip("xllamacpp", reason="the extra llamacpp is not installed")
+    told = said(capsys, "adapters", "export", "a", "out", "--for", destination)
+    assert (told.out, note in told.err) == ("out\n", True)
+    out = tmp_path / "out"
+    assert sorted(path.name for path in out.iterdir()) == files if files else out.read_bytes()[:4] == b"GGUF"
+    again = said(capsys, "adapters", "export", "a", "out", "--for", destination, code=2)
+    assert "is there already" in again.err
+
+
+@pytest.mark.slow
+def test_an_adapter_of_plain_peft_is_added_once_and_must_fit(
+    domain, kin, tiny_generator_folder, make_adapter, capsys, tmp_path
+):
+    theirs = shutil.copytree(kin, tmp_path / "theirs")
+    (theirs / "card.json").unlink()
+    told = document(capsys, "adapters", "add", str(theirs), "--name", "theirs")
+    assert (told["adapter"], told["in_use"]) == ("theirs", False)
+    assert AdapterStore(domain).card("theirs").weights == told["card"]["weights"]
+    told = said(capsys, "adapters", "add", str(theirs))
+    assert told.out == "generator-001\n" and "hybrid adapters check generator-001" in told.err
+    assert "already" in said(capsys, "adapters", "add", str(theirs), "--name", "theirs", code=2).err
+    other = make_adapter(tiny_generator_folder, tmp_path / "other")
+    (other / "card.json").unlink()
+    assert "cannot be merged into the model" in said(capsys, "adapters", "add", str(other), code=5).err
+    assert "adapter_config.json" in said(capsys, "adapters", "add", str(tmp_path), code=5).err
+    assert AdapterStore(domain).names() == ["a", "generator-001", "theirs"]
+
+
 @pytest.mark.slow
 def test_merge_writes_a_model(domain, tiny_generator_folder, make_adapter, monkeypatch, capsys, tmp_path):
     from transformers import AutoModelForCausalLM

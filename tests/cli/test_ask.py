@@ -164,6 +164,21 @@ def test_json_has_the_claims(asked, capsys, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("signs", ["?! ... --", "\u200b", "🙂", "%_*\"'();"])
+def test_signs_are_declined_and_a_blank_line_stands_between_turns(asked, capsys, monkeypatch, signs):
+    typed = f"\n{signs}\n  \nWhich port of the server?\n{signs}\n\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    assert run(["chat", "--json"]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer["abstained"] for answer in answers] == [True, False, True]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    assert run(["chat", "--no-check"]) == 0
+    first, said, cited, last, rest = capsys.readouterr().out.split("\n\n")
+    assert first == last == answers[0]["text"] and "in words" in first
+    assert (said, cited.strip()[:3], rest) == (answers[1]["text"], "[1]", "")
+
+
+@pytest.mark.slow
 def test_an_answer_from_memory_is_not_checked(asked, capsys):
     assert run(["ask", "Which port of the server?", "--arm", "base"]) == 0
     shown = capsys.readouterr()

@@ -1,6 +1,8 @@
 """promote, rollback, history and traffic from the command line."""
 
 import json
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,9 @@ from hybrid.cli.app import run
 from hybrid.operations.feedback import Feedback, TrialSide, kept_answer
 from hybrid.operations.traffic import read_split
 from hybrid.testing import HashEmbedder
+from hybrid.tracing import names
+from hybrid.tracing.spans import TraceSpan
+from hybrid.tracing.store import TraceStore
 from hybrid.types import Answer, Arm, Document
 
 
@@ -74,12 +79,27 @@ def test_without_answers_that_are_kept_there_is_no_trial(manual, capsys, monkeyp
     assert read_split(manual) is None
 
 
+@pytest.mark.slow
 def test_gathers_what_replicas_kept(tmp_path, capsys):
-    for name in ("one", "two"):
-        kept = Feedback(tmp_path / name / "feedback.sqlite", keep_days=30)
-        kept.keep(kept_answer(name, Answer("q", "a", Arm.RAG, "extractive")))
-        kept.close()
     folders = [str(tmp_path / name) for name in ("one", "two")]
-    assert document(capsys, "gather", *folders) == {"answers": 2, "traces": 0}
+    for place, folder in enumerate(folders):
+        kept = Feedback(Path(folder) / "feedback.sqlite", keep_days=30)
+        for name in (f"only {place}", "both"):
+            kept.keep(kept_answer(name, Answer("q", "a", Arm.RAG, "extractive")))
+        # of one voter the later word counts, of two both
+        kept.vote("both", 1 - 2 * place)
+        kept.vote("both", -1, as_user=f"user {place}")
+        kept.prefer("both", [f"only {place}", "both"])
+        kept.close()
+        with TraceStore(Path(folder) / "traces.sqlite") as traces:
+            traces.add([TraceSpan(f"{place:032x}", f"{place:016x}", "", names.ASK, "CHAIN", 1, 2)])
+    for named, answers in ((folders, 3), (folders[::-1], 0)):
+        assert document(capsys, "gather", *named) == {"answers": answers, "traces": 2}
+        with closing(Feedback(tmp_path / "indexes" / "feedback.sqlite", keep_days=30)) as all_of_them:
+            scores = {rated.kept.id: rated.score for rated in all_of_them.rated()}
+            rejected = {one.rejected.id for one in all_of_them.preferences()}
+        assert (scores, rejected) == ({"only 0": 0, "only 1": 0, "both": -3}, {"only 0", "only 1"})
+    with TraceStore(tmp_path / "indexes" / "traces.sqlite", read_only=True) as traces:
+        assert len(list(traces.traces())) == 2
     assert run(["gather", str(tmp_path / "three")]) == 2
     assert "holds no feedback.sqlite" in capsys.readouterr().err

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from hybrid.models.device import Placement
+from hybrid.models.remote import RemoteGenerator
 from hybrid.testing import HashEmbedder, OverlapReranker, ScriptedGenerator
+from tests.scripted_server import Reply, ScriptedServer
 
 _CPU = Placement("cpu", "float32", "test")
 
@@ -46,6 +48,8 @@ def reranker(request):
         pytest.param("openvino", marks=pytest.mark.slow),
         pytest.param("llamacpp", marks=pytest.mark.slow),
         pytest.param("openvino with an adapter", marks=pytest.mark.slow),
+        pytest.param("llamacpp with an adapter", marks=pytest.mark.slow),
+        "endpoint",
         pytest.param("default", marks=[pytest.mark.real_model, pytest.mark.slow]),
     ],
     scope="module",
@@ -56,6 +60,9 @@ def generator(request):
         made = request.getfixturevalue("in_engine")(engine)
         return made.adapted(request.getfixturevalue("kin_adapter")) if adapted else made
     match request.param:
+        case "endpoint":
+            server = request.getfixturevalue("endpoint")
+            return RemoteGenerator(server.url, model="writer")
         case "fake":
             return ScriptedGenerator(["The port is 5432, and nothing else."])
         case "fake with space around":
@@ -75,3 +82,25 @@ def generator(request):
     if request.param == "tiny":
         return made
     return made.adapted(request.getfixturevalue("tiny_adapter_folder"))
+
+
+@pytest.fixture(scope="module")
+def endpoint():
+    """A server that says the same to everybody, up to a stop string, a token a piece; it counts no prompt."""
+
+    def script(asked):
+        said = "\n The port is 5432, and nothing else. \n"
+        for mark in asked.get("stop", ()):
+            said = said.partition(mark)[0]
+        return Reply(said, usage={"completion_tokens": -(-len(said) // Reply.size)})
+
+    with ScriptedServer(script=script) as server:
+        yield server
+
+
+@pytest.fixture
+def judge(generator):
+    """A generator that can say how likely a text is, which no endpoint does."""
+    if isinstance(generator, RemoteGenerator):
+        pytest.skip("an endpoint has no likelihoods")
+    return generator

@@ -41,20 +41,18 @@ _OTHER = [Message(MessageRole.USER, "Is a port a number?")]
 _OPTIONS = [["Yes", "No"], ["five thousand", "5432", "a default port of the server"]]
 
 
-def test_every_continuation_has_a_likelihood(generator):
-    judged = generator.log_likelihoods([_ASK, _OTHER], _OPTIONS)
+def test_every_continuation_has_a_likelihood(judge):
+    judged = judge.log_likelihoods([_ASK, _OTHER], _OPTIONS)
     assert [len(row) for row in judged] == [2, 3]
     assert all(value < 0 for row in judged for value in row)
-    assert generator.log_likelihoods([], []) == []
+    assert judge.log_likelihoods([], []) == []
 
 
-def test_likelihoods_in_a_batch_are_those_alone(generator):
+def test_likelihoods_in_a_batch_are_those_alone(judge):
     asked = [_ASK, _OTHER, _ASK]
     options = [*_OPTIONS, _OPTIONS[0][::-1]]
-    together = generator.log_likelihoods(asked, options)
-    alone = [
-        generator.log_likelihoods([turns], [texts])[0] for turns, texts in zip(asked, options, strict=True)
-    ]
+    together = judge.log_likelihoods(asked, options)
+    alone = [judge.log_likelihoods([turns], [texts])[0] for turns, texts in zip(asked, options, strict=True)]
     assert [value for row in together for value in row] == pytest.approx(
         [value for row in alone for value in row], abs=1e-4
     )
@@ -64,13 +62,13 @@ def test_a_generator_has_a_digest_that_stays(generator):
     assert generator.digest == generator.digest != ""
 
 
-def test_the_tokens_of_a_continuation_sum_up_to_its_likelihood(generator):
-    judged = generator.log_probabilities([_ASK, _OTHER], _OPTIONS)
+def test_the_tokens_of_a_continuation_sum_up_to_its_likelihood(judge):
+    judged = judge.log_probabilities([_ASK, _OTHER], _OPTIONS)
     assert all(value <= 0 for row in judged for tokens in row for value in tokens)
     whole = [sum(tokens) for row in judged for tokens in row]
-    likelihoods = generator.log_likelihoods([_ASK, _OTHER], _OPTIONS)
+    likelihoods = judge.log_likelihoods([_ASK, _OTHER], _OPTIONS)
     assert whole == pytest.approx([value for row in likelihoods for value in row], abs=1e-6)
-    assert generator.log_probabilities([], []) == []
+    assert judge.log_probabilities([], []) == []
 
 
 @pytest.mark.slow

@@ -327,6 +327,14 @@ def test_what_is_no_answer_says_where_to_look(reply, message, hint):
     assert hint in caught.value.hint
 
 
+def test_what_a_server_does_not_count_is_estimated():
+    with ScriptedServer(Reply(_SAYS, usage={})) as server:
+        generator = generator_of(server)
+        (written,) = generator.generate([_ASK], max_new_tokens=9)
+    assert written.prompt_tokens == generator.count_prompt_tokens(_ASK)
+    assert 0 < written.completion_tokens < len(_SAYS)
+
+
 def test_an_endpoint_may_be_named_to_its_end():
     with ScriptedServer(Reply(_SAYS)) as server:
         generator = RemoteGenerator(f"{server.url}/chat/completions", model="writer")

@@ -1,12 +1,15 @@
-"""Replicas under Ray Serve, as examples/ray_serve.py starts them: a question gets its answer."""
+"""Replicas under Ray Serve, as examples/ray_serve.py starts them: each answers, in one place all is kept."""
 
 import importlib.util
 import os
 import socket
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
+
+from hybrid.operations.feedback import Feedback
 
 pytest.importorskip("ray.serve", reason="the extra ray is not installed")
 pytestmark = [
@@ -47,7 +50,7 @@ def test_replicas_answer_a_question_over_the_same_index(open_domains, monkeypatc
 
         values = {"indexes": str(indexes), "grounding": {"scorer": "align"}}
         settings = load_settings(values, file=Path(os.devnull), environment={})
-        generator = ScriptedGenerator(["It is 5432."])
+        generator = ScriptedGenerator([f"It is 5432, says {os.getpid()}."])
         return Service.over(
             Assistants(settings=settings, embedder=HashEmbedder(64), generator=generator), Access()
         )
@@ -55,17 +58,27 @@ def test_replicas_answer_a_question_over_the_same_index(open_domains, monkeypatc
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
-    try:
-        example.start(1, port, service=service)
-        asked = {
-            "model": "hybrid/manual/rag",
-            "messages": [{"role": "user", "content": "What is the default port?"}],
-        }
+
+    def asked(arm):
+        question = {"role": "user", "content": "What is the default port?"}
         told = httpx.post(
-            f"http://127.0.0.1:{port}/v1/chat/completions", json=asked, timeout=60, trust_env=False
+            f"http://127.0.0.1:{port}/v1/chat/completions",
+            json={"model": f"hybrid/manual/{arm}", "messages": [question]},
+            timeout=60,
+            trust_env=False,
         )
+        assert told.status_code == 200, told.text
+        return told.json()["choices"][0]["message"]["content"]
+
+    try:
+        example.start(2, port, service=service)
+        found = asked("rag")
+        # a replica is chosen by chance: that one is never is one case of a million
+        from_memory = [asked("base") for _ in range(20)]
     finally:
         example.serve.shutdown()
         example.ray.shutdown()
-    assert told.status_code == 200, told.text
-    assert "5432" in told.json()["choices"][0]["message"]["content"]
+    assert "5432" in found
+    assert len({text.partition("says")[2] for text in from_memory}) == 2
+    with closing(Feedback(Path(indexes) / "feedback.sqlite", keep_days=30)) as kept:
+        assert len(list(kept.rated())) == 1 + len(from_memory)

@@ -4,13 +4,14 @@ import shutil
 
 import pytest
 
-FAMILIES = ("llama", "gpt2", "qwen3", "gemma3")
-
 
 @pytest.fixture(scope="session")
-def family(tiny_generator_folder, tmp_path_factory):
-    """Return the folder of a tiny model: family("gpt2"); two blocks, 32 wide, the tiny generator's words."""
-    made = {"llama": tiny_generator_folder}
+def family(tiny_generator_folder, tiny_wide_generator_folder, tmp_path_factory):
+    """Return the folder of a tiny model: family("gpt2"); two blocks, 32 wide, the tiny generator's words.
+
+    "wide" is a llama of 64, whose rows are blocks of 4 bits.
+    """
+    made = {"llama": tiny_generator_folder, "wide": tiny_wide_generator_folder}
 
     def call(name):
         if name not in made:

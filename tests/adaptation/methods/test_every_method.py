@@ -24,10 +24,10 @@ _SETTINGS = AdaptationSettings(
 )
 _FAMILIES = ("llama", "gpt2", "qwen3", "gemma3")
 _OWN = (Method.PROMPT, Method.PREFIX, Method.BOTTLENECK)
-# a base in 4 bits wants wider rows, and has a test of its own; a fusion wants adapters, and has one too
+# a base in 4 bits wants wider rows; a fusion wants adapters, and has a test of its own
 _METHODS = tuple(method for method in Method if method not in (Method.QLORA, Method.FUSION))
 _SWITCHED = (*_OWN, Method.FUSION)
-_ALL = [(method, "llama") for method in _METHODS]
+_ALL = [(method, "llama") for method in _METHODS] + [(Method.QLORA, "wide")]
 _ALL += [(m, f) for f in _FAMILIES[1:] for m in (Method.LORA, Method.PISSA, Method.IA3, *_OWN)]
 _TEXTS = ["What is the port?", "the server", "Which port does the server use by default, and why is it so?"]
 
@@ -80,8 +80,6 @@ def tuned(family, tmp_path_factory):
 
 
 def _remembered(folder, out, method, **options):
-    import torch
-
     import hybrid.adaptation.methods.generator as module
 
     kept = []
@@ -89,12 +87,7 @@ def _remembered(folder, out, method, **options):
 
     def weaken(task, neutral, limit):
         strength = original(task, neutral, limit)
-        ids = torch.tensor([[5, 6, 7, 8, 9, 10], [0, 0, 11, 12, 13, 14]])
-        mask = torch.tensor([[1] * 6, [0, 0, 1, 1, 1, 1]])
-        with torch.inference_mode():
-            positions = (mask.cumsum(-1) - 1).clamp(min=0)
-            found = task.module(input_ids=ids, attention_mask=mask, position_ids=positions).logits
-            kept.append(found[mask.bool()])
+        kept.append(_logits_of(task.module))
         return strength
 
     module.weaken = weaken
@@ -109,12 +102,19 @@ def _remembered(folder, out, method, **options):
 @pytest.mark.parametrize(("method", "name"), _ALL)
 def test_what_is_reloaded_says_what_was_trained_and_off_it_is_the_base(tuned, family, method, name):
     import torch
+    from peft import PeftModel
+
+    from hybrid.adaptation.methods.lora import load_base
 
     folder, trained = tuned(method, name)
     base = _generator(family(name))
     before = _logits_served(base)
     served = base.adapted(folder)
     said = _logits_served(served)
+    if method is Method.QLORA:  # trained on what 4 bits leave of the base, and served on the whole
+        in_four, whole = (load_base(family(name), kind, _CPU) for kind in (method, Method.LORA))
+        assert torch.equal(_logits_of(PeftModel.from_pretrained(in_four, folder).eval()), trained)
+        trained = _logits_of(PeftModel.from_pretrained(whole, folder).eval())
     assert torch.allclose(said, trained, atol=2e-3)
     assert not torch.allclose(said, before, atol=1e-2)
     assert torch.equal(_logits_served(base), before)
@@ -122,11 +122,16 @@ def test_what_is_reloaded_says_what_was_trained_and_off_it_is_the_base(tuned, fa
 
 
 def _logits_served(generator):
+    with generator.lent() as model:
+        return _logits_of(model)
+
+
+def _logits_of(model):
     import torch
 
     ids = torch.tensor([[5, 6, 7, 8, 9, 10], [0, 0, 11, 12, 13, 14]])
     mask = torch.tensor([[1] * 6, [0, 0, 1, 1, 1, 1]])
-    with generator.lent() as model, torch.inference_mode():
+    with torch.inference_mode():
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
         return model(input_ids=ids, attention_mask=mask, position_ids=positions).logits[mask.bool()]
 
@@ -199,18 +204,20 @@ def test_it_learns(family, tmp_path, method):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", _METHODS)
+@pytest.mark.parametrize("method", [*_METHODS, Method.QLORA])
 def test_an_interrupted_run_goes_on_to_the_same_bytes(family, tmp_path, method):
+    base = family("wide" if method is Method.QLORA else "llama")
+
     def die(step, steps, loss):
         if step == 5:
             raise KeyboardInterrupt
 
-    _tune(family("llama"), tmp_path / "whole", method, epochs=2)
+    _tune(base, tmp_path / "whole", method, epochs=2)
     with pytest.raises(KeyboardInterrupt):
-        _tune(family("llama"), tmp_path / "again", method, epochs=2, state=tmp_path / "state", progress=die)
+        _tune(base, tmp_path / "again", method, epochs=2, state=tmp_path / "state", progress=die)
     steps = []
     _tune(
-        family("llama"),
+        base,
         tmp_path / "again",
         method,
         epochs=2,
