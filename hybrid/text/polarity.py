@@ -303,6 +303,7 @@ def limits(claim: str, sentence: str) -> set[Stance]:
     what the sentence excepts is ``DENIED``, and ``AFFIRMED`` where the claim itself says the opposite of
     that. By lists of words, English only.
     """
+    claim, sentence = " ".join(claim.split()), " ".join(sentence.split())
     found = {*_conditions(claim, sentence), *_exceptions(claim, sentence), *_weaker(claim, sentence)}
     return found | {Stance.DENIED} if _numbers_moved(claim, sentence) else found
 

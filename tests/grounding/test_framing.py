@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from hybrid.grounding.checks import objections
 from hybrid.grounding.values import Doubt
-from hybrid.text.framing import framed
+from hybrid.text.framing import framed, frames
+from hybrid.text.polarity import limits
 from hybrid.text.sentences import sentence_spans
 
 CLAIMS = """
@@ -462,3 +463,28 @@ def test_a_claim_that_denies_what_the_evidence_asserts_is_objected_to_as_well(fr
 )
 def test_what_a_frame_is_about(claim, evidence, expected):
     assert sorted(set(found(claim, evidence))) == sorted(expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "text",
+    [
+        " ",
+        "\n",
+        "when ",
+        "or ",
+        "except the ",
+        "only for ",
+        "12, ",
+        "a 1 and b ",
+        "from 1 to ",
+        "than ",
+        "to x, ",
+    ],
+)
+def test_odd_texts_are_read_in_time(text, within):
+    long = text * (6_000 // len(text))
+    for claim, sentence in ((long, "The pump is red."), ("The pump is red.", long), (long, long)):
+        with within(1):
+            limits(claim, sentence)
+            assert frames(sentence) is not None
