@@ -193,7 +193,8 @@ _WAS = re.compile(r"\b(?:was|were|had|did|\w{2,}ed|(?:1[5-9]|20)\d\d)\b", re.IGN
 # "when" and the like in front, up to a comma, or behind, up to one
 _WHEN = re.compile(
     r"\A\W*(?:when(?:ever)?|(?P<once>once|where(?:ver)?)|as\s+soon\s+as|(?:each|every|any)\s+time|until"
-    r"|without|subject\s+to|in(?=\s+(?:\w+\s+){0,3}(?:modes?|emergenc(?:y|ies)|cases?)\s*,)"
+    r"|without(?!\s+(?:exception|fail|doubt|question|delay))|subject\s+to"
+    r"|in(?=\s+(?:\w+\s+){0,3}(?:modes?|emergenc(?:y|ies)|cases?)\s*,)"
     r"|with(?=[^,]{1,40}\b(?:on|off|set|enabled|disabled"
     r"|active)\s*,))\s(?P<ahead>[^,;]+),"
     r"|(?:\b(?P<before>\w+))?,?\s+(?:when(?:ever)?|as\s+soon\s+as|(?:each|every|any)\s+time|subject\s+to"

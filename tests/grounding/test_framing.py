@@ -389,6 +389,8 @@ def test_a_claim_that_denies_what_the_evidence_asserts_is_objected_to_as_well(fr
         ("The company moved to Linz.", "When the war ended, the company moved to Linz.", []),
         ("The pump stops if the tank is dry.", "When the tank is empty, the pump stops.", []),
         ("The fair is on 5 May.", "The fair is on 5 May, the day when the river is blessed.", []),
+        ("Visitors register at the gate.", "Without exception, visitors register at the gate.", []),
+        ("The pump leaks.", "Without a seal, the pump leaks.", [Doubt.CONDITIONAL]),
         # one of two, both, or each
         ("The port is 5432.", "The port is 5432 or 5433.", [Doubt.SUPPOSED]),
         ("Anna Berg built the tower.", "Anna Berg or Tom Kern built the tower.", [Doubt.SUPPOSED]),
