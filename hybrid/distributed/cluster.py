@@ -83,7 +83,7 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
     except (OSError, RuntimeError, ValueError) as error:
         ray.shutdown()
         raise ModelError(
-            f"no Ray cluster answers at {known or 'this machine'}: {str(error).splitlines()[0]}",
+            f"no Ray cluster answers at {known or 'this machine'}: {' '.join(str(error).split())[:300]}",
             hint="start one with: ray start --head --disable-usage-stats --include-dashboard=false",
         ) from error
     try:

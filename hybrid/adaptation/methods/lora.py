@@ -63,12 +63,6 @@ class LowRank:
 
     def attach(self, model: Any, plan: AdapterPlan, settings: AdaptationSettings) -> Any:
         """Return the model with low-rank layers."""
-        if plan.method is Method.QLORA:
-            from peft import prepare_model_for_kbit_training
-
-            model = prepare_model_for_kbit_training(  # type: ignore[no-untyped-call]
-                model, use_gradient_checkpointing=False
-            )
         targets = target_modules(model, settings.targets)
         return attach_lora(
             model, plan, dropout=settings.dropout, layers=settings.layers, task="CAUSAL_LM", targets=targets

@@ -4,8 +4,11 @@ import dataclasses
 import json
 
 import pytest
+import torch
 
+from hybrid.adaptation.methods import attach, plan_for
 from hybrid.adaptation.methods.generator import Base, GeneratorTask, tune_generator
+from hybrid.adaptation.methods.lora import load_base
 from hybrid.adaptation.values import Example, ExampleKind, Examples
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import TrainingFailed, UsageError
@@ -93,6 +96,15 @@ def test_a_base_in_four_bits_is_tuned(tiny_wide_generator_folder, tmp_path):
     made = _tune(Base(tiny_wide_generator_folder, "tiny"), tmp_path / "out", settings)
     assert made.gain.after > 80
     assert (tmp_path / "out" / "adapter_model.safetensors").exists()
+
+
+def test_what_of_a_base_is_not_in_four_bits_keeps_its_format(tiny_wide_generator_folder):
+    # in float32 what the layers hand on, and keep for the gradient, would take twice the memory
+    settings = dataclasses.replace(_SETTINGS, method=Method.QLORA)
+    model = load_base(tiny_wide_generator_folder, Method.QLORA, Placement("cpu", "bfloat16", ""))
+    module = attach(model, plan_for(settings, tokens=1_000), settings)
+    formats = {("lora_" in name, own.dtype) for name, own in module.named_parameters()}
+    assert formats == {(False, torch.uint8), (False, torch.bfloat16), (True, torch.float32)}
 
 
 @pytest.mark.slow
