@@ -45,10 +45,7 @@ _NO_NAMES = word_set(
 # A sentence that asserts a claim outweighs one that denies it unless that one holds so much more of it.
 _FULLER = 0.15
 _NO_FACT = {
-    Stance.ASKED: Doubt.ASKED,
-    Stance.SUPPOSED: Doubt.SUPPOSED,
-    Stance.CONDITIONAL: Doubt.CONDITIONAL,
-    Stance.REPORTED: Doubt.REPORTED,
+    each: Doubt(each) for each in (Stance.ASKED, Stance.SUPPOSED, Stance.CONDITIONAL, Stance.REPORTED)
 }
 _PRESENT = word_set("is are has have does do will can may")
 _VOWELS = re.compile("[aeiou]")
@@ -378,8 +375,7 @@ def _shares(claim: str, sentences: Sequence[str]) -> list[float]:
     for sentence in sentences:
         there = stems(sentence)
         # what a claim adds to a sentence that it repeats whole must not hide what it denies
-        least = _REPEATED if denials(sentence) == 0 else 1
-        if len(there) >= least and there <= all_of_it:
+        if there and there <= all_of_it and (len(there) >= _REPEATED or denials(sentence) != 0):
             found.append(1.0)
         else:
             held = wanted & there | {one for one in wanted & opposite.keys() if opposite[one] & there}

@@ -150,7 +150,7 @@ _DENYING_BEFORE = (
     rf"\s+(?:[\w-]+\s+){{0,6}}(?:myth|misconception|fallac[iy]|hoax|lie|falsehood)(?:e?s)?\b[^,;]*\Z|"
     rf"\s{_BE}{_FILL}\s+(?:{_FICTION}|true|the case)\W*\Z|(?P<of_that>\s(?:{_BE}{_FILL}\s+(?:{_FALSE}"
     rf"|{_TRUE}|{_WITHDRAWN})|ha(?:s|ve)\s+(?:never|not|yet\s+to)\s+(?:\w+\s+)?be(?:en)?\s+(?:{_SURE}|shown"
-    rf"|demonstrated))\W*\Z)|(?<!\bor)\s+not\W*\Z|\s[(–—-]+\s*(?:an?\s+)?(?:no\s+longer(?:\s+\w+)?"
+    rf"|demonstrated))\W*\Z)|(?<!\bor)\snot\W*\Z|\s[(–—-]+\s*(?:an?\s+)?(?:no\s+longer(?:\s+\w+)?"
     rf"|false|not\s+true|untrue|wrong|incorrect|myth|lie|hoax"
     rf"|nonsense|not)\W*\Z|:\s*(?:an?\s+)?(?:no|none|never|false|not\s+true|untrue|wrong|incorrect|myth"
     r"|lie|hoax|nonsense)\W*\Z)"

@@ -10,7 +10,16 @@ from itertools import islice
 
 from hybrid.text.folding import fold
 from hybrid.text.framing import Stance
-from hybrid.text.words import NEGATORS, all_opposites, are_opposite, opposites_of, stem, tokens, word_set
+from hybrid.text.words import (
+    NEGATORS,
+    STOP_WORDS,
+    all_opposites,
+    are_opposite,
+    opposites_of,
+    stem,
+    tokens,
+    word_set,
+)
 from hybrid.types import Span
 
 # of a sentence that may deny: "don't" is one
@@ -184,7 +193,8 @@ _WAS = re.compile(r"\b(?:was|were|had|did|\w{2,}ed|(?:1[5-9]|20)\d\d)\b", re.IGN
 # "when" and the like in front, up to a comma, or behind, up to one
 _WHEN = re.compile(
     r"\A\W*(?:when(?:ever)?|(?P<once>once|where(?:ver)?)|as\s+soon\s+as|(?:each|every|any)\s+time|until"
-    r"|without|subject\s+to|in(?=\s+(?:\w+\s+){0,3}(?:modes?|emergenc(?:y|ies)|cases?)\s*,)"
+    r"|without(?!\s+(?:exception|fail|doubt|question|delay))|subject\s+to"
+    r"|in(?=\s+(?:\w+\s+){0,3}(?:modes?|emergenc(?:y|ies)|cases?)\s*,)"
     r"|with(?=[^,]{1,40}\b(?:on|off|set|enabled|disabled"
     r"|active)\s*,))\s(?P<ahead>[^,;]+),"
     r"|(?:\b(?P<before>\w+))?,?\s+(?:when(?:ever)?|as\s+soon\s+as|(?:each|every|any)\s+time|subject\s+to"
@@ -269,6 +279,20 @@ _BOUND = re.compile(
     r"|no\s+more\s+than|maximum(?:\s+of)?|less\s+than|fewer\s+than)\s+(?P<number>\d[\d.,]*)",
     re.IGNORECASE,
 )
+# who does it, and what, at the beginning of a sentence
+_DOES = re.compile(
+    r"\W*(?P<who>(?i:the|an?)\s+[a-z]\w+|[A-Z]\w+(?:\s+[A-Z]\w+)*)"
+    r"\s+(?P<does>(?:(?:is|are|was|were|has|have|had)\s+)?(?:not\s+)?[a-z]\w+)"
+)
+# what either does to the other
+_MUTUAL = re.compile(
+    r"(?:(?:is|are|was|were|has|have|had)\s+)?(?:near|next|close|similar|equal|identical|related"
+    r"|married|adjacent"
+    r"|parallel|opposite|different|as|border|meet|met\b|marr|resembl|match|neighbo|fac|fought|fight"
+    r"|play|compet"
+    r"|talk|spoke|speak|agree|disagree|merg|touch|join|differ|adjoin|cooperat|correspond|intersect"
+    r"|and\b|or\b)"
+)
 # So much of a claim stands in a part of a sentence that is about it, and no sentence is searched further.
 _MOSTLY, _MOST_LIMITS = 0.8, 4
 
@@ -280,7 +304,9 @@ def limits(claim: str, sentence: str) -> set[Stance]:
     what the sentence excepts is ``DENIED``, and ``AFFIRMED`` where the claim itself says the opposite of
     that. By lists of words, English only.
     """
-    return {*_conditions(claim, sentence), *_exceptions(claim, sentence), *_weaker(claim, sentence)}
+    claim, sentence = " ".join(claim.split()), " ".join(sentence.split())
+    found = {*_conditions(claim, sentence), *_exceptions(claim, sentence), *_weaker(claim, sentence)}
+    return found | {Stance.DENIED} if _numbers_moved(claim, sentence) else found
 
 
 def _conditions(claim: str, sentence: str) -> Iterator[Stance]:
@@ -347,6 +373,11 @@ def _weaker(claim: str, sentence: str) -> Iterator[Stance]:
         first, second = stems(sentence[: more[1].start()]), stems(sentence[more[1].end() :])
         if (less & second) - first and (greater & first) - second:
             yield Stance.DENIED
+    if (one := _DOES.match(claim)) and (other := _DOES.match(sentence)) and one["does"] == other["does"]:
+        mine, theirs = one["who"].lower(), other["who"].lower()
+        swapped = mine in sentence[other.end() :].lower() and theirs in claim[one.end() :].lower()
+        if mine != theirs and swapped and not _MUTUAL.match(one["does"]):
+            yield Stance.DENIED
 
 
 def _is_one_of(claim: str, before: str, behind: str) -> bool:
@@ -372,3 +403,71 @@ def _is_one_clause(said: frozenset[str], before: str, behind: str) -> bool:
         len(said & here) >= _MOSTLY * len(said) and bool(there - said) and _CLAUSE.match(clause) is not None
         for (here, clause), there in zip(sides, other, strict=True)
     )
+
+
+_NUMBER = r"(?<![\w.,])(?:[€$£]\s?)?(\d[\d.,:]*\d|\d)(?!\w|[.,]\d)"
+_A_YEAR = r"(?<![\w.,])(?:1[5-9]|20)\d\d(?!\w|[.,]\d)"
+_GOVERNED = re.compile(rf"(?<![-−])\b([^\W\d_]+)\s+{_NUMBER}", re.IGNORECASE)
+_WAYS = word_set("from to by under over before after")
+_SAME_WAY = {"until": "to", "till": "to", "since": "from", "above": "over", "below": "under"}
+_PARTS = re.compile(r"[,;]\s|\b(?:and|while|whereas|but)\b", re.IGNORECASE)
+_PLACED = word_set("for in of at by to with on from under over during on per")
+
+
+def _numbers_moved(claim: str, sentence: str) -> bool:
+    """Tell whether a claim gives a number of the sentence to something else that stands there with another.
+
+    "From 7 to 5" is moved from "from 5 to 7", room 3 on floor 12 from room 12 on floor 3, and 20 euros for
+    children from 20 for adults and 10 for children.
+    """
+    mine, theirs = (_governed(text) for text in (claim, sentence))
+    for number in mine.keys() & theirs.keys():
+        if mine[number] & theirs[number]:
+            continue
+        if mine[number] <= _WAYS and theirs[number] <= _WAYS:
+            return True
+        beside = {word for other in mine.keys() - {number} for word in theirs.get(other, ())}
+        if mine[number] <= beside and not (mine[number] | theirs[number]) & _IGNORED:
+            return True
+    wanted = set(re.findall(_NUMBER, claim))
+    if len(wanted) != 1:
+        return False
+    (number,) = wanted
+    like = re.compile(_A_YEAR if re.fullmatch(_A_YEAR, number) else _NUMBER)
+    parts = [part for part in _PARTS.split(sentence) if like.search(part)]
+    own = [part for part in parts if number in re.findall(_NUMBER, part)]
+    said = stems(claim)
+    return len(own) == 1 and any(
+        _are_parallel(one, other)
+        for one in _placed(own[0])
+        if one[1] not in said
+        for part in parts
+        if part is not own[0]
+        for other in _placed(part)
+        if other[1] in said and other[1] not in stems(own[0])
+    )
+
+
+_IGNORED = STOP_WORDS | _PLACED
+
+
+def _governed(text: str) -> dict[str, set[str]]:
+    """Return the words that stand right before each number."""
+    found: dict[str, set[str]] = {}
+    for word, number in _GOVERNED.findall(text):
+        found.setdefault(number, set()).add(_SAME_WAY.get(word.lower(), word.lower()))
+    return found
+
+
+def _placed(part: str) -> list[tuple[str, str, str]]:
+    """Return the words of weight of a part: what stands before each, its stem, and the word."""
+    words = _DENYING_WORD.findall(part)
+    before = ["", *(word.lower() for word in words)]
+    return [(last, _stem_of(word), word) for last, word in zip(before, words, strict=False) if _stem_of(word)]
+
+
+def _are_parallel(one: tuple[str, str, str], other: tuple[str, str, str]) -> bool:
+    """Tell whether two words stand in the same place of two parts: "for adults" and "for children"."""
+    names = one[2][0].isupper() and other[2][0].isupper() and one[0] in ("", "in") and other[0] in ("", "in")
+    same = one[0] == other[0] and one[0] in _PLACED and not any(each[2][0].isdigit() for each in (one, other))
+    return names or same or are_opposite(one[2].lower(), other[2].lower())

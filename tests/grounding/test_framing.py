@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from hybrid.grounding.checks import objections
 from hybrid.grounding.values import Doubt
-from hybrid.text.framing import framed
+from hybrid.text.framing import framed, frames
+from hybrid.text.polarity import limits
 from hybrid.text.sentences import sentence_spans
 
 CLAIMS = """
@@ -388,6 +389,8 @@ def test_a_claim_that_denies_what_the_evidence_asserts_is_objected_to_as_well(fr
         ("The company moved to Linz.", "When the war ended, the company moved to Linz.", []),
         ("The pump stops if the tank is dry.", "When the tank is empty, the pump stops.", []),
         ("The fair is on 5 May.", "The fair is on 5 May, the day when the river is blessed.", []),
+        ("Visitors register at the gate.", "Without exception, visitors register at the gate.", []),
+        ("The pump leaks.", "Without a seal, the pump leaks.", [Doubt.CONDITIONAL]),
         # one of two, both, or each
         ("The port is 5432.", "The port is 5432 or 5433.", [Doubt.SUPPOSED]),
         ("Anna Berg built the tower.", "Anna Berg or Tom Kern built the tower.", [Doubt.SUPPOSED]),
@@ -426,6 +429,26 @@ def test_a_claim_that_denies_what_the_evidence_asserts_is_objected_to_as_well(fr
         ("The server must store keys.", "The server should store keys.", []),
         ("The server stores keys.", "To store keys, set the option of the server.", [Doubt.SUPPOSED]),
         ("The bridge is open.", "To this day, the bridge is open.", []),
+        # who does it to whom
+        ("Anna reports to Tom.", "Tom reports to Anna.", [Doubt.NEGATION]),
+        ("The city sued the bank.", "The bank sued the city.", [Doubt.NEGATION]),
+        ("Austria is the capital of Vienna.", "Vienna is the capital of Austria.", [Doubt.NEGATION]),
+        ("Tom was hired by Anna.", "Anna hired Tom.", []),
+        ("Germany borders Austria.", "Austria borders Germany.", []),
+        ("Anna met Tom in Linz.", "In Linz, Anna met Tom.", []),
+        # numbers that change places
+        ("Sales rose from 7 to 5 tons.", "Sales rose from 5 to 7 tons.", [Doubt.NEGATION]),
+        ("Sales rose to 7 tons.", "Sales rose from 5 to 7 tons.", []),
+        ("Sales rose by 5 tons.", "Sales rose to 5 tons.", [Doubt.NEGATION]),
+        ("The shop is open until 17.", "The shop is open from 9 to 17.", []),
+        ("Room 3 is on floor 12.", "Room 12 is on floor 3.", [Doubt.NEGATION]),
+        ("The fee is 5 for children.", "The fee is 5 for adults and 3 for children.", [Doubt.NEGATION]),
+        ("The fee is 3 for children.", "The fee is 5 for adults and 3 for children.", []),
+        ("Anna is 40.", "Anna is 30 and Tom is 40.", [Doubt.NEGATION]),
+        ("Tom is 40.", "Anna is 30 and Tom is 40.", []),
+        ("The last bus leaves at 6.", "The first bus leaves at 6, the last at 23.", [Doubt.NEGATION]),
+        ("The last bus leaves at 23.", "The first bus leaves at 6, the last at 23.", []),
+        ("It was opened in Linz in 1932.", "In 1932 it was opened in Linz, 20 km from Steyr.", []),
         # a few words
         ("It is safe.", "It is unsafe.", [Doubt.NEGATION]),
         ("Dogs are allowed.", "No dogs.", [Doubt.NEGATION]),
@@ -442,3 +465,28 @@ def test_a_claim_that_denies_what_the_evidence_asserts_is_objected_to_as_well(fr
 )
 def test_what_a_frame_is_about(claim, evidence, expected):
     assert sorted(set(found(claim, evidence))) == sorted(expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "text",
+    [
+        " ",
+        "\n",
+        "when ",
+        "or ",
+        "except the ",
+        "only for ",
+        "12, ",
+        "a 1 and b ",
+        "from 1 to ",
+        "than ",
+        "to x, ",
+    ],
+)
+def test_odd_texts_are_read_in_time(text, within):
+    long = text * (6_000 // len(text))
+    for claim, sentence in ((long, "The pump is red."), ("The pump is red.", long), (long, long)):
+        with within(1):
+            limits(claim, sentence)
+            assert frames(sentence) is not None
