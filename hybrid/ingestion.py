@@ -486,7 +486,7 @@ class Ingestor:
                     stale = last and changed(file)
                     # it may have become a link since it was found
                     if out := file.outside():
-                        items, stale = (out,), last
+                        items, stale = (out,) if last else (), last
                     elif stale:
                         items = (*items, Rejected(file.source, "changed while it was read: index again"))
                     content = self._content(file.source, items, last=last, principals=file.principals)

@@ -284,7 +284,7 @@ class Answerer:
 
     def _generating(self, question: str, hits: Sequence[Hit]) -> Answer | _Turn:
         # the same gate for both readers: what the passages do not touch is not asked at all
-        if self._extract(question, hits).relevance < self.settings.abstain_below:
+        if not hits or self._extract(question, hits).relevance < self.settings.abstain_below:
             return self._checked(question, hits, _NOTHING, "generator")
         passages = self._pack(hits, functools.partial(self._prompts.rag, question))
 

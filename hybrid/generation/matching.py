@@ -164,7 +164,7 @@ def mended(question: str, texts: Sequence[str], is_word: Callable[[str], bool]) 
             return word
         if stem(own) in stems:
             return word
-        alike = [one for one in there if not _ends_otherwise(own, one) and _is_meant(own, one)]
+        alike = [one for one in there if _is_meant(own, one) and not _ends_otherwise(own, one)]
         if not alike or _blended(own, joined) or is_word(own) or (len(own) < _SLIPS and len(alike) > 1):
             return word
         return there[alike[0]].lower()
@@ -200,6 +200,8 @@ def as_spelled(question: str, texts: Sequence[str]) -> str:
 
 def _is_meant(own: str, one: str) -> bool:
     """Tell whether a word may be a slip of another one; a short one only where a letter is missing."""
+    if own[0] != one[0] or abs(len(own) - len(one)) > _SLIPS:  # most are told apart by this
+        return False
     if len(own) < _SLIPS:
         return len(one) > len(own) and slipped(own, one, least=_SHORT_SLIPS)
     stems = stem(own), stem(one)
@@ -334,12 +336,14 @@ def inflected(one: str, other: str) -> bool:
     return long.startswith(short[: max(len(short) - 1, 5)])
 
 
-def slipped(one: str, other: str, *, least: int = 5) -> bool:
+def slipped(one: str, other: str, *, least: int = 5, first: bool = False) -> bool:
     """Tell whether one word is the other with a letter too many, missing, wrong, or two swapped.
 
-    Shorter ones than ``least`` letters are never.
+    Shorter ones than ``least`` letters are never; the first letter is slipped only with ``first``.
     """
-    if min(len(one), len(other)) < least or abs(len(one) - len(other)) > 1 or one[0] != other[0]:
+    if min(len(one), len(other)) < least or abs(len(one) - len(other)) > 1:
+        return False
+    if one[0] != other[0] and not first:
         return False
     if any(map(str.isdigit, one + other)):
         return False

@@ -86,6 +86,7 @@ def test_whatever_is_said_is_heard_and_a_question_stands_in_it(text):
 def test_a_word_that_is_taken_for_another_is_named():
     assert hear("Thnaks a lot").slips == ("thnaks",)
     assert hear("thanks a lot").slips == ()
+    assert all(hear(said) for said in ("ello", "htanks", "oodbye"))
 
 
 def test_replies_say_what_is_asked_here():

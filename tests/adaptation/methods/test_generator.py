@@ -104,6 +104,7 @@ def test_what_of_a_base_is_not_in_four_bits_keeps_its_format(tiny_wide_generator
     model = load_base(tiny_wide_generator_folder, Method.QLORA, Placement("cpu", "bfloat16", ""))
     module = attach(model, plan_for(settings, tokens=1_000), settings)
     formats = {("lora_" in name, own.dtype) for name, own in module.named_parameters()}
+    assert all(own.requires_grad is ("lora_" in name) for name, own in module.named_parameters())
     assert formats == {(False, torch.uint8), (False, torch.bfloat16), (True, torch.float32)}
 
 
