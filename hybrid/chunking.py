@@ -19,6 +19,7 @@ _LONG_TITLE = 80
 
 # What "0 = as much as the embedder takes" means for an embedder that takes whole books.
 _SENSIBLE_TOKENS = 256
+_ROW = re.compile(r"#\d+\Z")
 # Torn apart, a table or a program says little: they are kept whole whenever they fit.
 _RIGID = (BlockKind.CODE, BlockKind.TABLE)
 # Where so many characters name the columns a row fills chunks by itself, and no name finds its cell.
@@ -42,11 +43,15 @@ class SizedChunk:
 
 @dataclass(frozen=True, slots=True)
 class _TableHead:
-    """What stands above the rows of a table, and how many tokens it takes."""
+    """What stands above the rows of a table, and how many tokens it takes.
+
+    ``record`` is where the record begins whose first field this is, -1 above a table.
+    """
 
     caption: str
     columns: tuple[str, ...]
     tokens: int
+    record: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +179,7 @@ def _lines_of(document: Document) -> Iterator[FileLine]:
 
 def _is_row(document: Document) -> bool:
     """Tell whether a document is a record of a table or of lines of JSON, a field a line."""
-    return "#" in document.source
+    return _ROW.search(document.source) is not None
 
 
 def token_limit(settings: ChunkSettings, max_tokens: int) -> int:
@@ -279,7 +284,8 @@ def _units(
         if block.kind is BlockKind.LIST and (block.columns or (_is_row(document) and whole > budget)):
             # a record that fills several chunks: each begins with its first field, which says whose it is
             first, tokens = sized[0]
-            head = _TableHead(text[first.start : first.end], (), tokens) if tokens <= head_tokens else None
+            fits = tokens <= head_tokens
+            head = _TableHead(text[first.start : first.end], (), tokens, block.start) if fits else None
         room = budget - head.tokens if head else budget
         whole += budget - room
         pieces = [
@@ -366,11 +372,12 @@ def _known(token: Span) -> list[Span]:
 def _pack(units: list[_Atom], budget: int, overlap: int) -> Iterator[tuple[Span, _TableHead | None]]:
     """Fill chunks greedily; each but the first begins with the end of the one before.
 
-    Rows of two tables share a chunk only where the same stands above both.
+    Rows of two tables share a chunk only where the same stands above both, and a long record shares none.
     """
     first, tokens, head = 0, 0, None
     for place, unit in enumerate(units):
         other = None not in (head, unit.head) and head != unit.head
+        other = other or (place > 0 and _record_of(units[place - 1]) != _record_of(unit))
         own = unit.head.tokens if unit.head and not head else 0
         torn = unit.opens and tokens + unit.block_tokens > budget >= unit.block_tokens
         close = other or (torn and (unit.rigid or tokens >= budget * _FULL_ENOUGH))
@@ -388,11 +395,16 @@ def _pack(units: list[_Atom], budget: int, overlap: int) -> Iterator[tuple[Span,
         yield Span(units[first].start, units[-1].end), head
 
 
+def _record_of(unit: _Atom) -> int:
+    return unit.head.record if unit.head else -1
+
+
 def _step_back(units: list[_Atom], begun: int, place: int, room: int) -> tuple[int, int]:
     """Return where the next chunk begins and how many tokens it has before the unit at ``place``."""
     first, tokens = place, 0
     while first > begun + 1 and tokens + units[first - 1].tokens <= room:
-        if units[first - 1].head not in (None, units[place].head):
+        before = units[first - 1]
+        if before.head not in (None, units[place].head) or _record_of(before) != _record_of(units[place]):
             break  # rows that would stand below the head of another table, or below none
         first -= 1
         tokens += units[first].tokens

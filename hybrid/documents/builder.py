@@ -199,8 +199,8 @@ class TextBuilder:
         columns = tuple(kept[0]) if any(names) else ()
         if len(columns) > _MAX_COLUMNS:
             for place, row in enumerate(kept[1:]):
-                told = [(name, cell) for name, cell in zip(columns, row, strict=True) if cell]
-                text = "\n".join(f"{name}: {cell}" if name else cell for name, cell in told)
+                told = [(at, cell) for at, cell in enumerate(row) if cell]
+                text = "\n".join(f"{columns[at] or f'Column {at + 1}'}: {cell}" for at, cell in told)
                 self.add(BlockKind.LIST, text, columns=columns, line=line and line + heads + 1 + place)
             return
         text = "\n".join(map(CELLS.join, kept))

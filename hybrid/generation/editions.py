@@ -15,7 +15,7 @@ from hybrid.text.words import content_words
 # Two facts are about one thing from so great a share of their words; smaller in versions of a document.
 _ALIKE_WORDS = (0.65, 0.4)
 # What each is for stands beside it.
-(_YEAR_MONTH, _VALID, _EXTENSION, _NUMBERS, _REPLACES, _ENDED, _INSTEAD) = expressions("editions")
+(_YEAR_MONTH, _VALID, _TOLD, _EXTENSION, _NUMBERS, _REPLACES, _ENDED, _INSTEAD) = expressions("editions")
 # The age of a document that says itself that it is in force no more.
 _NO_MORE = (0,)
 
@@ -123,9 +123,11 @@ def _said(fact: Quotable) -> set[str]:
     return {word for word in content_words(fact.text) if word.isalpha()}
 
 
-def same_words(one: Quotable, other: Quotable) -> bool:
-    """Tell whether two sentences differ in nothing but numbers, and say more than a word."""
-    return _said(one) == _said(other) and len(_said(one)) > 1
+def same_words(asked: Asked, one: Quotable, other: Quotable) -> bool:
+    """Tell whether two sentences differ in nothing but numbers that no question names, and say more than a word."""
+    named = set(_NUMBERS.findall(asked.text))
+    numbers = [named & set(_NUMBERS.findall(fact.text)) for fact in (one, other)]
+    return numbers[0] == numbers[1] and _said(one) == _said(other) and len(_said(one)) > 1
 
 
 def sisters(one: Passage, other: Passage) -> bool:
@@ -169,9 +171,11 @@ def named_with_date(passage: Passage) -> str:
 def _told_dates(passage: Passage) -> list[tuple[Date, str]]:
     """Return the dates that a text says it is from, "issued 5 May 2025", and as it writes them, in order."""
     found = []
-    for match in _VALID.finditer(passage.text):
-        text = passage.text[match.start() : match.end() + len("-05-31")]
-        date = next((one for one in dates(text) if one.year), None)
-        if date:
-            found.append((date, text[date.span.start : date.span.end]))
+    for pattern in (_VALID, _TOLD):
+        for match in pattern.finditer(passage.text):
+            date = next(
+                (one for one in dates(match[0]) if one.year and (one.month or pattern is _VALID)), None
+            )
+            if date:
+                found.append((date, match[0][date.span.start : date.span.end]))
     return sorted(found, key=lambda one: (one[0].year or 0, one[0].month or 0, one[0].day or 0))

@@ -489,7 +489,7 @@ def _otherwise(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]
     best = ranked[0]
     codes = names_held(asked.codes, best.wider)
     for fact, score in zip(ranked[1:_LOOKED_AT], scores[1:_LOOKED_AT], strict=True):
-        alike = sisters(fact.passage, best.passage) or same_words(fact, best)
+        alike = sisters(fact.passage, best.passage) or same_words(asked, fact, best)
         near = score >= _SAME[alike] * scores[0]
         if near and contradicts(fact, best) and names_held(asked.codes, fact.wider) >= codes:
             return fact
