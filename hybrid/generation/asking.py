@@ -35,28 +35,29 @@ COUNT = rf"(?:\d[\d.,]*|\b(?:{_SPOKEN})\b)"
 
 
 @lru_cache(maxsize=1)
-def _asks() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], ...]], list[tuple[str, str]]]:
+def _asks() -> tuple[
+    re.Pattern[str], dict[str, list[tuple[re.Pattern[str], re.Pattern[str]]]], list[tuple[str, str]]
+]:
     """Return how forms of answers are asked for, what kinds of things are and look like, and columns."""
     table = patterns()
     parts = {"spoken": _SPOKEN, "count": COUNT, "months": "|".join(MONTHS)}
     for name, own in table["parts"].items():
         parts = {name: either(own, parts), **parts}
     forms = "|".join(f"(?P<{one['form']}>{either(one['asks'], {})})" for one in table["forms"])
-    ways = ("found", "sure")
-    kinds = [
-        (
-            re.compile(either(one["asks"], {})),
-            *(re.compile(either(one.get(way, [""]), parts), re.IGNORECASE) for way in ways),
-        )
-        for one in table["kinds"]
-    ]
+    kinds = {
+        name: [
+            (re.compile(either(one["asks"], {})), re.compile(either(one["found"], parts), re.IGNORECASE))
+            for one in table[name]
+        ]
+        for name in ("kinds", "needed")
+    }
     return re.compile(forms), kinds, [(either(one["asks"], {}), one["names"]) for one in table["columns"]]
 
 
 # What each is for stands beside it.
 _TOLD = expressions("asking")
 _COUNTED, _BOTH, _ASKING, _LATEST, _THING, _LISTS, _NUMBERED, _PIECES, _UNIT, _SHORT = _TOLD[:10]
-_CAPITAL, _SHORT_FOR, _ONESELF, _GERMAN, _HOUR, _NAMING, _INSTEAD = _TOLD[10:]
+_CAPITAL, _SHORT_FOR, _ONESELF, _GERMAN, _HOUR, _NAMING, _INSTEAD, _LED = _TOLD[10:]
 
 _ANY = re.compile("")
 
@@ -88,7 +89,7 @@ class Asked:
         text: the question.
         form: of the answer.
         wanted: what a sentence that has the thing asked for looks like; None where that is not known.
-        needed: what nothing without is an answer; matches anything where that is not sure.
+        needed: what nothing without is an answer; None where that is not sure.
         counted: the stem of what is counted, of "how many weeks" that of weeks.
         names: what is named in it: codes, versions, years, and words with a capital.
         amounts: what is told in it, such as "after 7 years".
@@ -276,7 +277,9 @@ def read_question(question: str) -> Asked:
     forms, kinds, columns = _asks()
     found = forms.search(lowered)
     form = Form(next(name for name, text in found.groupdict().items() if text)) if found else Form.FACT
-    wanted, needed = next((kind for asks, *kind in kinds if asks.search(lowered)), (None, None))
+    wanted = next((kind for asks, kind in kinds["kinds"] if asks.search(lowered)), None)
+    begun = _LED.sub("", lowered, count=1)
+    needed = next((kind for asks, kind in kinds["needed"] if asks.match(begun)), None)
     counted = _COUNTED.search(lowered)
     named_in = _UNIT.sub(" ", question)
     codes = [

@@ -143,6 +143,22 @@ def test_what_lacks_the_kind_of_thing_asked_for_is_no_answer(question, lacking, 
     assert having in said(question, hit(having, "Rules", "Hall"))
 
 
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ("What happens when I lose the key?", "If a key is lost, the lock is changed."),
+        ("Who pays the rent?", "The tenant pays the rent."),
+        ("When is the rent due?", "The rent is due on the third working day."),
+        ("What is the rent used for?", "The rent is used for repairs of the roof."),
+        ("What happens if my address changes?", "A change of address is told to the office."),
+        ("And when does the hall open?", "The hall opens as soon as the warden comes."),
+        ("What does the hall cost?", "The hall is let at 30 a day, whatever it costs elsewhere."),
+    ],
+)
+def test_a_word_for_a_kind_of_thing_is_not_asked_for_wherever_it_stands(question, sentence):
+    assert sentence in said(question, hit(sentence, "Rules", "Hall"))
+
+
 def test_a_column_that_the_question_names_has_its_kind():
     table = hit("Bus | 20\nVan | 30", "Hall", columns=("Car", "Hire"))
     assert "30" in said("How much is the hire of the van?", table)
