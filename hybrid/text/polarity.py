@@ -164,8 +164,11 @@ def _is_content(word: str) -> bool:
 def _read(text: str) -> tuple[_Word, ...]:
     """Return the words of a text; what stands behind a negator with light words between is denied."""
     words: list[_Word] = []
-    reach = 0
+    reach = end = 0
     for match in _DENYING_WORD.finditer(_NOT_ONLY.sub(lambda found: " " * len(found.group()), text)):
+        if ";" in text[end : match.start()]:
+            reach = 0
+        end = match.end()
         word = fold(match.group())
         negates = _is_negator(word)
         words.append(_Word(word, _stem(word), Span(*match.span()), denied=reach > 0 and not negates))
@@ -433,7 +436,7 @@ def _numbers_moved(claim: str, sentence: str) -> bool:
     if len(wanted) != 1:
         return False
     (number,) = wanted
-    like = re.compile(_A_YEAR if re.fullmatch(_A_YEAR, number) else _NUMBER)
+    like = re.compile(_A_YEAR if re.fullmatch(_A_YEAR, number) else rf"{_NUMBER}|\b(?:nothing|free|none)\b")
     parts = [part for part in _PARTS.split(sentence) if like.search(part)]
     own = [part for part in parts if number in re.findall(_NUMBER, part)]
     said = stems(claim)
@@ -460,14 +463,25 @@ def _governed(text: str) -> dict[str, set[str]]:
 
 
 def _placed(part: str) -> list[tuple[str, str, str]]:
-    """Return the words of weight of a part: what stands before each, its stem, and the word."""
+    """Return the words of weight of a part: what stands before each, its stem, and the word.
+
+    Before the subject that a part begins with stands what it does: "guests pay".
+    """
     words = _DENYING_WORD.findall(part)
     before = ["", *(word.lower() for word in words)]
+    at = int(bool(words) and words[0].lower() in ("the", "a", "an"))
+    if len(words) > at + 1:
+        before[at] = f"{words[at + 1].lower()} does"
     return [(last, _stem_of(word), word) for last, word in zip(before, words, strict=False) if _stem_of(word)]
 
 
 def _are_parallel(one: tuple[str, str, str], other: tuple[str, str, str]) -> bool:
     """Tell whether two words stand in the same place of two parts: "for adults" and "for children"."""
-    names = one[2][0].isupper() and other[2][0].isupper() and one[0] in ("", "in") and other[0] in ("", "in")
-    same = one[0] == other[0] and one[0] in _PLACED and not any(each[2][0].isdigit() for each in (one, other))
+    names = (
+        one[2][0].isupper()
+        and other[2][0].isupper()
+        and all(each[0] == "in" or each[0].endswith(" does") for each in (one, other))
+    )
+    is_same = one[0] in _PLACED or one[0].endswith(" does")
+    same = one[0] == other[0] and is_same and not any(each[2][0].isdigit() for each in (one, other))
     return names or same or are_opposite(one[2].lower(), other[2].lower())
