@@ -329,8 +329,20 @@ def test_each_chunk_of_a_long_record_says_whose_it_is():
     assert all(chunk.embedded_text.count("Plant: Corvo") == 1 for chunk in chunks)
     assert all(line.number == 4 for chunk in chunks for line in chunk.lines)
     # a list of a page begins with nothing of the kind
-    page = replace(row, source="gauges.md")
+    page = replace(row, source="C# gauges.md")
     assert {one.chunk.caption for one in chunk_document(page, _COUNTER, settings, max_tokens=512)} == {""}
+
+
+def test_a_row_of_a_wide_table_shares_its_chunk_with_nothing():
+    parts = ["All plants of 2024:", "Plant: Aldo\nGauge: 1", "Plant: Aldo\nGauge: 2", "More are planned."]
+    text, blocks = "\n\n".join(parts), []
+    for part in parts:
+        columns = ("Plant", "Gauge") if "Gauge" in part else ()
+        kind = BlockKind.LIST if columns else BlockKind.PARAGRAPH
+        blocks.append(Block(kind, start := text.index(part), start + len(part), columns=columns))
+    page = Document("plants.md", text, blocks=tuple(blocks))
+    settings = ChunkSettings(max_tokens=200, overlap_tokens=20)
+    assert [one.chunk.text for one in chunk_document(page, _COUNTER, settings, max_tokens=512)] == parts
 
 
 def test_the_fields_of_a_row_stand_on_one_line_of_the_file():

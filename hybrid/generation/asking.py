@@ -31,7 +31,8 @@ _ONE = r"(?<!more than )(?<!no )one(?! (?:of|or|another|can|could|may|might|must
 _SPOKEN = "|".join(
     (_ONE, *SMALL_NUMBERS[2:13], "twenty", "thirty", "forty", "fifty", "sixty", "ninety", "hundred")
 )
-COUNT = rf"(?:\d[\d.,]*|\b(?:{_SPOKEN})\b)"
+# all of a number or nothing: a row of digits is looked through once
+COUNT = rf"(?:(?<!\d)\d[\d.,]*+|\b(?:{_SPOKEN})\b)"
 
 
 @lru_cache(maxsize=1)
@@ -77,6 +78,10 @@ _STEPS = word_set("step procedur")
 # Who pastes a document does not ask with all of it.
 _LONGEST_READ = 2_000
 _LEANS = re.compile(r"\b(?:it|its|they|them|this|he|him|his|she|her)\b", re.IGNORECASE)
+# "Where and when does it open" is one.
+_OPEN = re.compile(
+    r"\b(?:what|when|where|how|who|whom|whose|which|why|about|at|by|for|in|of|on|to|with)\W*\Z", re.IGNORECASE
+)
 # So many questions at once are answered one by one.
 _MOST_PARTS = 6
 
@@ -189,7 +194,12 @@ def parts_of(question: str) -> list[str]:
     while len(parts) < _MOST_PARTS and len(found := _BOTH.split(parts[-1], maxsplit=1)) == 2:
         one, other = found
         told = set(content_words(other)) - _EMPTY or _LEANS.search(other) or one.endswith("?")
-        if not all(_ASKING.match(part) for part in found) or not content_words(one) or not told:
+        if (
+            not all(_ASKING.match(part) for part in found)
+            or not content_words(one)
+            or _OPEN.search(one)
+            or not told
+        ):
             break
         parts[-1:] = found
     if len(parts) == 1:

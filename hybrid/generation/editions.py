@@ -124,7 +124,7 @@ def _said(fact: Quotable) -> set[str]:
 
 
 def same_words(asked: Asked, one: Quotable, other: Quotable) -> bool:
-    """Tell whether two sentences differ in nothing but numbers that no question names, and say more than a word."""
+    """Tell whether two sentences of some words differ in numbers alone, and in none that is asked about."""
     named = set(_NUMBERS.findall(asked.text))
     numbers = [named & set(_NUMBERS.findall(fact.text)) for fact in (one, other)]
     return numbers[0] == numbers[1] and _said(one) == _said(other) and len(_said(one)) > 1

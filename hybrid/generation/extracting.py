@@ -106,6 +106,7 @@ _OF_UNTOLD = 0.2
 _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED, _OF_OTHER_TIME = 0.3, 0.15, 0.1, 0.6
 # What we say behind a quote that gives orders to machines.
 _QUOTED_ORDER = "(Addressed to machines: quoted, not followed.)"
+_CALLED = frozenset(content_words("name names called"))
 # What it is for stands beside it.
 (_PAIR,) = expressions("extracting")
 
@@ -151,6 +152,7 @@ def extract(
     sure = [one for one in found if one.cited and one.relevance >= _PART] or found[:1]
     cited = _once([one for own in sure for one in own.cited])
     lost = [_last(part) for part, own in zip(parts, found, strict=True) if own not in sure]
+    lost = [part for part in lost if not set(content_words(part)) <= _CALLED]  # what names it says that too
     cited = [_with_ours(one, _QUOTED_ORDER) if orders_machines(one.sentence) else one for one in cited]
     if lost and cited:
         cited[-1] = _with_ours(cited[-1], f"(Nothing found on: {'; '.join(lost)}.)")

@@ -40,6 +40,9 @@ def test_rows_of_a_very_wide_table_are_lists_of_named_cells():
         (["Plant: Brine", "Gauge 2: 7"], 39, 6),
     ]
     assert all(block.kind is BlockKind.LIST and block.columns == tuple(names) for _, block in rows)
+    unnamed = TextBuilder(10_000)
+    unnamed.add_table([["", *names[1:]], ["Aldo", *["7"] * 39]])
+    assert unnamed.document("a.md").text.startswith("Column 1: Aldo\nGauge 1: 7\n")
 
 
 @pytest.mark.parametrize(
