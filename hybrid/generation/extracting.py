@@ -525,7 +525,5 @@ def _compared(
             for place in order
             if facts[place].row and not is_of_another(facts[place], words, asked)
         ]
-        found = [
-            fact for fact in rows if fact.row and rows[0].row and fact.row.columns == rows[0].row.columns
-        ][:2]
+        found = [fact for fact in rows if _is_in_table(fact, rows[0])][:2]
     return found if len(found) == 2 else []

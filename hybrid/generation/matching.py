@@ -189,11 +189,8 @@ def as_spelled(question: str, texts: Sequence[str]) -> str:
         word = fold(match.group())
         if len(word) < 2 * _SHORT_SLIPS or not word.isalpha() or is_there(stem(word)):
             return match.group()
-        places = range(_SHORT_SLIPS, len(word) - _SHORT_SLIPS + 1)
-        return next(
-            (f"{word[:at]} {word[at:]}" for at in places if is_there(f"{word[:at]}[ -]{word[at:]}")),
-            match.group(),
-        )
+        ways = [(word[:at], word[at:]) for at in range(_SHORT_SLIPS, len(word) - _SHORT_SLIPS + 1)]
+        return next((" ".join(way) for way in ways if is_there("[ -]".join(way))), match.group())
 
     return _SPELLED.sub(apart, _TWO.sub(together, question))
 

@@ -57,7 +57,15 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Prompts:
+class _Texts:
+    @property
+    def digest(self) -> str:
+        """Return a digest of all texts."""
+        return hash_text(*dataclasses.astuple(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts(_Texts):
     """The texts of one language."""
 
     abstention: str
@@ -90,14 +98,9 @@ class Prompts:
         user = self.choice_rag_user if passages else self.choice_base_user
         return _conversation(self.choice_system, user, question, passages, options)
 
-    @property
-    def digest(self) -> str:
-        """Return a digest of all texts."""
-        return hash_text(*dataclasses.astuple(self))
-
 
 @dataclass(frozen=True, slots=True)
-class GroundingPrompt:
+class GroundingPrompt(_Texts):
     """How a generator is asked, in one language, whether a passage carries a claim.
 
     ``yes`` and ``no`` are the two answers whose likelihoods are compared. It is no part of ``Prompts``: what
@@ -115,14 +118,9 @@ class GroundingPrompt:
         user = Template(self.user).safe_substitute(evidence=given[0], claim=given[1])
         return (Message(MessageRole.SYSTEM, self.system), Message(MessageRole.USER, user))
 
-    @property
-    def digest(self) -> str:
-        """Return a digest of all texts."""
-        return hash_text(*dataclasses.astuple(self))
-
 
 @dataclass(frozen=True, slots=True)
-class WritingPrompt:
+class WritingPrompt(_Texts):
     """How a generator is asked, in one language, for an answer as JSON, with its citations and its doubt.
 
     It is no part of ``Prompts``: what was answered without it stays what it was.
@@ -134,11 +132,6 @@ class WritingPrompt:
     def conversation(self, question: str, passages: Sequence[Passage]) -> tuple[Message, ...]:
         """Return the conversation that ends where the object is to follow."""
         return _conversation(self.system, self.user, question, passages)
-
-    @property
-    def digest(self) -> str:
-        """Return a digest of all texts."""
-        return hash_text(*dataclasses.astuple(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +173,7 @@ def load_prompts(language: str, prompt: str = "") -> Prompts:
 
 @functools.cache
 def load_grounding_prompt(language: str) -> GroundingPrompt:
-    """Return the prompt of a language.
-
-    Raises:
-        ConfigError: there is none for it; the message names those that there are.
-    """
+    """Return the prompt of a language; raises as ``load_prompts``."""
     return GroundingPrompt(**_texts(language)["grounding"])
 
 
@@ -200,11 +189,7 @@ def load_writing_prompt(language: str, prompt: str = "") -> WritingPrompt:
 
 @functools.cache
 def load_followup_prompt(language: str) -> FollowupPrompt:
-    """Return the prompt of a language.
-
-    Raises:
-        ConfigError: there is none for it; the message names those that there are.
-    """
+    """Return the prompt of a language; raises as ``load_prompts``."""
     return FollowupPrompt(**_texts(language)["followup"])
 
 
