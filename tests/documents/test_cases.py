@@ -417,12 +417,12 @@ def test_a_csv_line_of_fifty_megabytes_is_bounded_and_told(read_items, within):
 
 
 @pytest.mark.slow
-def test_two_thousand_columns_stay_a_table(read_one, within):
+def test_of_two_thousand_columns_every_cell_has_its_name(read_one, within):
     heads = "|".join(f"c{n}" for n in range(2_000))
     cells = "|".join(f"v{n}" for n in range(2_000))
     with within(30):
         text = read_one("wide.md", f"# Wide\n\n|{heads}|\n|{'-|' * 2_000}\n|{cells}|\n").text
-    assert "c0 | c1 | c2" in text and "v1998 | v1999" in text
+    assert text.split("\n")[2:] == [f"c{n}: v{n}" for n in range(2_000)]
 
 
 # --- what an index makes of them
