@@ -153,6 +153,10 @@ RECORD = "sku: B-20\nname: Lamp Brio black\nprice_eur: 40.00\nstock: 0"
         ("Who pays the hall?", "The hall is paid.", "The hall is paid by insurance."),
         ("Who may use the hall?", "The hall is used.", "The hall is open to adults only."),
         ("What is the address of the hall?", "The hall has a desk.", "The hall is in the old mill."),
+        ("Who owns the hall?", "The hall is owned.", "The hall belongs to the town."),
+        ("What does the hall cost?", "The hall has a door.", "The hall costs what is agreed."),
+        ("How heavy is the hall door?", "The hall door is of oak.", "The hall door is nearly a tonne."),
+        ("What is the email of the hall?", "The hall has a desk.", "The hall: post (at) example.org"),
     ],
 )
 def test_what_lacks_the_kind_of_thing_asked_for_is_no_answer(question, lacking, having):
