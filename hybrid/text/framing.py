@@ -161,7 +161,8 @@ _DENYING_BEFORE = (
 )
 # ", a claim we reject", ": this rumour was rated false", " was a claim we could not verify"
 _REFUSED_BEFORE = (
-    rf"[,\"”][^\w,\"”]*+(?:\w+\s+){{1,4}}{_FALSELY}\s+\w+\W*\Z|\s(?:is|are)\s+what\b[^,;:]{{0,80}}(?:\b(?:not|never)"
+    rf"[,\"”][^\w,\"”]*+(?:\w+\s+){{1,4}}{_FALSELY}\s+\w+\W*\Z"
+    r"|\s(?:is|are)\s+what\b[^,;:]{0,80}(?:\b(?:not|never)"
     rf"|n['’]t)\b"
     rf"[^,;:]{{0,80}}\Z|(?:[,;:(–—-]\s*(?:an?|this|that|the|one)"
     rf"|(?<!\bit)(?<!\bthis)(?<!\bthat)\s{_BE}\s+an?)\s+(?:\w+\s+)?"
@@ -223,7 +224,8 @@ _REPORTING = (
     r"|believes?|asserts?)\b(?:\s+that\b)?|\b(?:any|every|some)(?:one|body)\s+(?:claim|say|think|believ"
     r"|assert)ing\b"
     r"(?:\s+that\b)?",
-    r"\A\W*(?:claim|allegation|rumou?r|hypothesis|assertion|opinion)\s*+(?:(?:no\.?|#)?\s*+\d+)?\s*+[:–—-]\s+",
+    r"\A\W*(?:claim|allegation|rumou?r|hypothesis|assertion|opinion)"
+    r"\s*+(?:(?:no\.?|#)?\s*+\d+)?\s*+[:–—-]\s+",
     r"\b(?:hypothesi[sz]e[ds]?|conjectured?|postulate[ds]?)\s+that\b",
     r"(?<!\bwe )(?<!\bi )\b(?:believe[sd]?|thinks|thought|think)\s+that\b",
     rf"\b{_CLAIMED}\s+(?:has\s+it\s+|have\s+it\s+|is\s+|was\s+|are\s+|persists?\s+|goes\s+)?that\b",
