@@ -70,7 +70,7 @@ from hybrid.text.dates import MONTHS
 from hybrid.text.folding import fold
 from hybrid.text.polarity import denials
 from hybrid.text.rows import TableRow, closed
-from hybrid.text.words import are_opposite, content_words, tokens
+from hybrid.text.words import are_opposite, content_words, opposites_of, tokens
 from hybrid.types import Hit
 
 # A further sentence must be nearly as good as the best one, and add to it.
@@ -108,7 +108,7 @@ _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED, _OF_OTHER_TIME = 0.3, 0.15, 0.1, 0.6
 _QUOTED_ORDER = "(Addressed to machines: quoted, not followed.)"
 _CALLED = frozenset(content_words("name names called"))
 # What it is for stands beside it.
-(_PAIR,) = expressions("extracting")
+_PAIR, _DENIED = expressions("extracting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,9 +338,11 @@ def _only_asks(asked: Asked, fact: Quotable) -> bool:
 
 
 def _is_opposite(asked: Asked, fact: Quotable) -> bool:
-    """Tell whether a fact is the entry of the opposite of what is asked: those present of who was absent."""
+    """Tell whether a fact is the entry of the opposite of what is asked: those present of who was not."""
     entry = None if fact.row else FIELD.fullmatch(fact.text.strip())
     said, named = tokens(asked.text), tokens(entry["name"]) if entry else []
+    if denied := _DENIED.search(asked.text.replace("’", "'")):
+        return denied[1].lower() in named and bool(opposites_of(denied[1].lower()))
     return not set(named) & set(said) and any(
         are_opposite(one, other) for one in named for other in (*said, *asked.words)
     )

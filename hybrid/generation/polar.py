@@ -22,7 +22,7 @@ _YES_NO = {"de": ("Ja", "Nein")}
 # What each is for stands beside it.
 _TOLD = expressions("polar")
 _LIMIT, _OPEN, _BUT, _PAST, _TURNED, _THAN, _AGAINST, _HAS, _ALLOWS, _JOINED = _TOLD[:10]
-_DENIED, _FORBIDS, _CLAUSES, _REASON, _FRAME = _TOLD[10:]
+_DENIED, _FORBIDS, _FURTHER, _CLAUSES, _REASON, _FRAME = _TOLD[10:]
 
 
 def verdict_on(asked: Asked, fact: Quotable, words: Matcher, ranked: Sequence[Quotable]) -> str:
@@ -43,7 +43,11 @@ def _of_text(asked: Asked, fact: Quotable, words: Matcher) -> bool | None:
     forbids = not denials(text) and not _AGAINST.search(asked.text) and bool(_FORBIDS.search(text))
     count = 1 if forbids else denials(text)
     own = replace(fact, text=_FORBIDS.sub("", text) if forbids else text)
-    if (count or 0) > 1 or _is_beside(asked, own, words):
+    if (
+        (count or 0) > 1
+        or _is_beside(asked, own, words)
+        or (count and _is_of_part(own, words, whole=forbids))
+    ):
         return None
     # what the document itself asks there, it does not say
     headings = fact.passage.chunk.headings if fact.passage.chunk else ()
@@ -113,6 +117,17 @@ def _is_narrower(asked: Asked, fact: Quotable, words: Matcher) -> bool:
     subject = content_words(_JOINED.split(_DENIED.split(fact.text, maxsplit=1)[0])[-1])
     known = {word for own in words.forms for word in own}
     return len(subject) > 1 and not words.held(" ".join(subject[:1])) and bool(known & set(subject[1:]))
+
+
+def _is_of_part(fact: Quotable, words: Matcher, *, whole: bool) -> bool:
+    """Tell whether only a part of what is asked is denied: swimming after dark, drones over 250 g.
+
+    Of a ``whole`` sentence any word tells that the question lacks, else those that limit it.
+    """
+    limit = _FURTHER.search(fact.text)
+    told = fact.text if whole else limit[0] if limit else ""
+    known = {word for own in words.forms for word in own}
+    return any(word not in known and not _FRAME.fullmatch(word) for word in content_words(told))
 
 
 def _within(asked: Asked, text: str) -> bool | None:

@@ -136,6 +136,23 @@ RECORD = "sku: B-20\nname: Lamp Brio black\nprice_eur: 40.00\nstock: 0"
         ("How heavy is the hall door?", "The hall door is 3 m high.", "The hall door weighs 40 kg."),
         ("When does the hall open?", "The hall has a door.", "The hall opens at 9:00."),
         ("What colour is the hall?", "The hall is painted in May.", "The colour of the hall is not decided."),
+        ("What colour is the hall?", "The hall is painted in winter.", "The hall is dark anthracite."),
+        ("What colour is the hall?", "The hall is wide.", "The hall has the colour of slate."),
+        ("What does the hall cost?", "The hall is on floor 5.", "The hall is 12 for members."),
+        ("What does the hall cost?", "The hall is 5 m wide.", "The hall is 12."),
+        ("How heavy is the hall door?", "The hall door is of oak.", "The hall door is 80 kilos."),
+        ("How heavy is the hall door?", "The hall door has 5 locks.", "The hall door has 5 cwt."),
+        ("How old is the hall?", "The hall has a door.", "The hall is three centuries old."),
+        ("How old must one be to use the hall?", "The hall has a door.", "Only adults may use the hall."),
+        ("When is the hall cleaned?", "The hall is cleaned well.", "The hall is cleaned at midday."),
+        ("When is the hall cleaned?", "The hall is cleaned well.", "The hall is cleaned fortnightly."),
+        ("When was the hall built?", "The hall has a door.", "The hall was built under Augustus."),
+        ("When was the hall built?", "The hall has a door.", "The hall was built in the Middle Ages."),
+        ("Who pays the hall?", "The hall is paid by May.", "The hall is paid by the landlord."),
+        ("Who pays the hall?", "The hall is paid.", "The landlord pays the hall."),
+        ("Who pays the hall?", "The hall is paid.", "The hall is paid by insurance."),
+        ("Who may use the hall?", "The hall is used.", "The hall is open to adults only."),
+        ("What is the address of the hall?", "The hall has a desk.", "The hall is in the old mill."),
     ],
 )
 def test_what_lacks_the_kind_of_thing_asked_for_is_no_answer(question, lacking, having):
@@ -153,6 +170,12 @@ def test_what_lacks_the_kind_of_thing_asked_for_is_no_answer(question, lacking, 
         ("What happens if my address changes?", "A change of address is told to the office."),
         ("And when does the hall open?", "The hall opens as soon as the warden comes."),
         ("What does the hall cost?", "The hall is let at 30 a day, whatever it costs elsewhere."),
+        ("What colour printer is in the hall?", "The hall has a colour printer of wood."),
+        ("Which email program does the hall use?", "The hall uses a program for email."),
+        ("What is the best phone?", "The best phone is made to last."),
+        ("What time zone is the hall in?", "The hall is in the zone of the capital."),
+        ("What is a deposit?", "A deposit is what secures the rent."),
+        ("Where do I address complaints?", "Complaints are addressed to the ombudsman."),
     ],
 )
 def test_a_word_for_a_kind_of_thing_is_not_asked_for_wherever_it_stands(question, sentence):
@@ -176,6 +199,18 @@ def test_a_line_at_the_end_of_a_form_is_no_title():
     )
     assert "Ben Moor" in said("Who was absent in May?", minutes)
     assert "Ben Moor" in said("Who was not there in May?", minutes)
+
+
+@pytest.mark.parametrize(
+    ("question", "entry"),
+    [
+        ("Who was not present?", "Absent: Cid"),
+        ("Who wasn't present?", "Absent: Cid"),
+        ("Who was not absent?", "Present: Ann, Bob"),
+    ],
+)
+def test_who_denies_a_word_asks_for_its_opposite(question, entry):
+    assert said(question, hit("Present: Ann, Bob\nAbsent: Cid", "Minutes")) == f"{entry} [1]"
 
 
 def test_the_sentence_beside_it_gives_the_reason():
@@ -227,6 +262,7 @@ def test_yes_or_no_is_only_said_where_the_sentence_decides_it(sentence, begins):
         ("Is smoking allowed in the hall?", "Smoking is banned in the hall."),
         ("Is smoking allowed in the hall?", "Allowed in the hall: dogs.\n\nForbidden in the hall: smoking."),
         ("May I use a radio in the hall?", "Music ends at ten; radios are forbidden in the hall."),
+        ("Is smoking allowed in the hall?", "It is strictly forbidden to smoke in the hall."),
         ("Are dogs fed in the hall?", "Dogs are never fed in the hall, since others could not rest."),
     ],
 )
@@ -258,6 +294,12 @@ def test_what_a_clause_denies_or_forbids_is_no_whatever_else_the_question_frames
         ("Is the fee for the hall 30 EUR?", "The fee for the hall is at most 50 EUR."),
         ("Can I book the hall for 3 days?", "The hall may not be booked for up to 5 days."),
         ("Can I book the hall for 3 days?", "The hall is booked for at most 5 days if it rains."),
+        ("Is swimming in the lake possible?", "Swimming in the lake is forbidden after dark."),
+        ("Is swimming in the lake possible?", "Swimming in the lake is not allowed after dark."),
+        ("May I keep a cat in the flat?", "Keeping more than two cats in the flat is forbidden."),
+        ("Can I grill in the yard?", "Grilling with charcoal in the yard is forbidden."),
+        ("Can I fly drones in the park?", "Drones over 250 g are banned in the park."),
+        ("Can minors buy tickets?", "Minors are prohibited from buying tickets for the late show."),
     ],
 )
 def test_what_does_not_decide_is_quoted_without_yes_or_no(question, sentence):
