@@ -419,7 +419,7 @@ _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 # what the page itself gives a name: plain text only, so that it cannot grow without end
 _SUBSET = re.compile(r"(<!DOCTYPE[^<>\[]*)\[(.*?)\]\s*>", re.DOTALL | re.IGNORECASE)
-_WRAPPED = re.compile(f"(?<={CJK})\\s*\n\\s*(?={CJK})")
+_WRAPPED = re.compile(f"(?<={CJK})[^\\S\n]*+\n\\s*+(?={CJK})")
 _NAMED_TEXT = re.compile(r"""<!ENTITY\s+([\w.\-]+)\s+["']([^"'<&%]{0,200})["']\s*>""")
 _OLD_REFERENCE = re.compile(r"&#(?:(1[2-5]\d)|[xX]([89][0-9a-fA-F]));?")
 # Under this share of the words of a page, leaving out navigation has left out the page.

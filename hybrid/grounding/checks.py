@@ -178,6 +178,11 @@ def _objections(claim: str, mine: Sequence[Frame], sentence: Framed) -> list[Dou
 
 def _is_about(frame: Frame, text: str, shared: frozenset[str]) -> bool:
     """Tell whether a frame is about what two sentences share, and they don't share what it hangs on."""
+    if frame.whose:
+        own = stems(text[frame.whose.start : frame.whose.end])
+        others = stems(text[: frame.whose.start] + " " + text[frame.whose.end :])
+        if own and not own & (others | shared):
+            return False
     inside = stems(text[frame.scope.start : frame.scope.end])
     outside = stems(text[: frame.scope.start] + " " + text[frame.scope.end :]) - inside
     if not shared or len(shared & inside) < ALIKE * len(shared):

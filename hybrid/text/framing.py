@@ -26,11 +26,15 @@ class Stance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The words that put something so, and the stretch of the sentence that they are about."""
+    """The words that put something so, and the stretch of the sentence that they are about.
+
+    ``whose`` is what alone it is said of, where the sentence says another thing of another one.
+    """
 
     stance: Stance
     marker: Span
     scope: Span
+    whose: Span | None = None
 
 
 _FALSE = (
@@ -101,7 +105,7 @@ _DENYING = (
     r"\b(?:refus(?:e|es|ed)|fail(?:s|ed)?|declin(?:e|es|ed)|unlikely|not\s+likely)\s+to\b"
     r"(?!\s+\w+\s+that)",
     r"\A\W*(?:(?:common|popular|old|urban)\s+)?(?:myths?|misconception|fiction|untrue|hoax|false|wrong|lie"
-    r"|fake\s+news|not\s+true)\s*(?:(?:no\.?|#)?\s*\d+)?\s*[:–—-]\s+",
+    r"|fake\s+news|not\s+true)\s*+(?:(?:no\.?|#)?\s*+\d+)?\s*+[:–—-]\s+",
 )
 # whatever else is denied there
 _FALSELY = "(?:falsely|wrongly|incorrectly|mistakenly|erroneously|misleadingly|inaccurately|baselessly)"
@@ -157,7 +161,8 @@ _DENYING_BEFORE = (
 )
 # ", a claim we reject", ": this rumour was rated false", " was a claim we could not verify"
 _REFUSED_BEFORE = (
-    rf"[,\"”]\W*(?:\w+\s+){{1,4}}{_FALSELY}\s+\w+\W*\Z|\s(?:is|are)\s+what\b[^,;:]{{0,80}}(?:\b(?:not|never)"
+    rf"[,\"”][^\w,\"”]*+(?:\w+\s+){{1,4}}{_FALSELY}\s+\w+\W*\Z"
+    r"|\s(?:is|are)\s+what\b[^,;:]{0,80}(?:\b(?:not|never)"
     rf"|n['’]t)\b"
     rf"[^,;:]{{0,80}}\Z|(?:[,;:(–—-]\s*(?:an?|this|that|the|one)"
     rf"|(?<!\bit)(?<!\bthis)(?<!\bthat)\s{_BE}\s+an?)\s+(?:\w+\s+)?"
@@ -219,7 +224,8 @@ _REPORTING = (
     r"|believes?|asserts?)\b(?:\s+that\b)?|\b(?:any|every|some)(?:one|body)\s+(?:claim|say|think|believ"
     r"|assert)ing\b"
     r"(?:\s+that\b)?",
-    r"\A\W*(?:claim|allegation|rumou?r|hypothesis|assertion|opinion)\s*(?:(?:no\.?|#)?\s*\d+)?\s*[:–—-]\s+",
+    r"\A\W*(?:claim|allegation|rumou?r|hypothesis|assertion|opinion)"
+    r"\s*+(?:(?:no\.?|#)?\s*+\d+)?\s*+[:–—-]\s+",
     r"\b(?:hypothesi[sz]e[ds]?|conjectured?|postulate[ds]?)\s+that\b",
     r"(?<!\bwe )(?<!\bi )\b(?:believe[sd]?|thinks|thought|think)\s+that\b",
     rf"\b{_CLAIMED}\s+(?:has\s+it\s+|have\s+it\s+|is\s+|was\s+|are\s+|persists?\s+|goes\s+)?that\b",
@@ -262,7 +268,7 @@ _SUPPOSING = (
     r"|movie|play"
     r"|dream|fairy\s+tale|fiction|cartoon|parody|satire|comedy|hypothetical\s+\w+|universe"
     r"|thought\s+experiment))"
-    r"\b[^,]{0,60},|(?:\A|,\s*)\W*assum(?:e|ing)\b(?:\s+that\b)?|\b(?:propos(?:al|als|e|es"
+    r"\b[^,]{0,60},|(?:\A\W*|,[^\w,]*+)assum(?:e|ing)\b(?:\s+that\b)?|\b(?:propos(?:al|als|e|es"
     r"|ed)|motions?|petitions?|attempt(?:s|ed)?|threaten(?:s|ed)?|promis(?:e|es|ed)|vow(?:s|ed)?|offer(?:s"
     r"|ed)?|hop(?:e|es|ed)|intend(?:s|ed)?|plan(?:s|ned)?)\s+to\s+(?!the\b|an?\b)(?=\w)|\b(?:almost|nearly)"
     r"\s+(?!doubled|halved|trebled|tripled|completed|finished)(?=\w+ed\b)"
@@ -309,6 +315,8 @@ _THAT = re.compile(
     re.IGNORECASE,
 )
 _TURN = re.compile(r"[,;–—-]\s*(?:but|however|yet|although|though|whereas|while)\b|;", re.IGNORECASE)
+# as far before a "not" stands its verb
+_NEAR = 40
 # no sentence has more, and each is searched from
 _MOST_CONDITIONS = 8
 _COMMA = re.compile(r",\s*(?:then\b)?|\s+then\b")
@@ -326,6 +334,17 @@ _DOUBTED = re.compile(
     r"\A\W*(?:(?:is|was|are)\s+(?:this|that|it)\s+)?(?:true(?:\s+or\s+false)?|right|correct|so|really"
     r"|fact\s+or\s+"
     r"fiction|yes\s+or\s+no)\s*\?",
+    re.IGNORECASE,
+)
+# ", the cellar is not" denies nothing of the hall, but ", it is not" does
+_VERB = re.compile(
+    r"\s(?:is|are|was|were|has|have|had|do|does|did|can|could|will|would|may|must|should)\b", re.IGNORECASE
+)
+_NOT_AT_END = re.compile(rf"{_VERB.pattern}(?:\s+\w+ly)?\s+not\W*\Z", re.IGNORECASE)
+_PART = re.compile(r"[,;:(–—]|\b(?:and|but|yet|while|whereas|though|although)\b", re.IGNORECASE)
+_SAME = re.compile(
+    rf"\b(?:it|this|that|they|these|those|he|she|we|you|i|who|what|there|truth|reality|{_CLAIMED})\b"
+    r"|(?<!,)\s+which\b|\A(?!\s*unlike\b).*\bwhich\b",
     re.IGNORECASE,
 )
 _FOLLOWS = re.compile(
@@ -467,7 +486,8 @@ def _frames(text: str) -> Iterator[Frame]:
                 and not _THAT.search(text[: marker.start])
             )
             if not of_itself and not (stance is Stance.PAST and _is_for(text, marker)):
-                yield Frame(stance or _denied(found.group()), marker, _scope(text, marker, reach))
+                scope, whose = _scope(text, marker, reach), _whose(text, marker)
+                yield Frame(stance or _denied(found.group()), marker, scope, whose)
     if asked := _QUESTION.search(text):
         yield Frame(Stance.ASKED, Span(asked.end(), asked.end()), Span(0, len(text)))
     for found in islice(_CONDITION.finditer(text), _MOST_CONDITIONS):
@@ -488,6 +508,18 @@ def _scope(text: str, marker: Span, reach: _Reach) -> Span:
         return Span(0, marker.start)
     ends = _TURN.search(text, marker.end) if reach is _Reach.BEHIND else _COMMA.search(text, marker.end)
     return Span(marker.end, ends.start() if ends else len(text))
+
+
+def _whose(text: str, marker: Span) -> Span | None:
+    """Return the subject of its own, if any, of a verb that a "not" at the very end denies."""
+    last = _NOT_AT_END.search(text, max(marker.start - _NEAR, 0)) if marker.end == len(text) else None
+    if last is None:
+        return None
+    first = _VERB.search(text, 0, last.start())
+    begins = _PART.search(text, first.end() if first else 0, last.start())
+    if begins is None or _SAME.search(text[begins.end() : last.start()]):
+        return None
+    return Span(begins.end(), last.start())
 
 
 def _is_for(text: str, marker: Span) -> bool:

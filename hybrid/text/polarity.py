@@ -205,6 +205,15 @@ _WHEN = re.compile(
     r"|,\s*(?P<permits>\w+)\s+permitting\b",
     re.IGNORECASE,
 )
+# whoever says nothing of it says the same: "when needed", and what a thing holds "when full"
+_IF_SO = re.compile(
+    r"(?:(?:it|this|that)\s+is\s+|at\s+all\s+|otherwise\s+)?(?:possible|needed|necessary|required|desired"
+    r"|applicable|appropriate|convenient|feasible|practicable|practical)\W*|(?P<full>full(?:y\s+\w+)?\W*)",
+    re.IGNORECASE,
+)
+_HOLDS = re.compile(
+    r"\b(?:hold|seat|take|fit|contain|store|carrie|accommodate)s?\b|\bcarry\b|\bcapacity\b", re.IGNORECASE
+)
 # "the day when", "knows when": no condition
 _OF_TIME = word_set(
     "day time times year date moment month week period case cases point and or of about exactly decide",
@@ -270,6 +279,21 @@ _CLAUSE = re.compile(
     r"|\w+[^s\W]s\s+(?:the|an?|its|their|them|it|all)\b)",
     re.IGNORECASE,
 )
+_EITHER = re.compile(r"\beither\b", re.IGNORECASE)
+# "trains from Rome or Milan stop": some do and the others as well
+_KINDS = re.compile(
+    r"\W*(?:(?:the|our|its|their)\s+|(?:all|these|those|most|both)\s+(?:the\s+)?(?:[a-z-]+\s+){0,2})?"
+    r"(?:\w+(?<![sui'’])s|people|children|men|women)\s+"
+    rf"(?:(?:{_BEHIND}|for|over|under|aged|between|whose)\b|\w{{2,}}ed\b)(?:\s+[\w.-]+){{1,3}}\s*",
+    re.IGNORECASE,
+)
+_GOES_ON = re.compile(r"\A(?!.*\b(?:is|has|does|was)\b)\S+(?:\s+\w+)*?\s+[a-z]{2,}", re.DOTALL)
+# "valid on buses or trams", but not for 1 or 2 years
+_FIT = re.compile(
+    r"\b(?:is|are)\s+(?:\w+ly\s+|also\s+)?(?:valid|open|suitable|eligible|usable|good|fit|meant|intended"
+    rf"|available)\s+(?:for|{_BEHIND})\b[^,;:\d]*\Z",
+    re.IGNORECASE,
+)
 _BORDER = re.compile(r"[,;:()–—]")
 _ONLY = re.compile(
     r"(?<!\bthe )(?<!\bnot )(?<!\ban )\bonly\s+(?:(?:for|to|by|on|in|at|with|from|via|the|an?|those|\w+"
@@ -321,7 +345,7 @@ def _conditions(claim: str, sentence: str) -> Iterator[Stance]:
         is_now = _IS_NOW.search(part) is not None or (found["once"] and part[-1] == "s")
         if (found["once"] and not is_now) or (_WAS.search(part) and not is_now):
             continue  # it tells when something happened
-        if (found["before"] or "").lower() in _OF_TIME:
+        if (found["before"] or "").lower() in _OF_TIME or _says_no_more(part, sentence):
             continue
         main = stems(f"{sentence[: found.start()]} {found['before'] or ''} {sentence[found.end() :]}")
         if 2 * len(said & main) > len(said) and _leaves_out(said, stems(part) - main):
@@ -330,6 +354,12 @@ def _conditions(claim: str, sentence: str) -> Iterator[Stance]:
         only = _ONLY.search(clause)
         if only and 2 * len(said & stems(clause)) >= len(said) and not stems(only[1]) <= said:
             yield Stance.CONDITIONAL
+
+
+def _says_no_more(part: str, sentence: str) -> bool:
+    """Tell whether a condition is one that goes without saying."""
+    found = _IF_SO.fullmatch(part)
+    return found is not None and (not found["full"] or _HOLDS.search(sentence) is not None)
 
 
 def _leaves_out(said: frozenset[str], part: frozenset[str]) -> bool:
@@ -362,7 +392,9 @@ def _weaker(claim: str, sentence: str) -> Iterator[Stance]:
             yield Stance.SUPPOSED
     ors = [] if _OR.search(claim) else islice(_OR.finditer(sentence), _MOST_LIMITS)
     sides = [(sentence[: found.start()], sentence[found.end() :]) for found in ors]
-    one_of = not _FREE.search(sentence) and any(_is_one_of(claim, *side) for side in sides)
+    one_of = not _FREE.search(sentence) and any(
+        _is_one_of(claim, *side) and not _is_each(*side) for side in sides
+    )
     if one_of or any(_is_one_clause(stems(claim), *side) for side in sides):
         yield Stance.SUPPOSED
     bounds = [
@@ -396,6 +428,15 @@ def _is_one_of(claim: str, before: str, behind: str) -> bool:
     # "in red or in blue", but not "practices or disciplines"
     is_begun = tokens(before)[-len(tokens(claim)) :] == tokens(claim)
     return is_begun and re.match(rf"{_BEHIND}\b", behind) is not None
+
+
+def _is_each(before: str, behind: str) -> bool:
+    """Tell whether what is said holds of both parts around an "or": of kinds of things, or what is fit."""
+    if _EITHER.search(before) or _WAS.search(behind):
+        return False
+    if _FIT.search(before):
+        return True
+    return _KINDS.fullmatch(before) is not None and _GOES_ON.search(behind) is not None
 
 
 def _is_one_clause(said: frozenset[str], before: str, behind: str) -> bool:

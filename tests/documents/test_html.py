@@ -310,3 +310,9 @@ def test_data_and_inner_pages_that_are_not_read_are_told(read_one):
 def test_the_end_of_a_line_in_a_script_without_blanks_is_none(read_one):
     document = read_one("a.html", "<p>默认端口\n  是五四三二。\nPort 5432\n是 A\nB</p>")
     assert document.text == "默认端口是五四三二。 Port 5432 是 A B"
+
+
+def test_empty_lines_between_two_letters_are_read_in_time(read_one, within):
+    with within(1):
+        document = read_one("a.html", "<p>あ" + "\n" * 20_000 + "a</p><p>あ \n い</p>")
+    assert "あい" in document.text

@@ -400,6 +400,29 @@ def test_a_claim_that_denies_what_the_evidence_asserts_is_objected_to_as_well(fr
         ("The fee is 20 euros.", "The fee is 20 euros or 25 dollars.", []),
         ("Yoga is a group of practices.", "Yoga is a group of practices or disciplines.", []),
         ("The deposit of 300 euros is due.", "The deposit of 300 euros or more is due.", []),
+        # of kinds of things both, and of what is fit for either
+        ("Cars with 4 seats pay 10 euros.", "Cars with 4 or 5 seats pay 10 euros.", []),
+        ("The train from Rome stops here.", "Trains from Rome or Milan stop here.", []),
+        ("The pass is valid on buses.", "The pass is valid on buses or on trams.", []),
+        ("The meetings are in Rome.", "The meetings are in Rome or Milan.", [Doubt.SUPPOSED]),
+        ("Anna flies from Rome today.", "Anna flies from Rome or Milan today.", [Doubt.SUPPOSED]),
+        ("Floods in Rome killed five.", "Floods in Rome or Milan killed five.", [Doubt.SUPPOSED]),
+        ("The pass is valid for 1 year.", "The pass is valid for 1 or 2 years.", [Doubt.SUPPOSED]),
+        # a "not" at the end, of another thing or of the same
+        ("The hall is heated.", "The hall is heated, the cellar is not.", []),
+        ("The hall is heated.", "The hall is heated and the cellar is not.", []),
+        ("The hall is heated.", "The hall is heated, unlike the cellar, which is not.", []),
+        ("The hall opens on Monday.", "The hall opens on Monday; the cellar does not.", []),
+        ("The cellar is heated.", "The hall is heated, the cellar is not.", [Doubt.NEGATION]),
+        ("The attic is heated.", "The hall is heated, the attic and the bar are not.", [Doubt.NEGATION]),
+        ("The hall is heated.", "The hall is heated, it is not.", [Doubt.NEGATION]),
+        ("The hall is heated.", "The hall is heated, everyone knows the hall is not.", [Doubt.NEGATION]),
+        ("The hall is heated.", "The hall is heated, which is not.", [Doubt.NEGATION]),
+        # conditions that go without saying
+        ("The hall holds 200 people.", "The hall holds 200 people, when full.", []),
+        ("Trains depart every hour.", "Whenever possible, trains depart every hour.", []),
+        ("The pump stops.", "The pump stops when full.", [Doubt.CONDITIONAL]),
+        ("The pump stops.", "The pump stops when hot.", [Doubt.CONDITIONAL]),
         # exceptions, of what is said of all and of themselves
         (
             "The library is open on Sundays.",
@@ -486,6 +509,9 @@ def test_what_a_frame_is_about(claim, evidence, expected):
         "from 1 to ",
         "than ",
         "to x, ",
+        '"',
+        ",",
+        "Myths" + "\n" * 5_000,
     ],
 )
 def test_odd_texts_are_read_in_time(text, within):
