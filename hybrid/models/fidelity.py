@@ -184,10 +184,10 @@ def _compared(
         _require_same_prompt(ask, generator, prompt, rendered, ids)
         asked = {"n_predict": new_tokens, "temperature": 0, "n_probs": _LIKELIEST, "return_tokens": True}
         said = ask("/completion", prompt=ids, **asked)
-        tokens, steps = said["tokens"], said["completion_probabilities"]
+        tokens, steps = said["tokens"], said.get("completion_probabilities", ())
         own = last_logarithms(generator, [*ids, *tokens[:-1]], len(tokens))
         alike += [int(logs.argmax()) == token for token, logs in zip(tokens, own, strict=True)]
-        # it tells none of a token that is only part of a letter
+        # it tells none of a token that is only part of a letter, nor any where all are
         for step, logs in zip(steps, own, strict=True) if len(steps) == len(tokens) else ():
             apart += [abs(float(logs[top["id"]]) - top["logprob"]) for top in step["top_logprobs"]]
         text = said["content"].strip()

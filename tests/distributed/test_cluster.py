@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -61,17 +63,33 @@ def cluster():
         cluster.shutdown()
 
 
-# the first one has no other cluster to join
-@pytest.mark.parametrize("known", [False, True], ids=["a cluster of its own", "nodes"])
-def test_the_command_makes_the_same_index(request, tmp_path, monkeypatch, known):
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+def test_the_command_makes_the_same_index(cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(embedding, "BATCH", 8)
-    folder = _written(tmp_path / "docs")
-    here, by = HashEmbedder(16), f"ray:{request.getfixturevalue('cluster').address}" if known else "ray"
-    nodes = test_indexing._commanded(tmp_path, monkeypatch, "nodes", folder, by, here)
+    folder, here = _written(tmp_path / "docs"), HashEmbedder(16)
+    nodes = test_indexing._commanded(tmp_path, monkeypatch, "nodes", folder, f"ray:{cluster.address}", here)
     assert here.embedded == 0
     serial = test_indexing._commanded(tmp_path, monkeypatch, "serial", folder, "serial", here)
     assert _sums(nodes) == _sums(serial)
+
+
+def test_the_command_begins_a_cluster_of_its_own(tmp_path, tiny_embedder_folder):
+    (tmp_path / "docs").mkdir()
+    for number in range(4):
+        (tmp_path / "docs" / f"{number}.txt").write_text(f"The valve {number} closes at 7 bar.")
+    told = {
+        "HYBRID_MODELS__EMBEDDER": str(tiny_embedder_folder),
+        "HYBRID_CHUNKS__MAX_TOKENS": "30",
+        "HYBRID_CHUNKS__HEADING_TOKENS": "4",
+        "HYBRID_CHUNKS__OVERLAP_TOKENS": "0",
+        "HYBRID_INDEXES": str(tmp_path / "indexes"),
+        "RAY_AUTH_MODE": "disabled",
+    }
+    # in a process of its own: of two clusters that one process knows, Ray mistakes one for the other
+    for executor in ("ray", "serial"):
+        call = [sys.executable, "-m", "hybrid", "index", str(tmp_path / "docs"), "-d", executor]
+        subprocess.run([*call, "--executor", executor], env=os.environ | told, check=True, timeout=120)
+    one, other = (test_indexing._assistant(tmp_path / "indexes", name, None) for name in ("ray", "serial"))
+    assert _sums(one) == _sums(other)
 
 
 def test_nodes_make_the_same_index_and_a_batch_that_kills_its_worker_is_tried_once_more(
