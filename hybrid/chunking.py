@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from hybrid.config import ChunkSettings
 from hybrid.errors import ConfigError
+from hybrid.text.rows import is_record
 from hybrid.text.sentences import sentence_spans, stripped
 from hybrid.types import Block, BlockKind, Chunk, Document, FileLine, Span, TokenCounter
 
@@ -19,7 +20,6 @@ _LONG_TITLE = 80
 
 # What "0 = as much as the embedder takes" means for an embedder that takes whole books.
 _SENSIBLE_TOKENS = 256
-_ROW = re.compile(r"#\d+\Z")
 # Torn apart, a table or a program says little: they are kept whole whenever they fit.
 _RIGID = (BlockKind.CODE, BlockKind.TABLE)
 # Where so many characters name the columns a row fills chunks by itself, and no name finds its cell.
@@ -168,18 +168,12 @@ def _lines_of(document: Document) -> Iterator[FileLine]:
     for block in filter(lambda block: block.line, document.blocks):
         yield FileLine(block.start, block.line)
         starts = [block.start + part.start for part in _lines(document.text[block.start : block.end])]
-        if _is_row(document) or (
-            block.kind is BlockKind.LIST and block.columns
-        ):  # its fields stand on one line
+        # the fields of a record stand on one line
+        if is_record(document.source) or (block.kind is BlockKind.LIST and block.columns):
             yield from (FileLine(start, block.line) for start in starts[1:])
         elif block.kind is BlockKind.TABLE:
             # below the head of a table stands a line of dashes, which is no row
             yield from (FileLine(start, block.line + 2) for start in starts[1:2])
-
-
-def _is_row(document: Document) -> bool:
-    """Tell whether a document is a record of a table or of lines of JSON, a field a line."""
-    return _ROW.search(document.source) is not None
 
 
 def token_limit(settings: ChunkSettings, max_tokens: int) -> int:
@@ -281,7 +275,9 @@ def _units(
     for block, head, parts in zip(blocks, heads, spans, strict=True):
         sized = [(part, next(counts)) for part in parts]
         whole = sum(tokens for _, tokens in sized)
-        if block.kind is BlockKind.LIST and (block.columns or (_is_row(document) and whole > budget)):
+        if block.kind is BlockKind.LIST and (
+            block.columns or (is_record(document.source) and whole > budget)
+        ):
             # a record that fills several chunks: each begins with its first field, which says whose it is
             first, tokens = sized[0]
             fits = tokens <= head_tokens

@@ -127,7 +127,8 @@ def same_words(asked: Asked, one: Quotable, other: Quotable) -> bool:
     """Tell whether two sentences of some words differ in numbers alone, and in none that is asked about."""
     named = set(_NUMBERS.findall(asked.text))
     numbers = [named & set(_NUMBERS.findall(fact.text)) for fact in (one, other)]
-    return numbers[0] == numbers[1] and _said(one) == _said(other) and len(_said(one)) > 1
+    said = _said(one)
+    return numbers[0] == numbers[1] and len(said) > 1 and said == _said(other)
 
 
 def sisters(one: Passage, other: Passage) -> bool:

@@ -13,7 +13,7 @@ from hybrid.generation.matching import expressions, names_held, patterns
 from hybrid.generation.prompts import Passage
 from hybrid.text.identifiers import identifiers
 from hybrid.text.numbers import LETTERS, quantities
-from hybrid.text.rows import Saying, TableRow, closed
+from hybrid.text.rows import Saying, TableRow, closed, is_record
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import content_words
 from hybrid.types import CELLS, Span
@@ -30,8 +30,8 @@ LONGEST = 30
 _TOLD = expressions("facts")
 _MARK, _DATED, _NUMBERING, _ASKS, _BARE, _NOT, _CHOOSES, _CODED, _ENDS, _GOES_ON, _OWN_UNIT = _TOLD
 FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
-# A field of a record, whose name is the head of a column; records are numbered behind the name of their file.
-_CELL, _ROW = re.compile(r"(?P<name>[^\n:|]{1,300}): ?(?P<value>[^\n]*)"), re.compile(r"#\d+\Z")
+# A field of a record, whose name is the head of a column.
+_CELL = re.compile(r"(?P<name>[^\n:|]{1,300}): ?(?P<value>[^\n]*)")
 _CODE = re.compile(r"\n[ \t]*[^\W\d_A-Z]|^#", re.ASCII)
 _RANGES = [
     (re.compile(one["found"], re.IGNORECASE), (one["ends"][0], one["ends"][1]))
@@ -319,11 +319,7 @@ def _record(passage: Passage) -> Saying | None:
         lines.insert(0, told)  # of a record that was cut: whose it is
     found = [_CELL.fullmatch(line.strip()) for line in lines]
     fields = [match for match in found if match]
-    if (
-        len(lines) < 2
-        or len(fields) < len(lines)
-        or not (_ROW.search(passage.source) or _CELL.fullmatch(told))
-    ):
+    if len(lines) < 2 or len(fields) < len(lines) or not (is_record(passage.source) or _CELL.fullmatch(told)):
         return None
     # two may be a question and its answer, or a title and its text
     if len(fields) == 2 and any(

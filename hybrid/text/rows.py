@@ -74,6 +74,14 @@ _LABEL_WORDS = 6
 _TOTAL = re.compile(r"(?:sub)?totals?\b|net\b", re.IGNORECASE)
 
 
+_RECORD = re.compile(r"#\d+\Z")
+
+
+def is_record(source: str) -> bool:
+    """Tell whether a source is a record of a table or of lines of JSON, numbered behind its file."""
+    return _RECORD.search(source) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class TableRow:
     """A row of a table in a text: where it and its cells stand, and what stands above it.
