@@ -34,6 +34,7 @@ _SUFFIXES = {
     ("word", "read"): (".docx", ".docm", ".dotx", ".dotm"),
     ("slides", "read"): (".pptx", ".pptm", ".ppsx", ".ppsm", ".potx", ".potm"),
     ("sheets", "read"): (".xlsx", ".xlsm", ".xltx", ".xltm"),
+    ("opendocument", "read"): (".odt", ".ott", ".ods", ".ots", ".odp", ".otp"),
     ("html", "read_book"): (".epub",),
     ("tables", "read"): (".csv", ".tsv", ".jsonl", ".ndjson"),
 }
