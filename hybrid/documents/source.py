@@ -35,6 +35,7 @@ _SUFFIXES = {
     ("slides", "read"): (".pptx", ".pptm", ".ppsx", ".ppsm", ".potx", ".potm"),
     ("sheets", "read"): (".xlsx", ".xlsm", ".xltx", ".xltm"),
     ("opendocument", "read"): (".odt", ".ott", ".ods", ".ots", ".odp", ".otp"),
+    ("rich", "read"): (".rtf",),
     ("html", "read_book"): (".epub",),
     ("tables", "read"): (".csv", ".tsv", ".jsonl", ".ndjson"),
 }
