@@ -36,9 +36,13 @@ _SUFFIXES = {
     ("sheets", "read"): (".xlsx", ".xlsm", ".xltx", ".xltm"),
     ("opendocument", "read"): (".odt", ".ott", ".ods", ".ots", ".odp", ".otp"),
     ("rich", "read"): (".rtf",),
+    ("mail", "read"): (".eml", ".mht", ".mhtml"),
+    ("mail", "read_box"): (".mbox",),
     ("html", "read_book"): (".epub",),
     ("tables", "read"): (".csv", ".tsv", ".jsonl", ".ndjson"),
 }
+# Many documents a file, streamed.
+_IN_ROWS = (("tables", "read"), ("mail", "read_box"))
 _READERS = {suffix: name for name, suffixes in _SUFFIXES.items() for suffix in suffixes}
 
 
@@ -229,7 +233,7 @@ def _guarded(file: SourceFile, settings: DocumentSettings) -> _Items:
 
 def _open(file: SourceFile, settings: DocumentSettings) -> _Items:
     module, name = _READERS[file.path.suffix.lower()]
-    has_rows = module == "tables"
+    has_rows = (module, name) in _IN_ROWS
     # the size on disk now, not at the time of the scan
     check_size(file.path.stat().st_size, settings, factor=ROW_FILE_FACTOR if has_rows else 1)
     reader: _Reader = getattr(importlib.import_module(f"hybrid.documents.{module}"), name)
