@@ -19,6 +19,7 @@ _HEADS = ("From", "To", "Cc", "Date")
 _PAGES = (".mht", ".mhtml")
 # What a page is drawn with, and a second form of what a message says.
 _MACHINERY = ("text/css", "application/javascript", "text/javascript", "text/x-amp-html")
+_SEALED = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _MAX_DEPTH = 8
 
 
@@ -34,8 +35,6 @@ def read_box(file: SourceFile, settings: DocumentSettings) -> Iterator[Document 
     for number, data in enumerate(_messages(file, settings), start=1):
         source = f"{file.source}#{number}"
         try:
-            if len(data) > settings.max_megabytes * MEGABYTE:
-                raise Unreadable(f"a message of more than {settings.max_megabytes:,g} MB")
             yield _document(source, data, settings)
         except Unreadable as error:
             yield Rejected(source, str(error))
@@ -66,6 +65,8 @@ def _messages(file: SourceFile, settings: DocumentSettings) -> Iterator[bytes]:
 
 
 def _document(source: str, data: bytes, settings: DocumentSettings, *, is_page: bool = False) -> Document:
+    if len(data) > settings.max_megabytes * MEGABYTE:
+        raise Unreadable(f"a message of more than the limit of {settings.max_megabytes:,g} MB")
     builder = TextBuilder(settings.max_characters)
     message = message_from_bytes(data)
     if not message.keys():
@@ -97,11 +98,7 @@ def _add_part(builder: TextBuilder, part: Message, depth: int) -> None:
     kind = part.get_content_type()
     if depth > _MAX_DEPTH:
         builder.leave_out("attached file", lost=True)
-    elif (
-        kind == "multipart/encrypted"
-        or "pkcs7-mime" in kind
-        and "signed" not in str(part.get_param("smime-type"))
-    ):
+    elif kind == "multipart/encrypted" or (kind in _SEALED and part.get_param("smime-type") != "signed-data"):
         raise Unreadable("encrypted: the message was written for the key of somebody; save it decrypted")
     elif part.is_multipart():
         inner = [one for one in part.get_payload() if isinstance(one, Message)]
@@ -123,9 +120,7 @@ def _add_part(builder: TextBuilder, part: Message, depth: int) -> None:
 def _says(part: Message) -> bool:
     """Return whether a part is text to be read, or may hold some."""
     kind = part.get_content_type()
-    return part.is_multipart() or (
-        part.get_content_maintype() == "text" and kind not in _MACHINERY and kind != "text/calendar"
-    )
+    return part.is_multipart() or (kind.startswith("text/") and kind not in (*_MACHINERY, "text/calendar"))
 
 
 def _tell(builder: TextBuilder, part: Message, kind: str) -> None:

@@ -27,7 +27,10 @@ _BATCH_ITEMS = 512
 _BATCH_CHARACTERS = 1 << 20
 
 _SUFFIXES = {
-    ("text", "read"): (".txt", ".text", ".rst", ".adoc", ".asciidoc"),
+    ("text", "read"): (
+        *(".txt", ".text", ".rst", ".adoc", ".asciidoc"),
+        *(".log", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf", ".properties"),
+    ),
     ("markdown", "read"): (".md", ".markdown", ".mdx"),
     ("html", "read"): (".html", ".htm", ".xhtml"),
     ("pdf", "read"): (".pdf",),
@@ -38,6 +41,11 @@ _SUFFIXES = {
     ("rich", "read"): (".rtf",),
     ("mail", "read"): (".eml", ".mht", ".mhtml"),
     ("mail", "read_box"): (".mbox",),
+    ("notes", "read_notebook"): (".ipynb",),
+    ("notes", "read_json"): (".json",),
+    ("notes", "read_org"): (".org",),
+    ("notes", "read_tex"): (".tex", ".latex"),
+    ("notes", "read_subtitles"): (".srt", ".vtt"),
     ("html", "read_book"): (".epub",),
     ("tables", "read"): (".csv", ".tsv", ".jsonl", ".ndjson"),
 }
