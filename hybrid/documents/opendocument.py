@@ -269,7 +269,7 @@ class _Writing:
         self._list_names.pop()
         if not sign:
             return f"<ul>{inner}</ul>"
-        return f'<ol type="{sign}" start="{start + 1}">{inner}</ol>'
+        return f'<ol type="{escape(sign)}" start="{start + 1}">{inner}</ol>'
 
     def _row(self, one: Element) -> str:
         times = min(number(value(one, "number-rows-repeated"), 1), _MOST_REPEATED)
@@ -325,10 +325,12 @@ class _Writing:
 
     def _control(self, one: Element) -> str:
         field = self._fields.get(value(one, "control"))
-        said = next(filter(None, (value(field, name) for name in ("current-value", "value", "label"))), "")
-        state = value(field, "current-state") or value(field, "state")
-        box = "" if local(field) != "checkbox" else "[x] " if state == "checked" else "[ ] "
-        return escape(f" {box}{value(field, 'label') if box else said} ")
+        label = value(field, "label")
+        said = value(field, "current-value") or value(field, "value") or label
+        if field is not None and local(field) == "checkbox":
+            is_set = "checked" in (value(field, "current-state"), value(field, "state"))
+            said = f"[{'x' if is_set else ' '}] {label}"
+        return escape(f" {said} ")
 
 
 def _sign(level: Element) -> str:

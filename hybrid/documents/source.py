@@ -21,14 +21,14 @@ from hybrid.errors import UsageError
 from hybrid.types import Document, Rejected
 
 # Part of the change hash of an index: raise it when a reader gives another text for the same file.
-READERS_VERSION = 15
+READERS_VERSION = 16
 
 _BATCH_ITEMS = 512
 _BATCH_CHARACTERS = 1 << 20
 
 _SUFFIXES = {
     ("text", "read"): (
-        *(".txt", ".text", ".rst", ".adoc", ".asciidoc"),
+        *(".txt", ".text", ".rst", ".adoc", ".asciidoc", ".tex"),
         *(".log", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf", ".properties"),
     ),
     ("markdown", "read"): (".md", ".markdown", ".mdx"),
@@ -44,7 +44,6 @@ _SUFFIXES = {
     ("notes", "read_notebook"): (".ipynb",),
     ("notes", "read_json"): (".json",),
     ("notes", "read_org"): (".org",),
-    ("notes", "read_tex"): (".tex", ".latex"),
     ("notes", "read_subtitles"): (".srt", ".vtt"),
     ("html", "read_book"): (".epub",),
     ("tables", "read"): (".csv", ".tsv", ".jsonl", ".ndjson"),

@@ -1,4 +1,4 @@
-"""Notebooks, JSON, Org, LaTeX and subtitles."""
+"""Notebooks, JSON, Org and subtitles."""
 
 import json
 
@@ -140,92 +140,10 @@ def test_an_org_file_keeps_its_lines(read_one, blocks_of):
     ]
     assert [block.line for block in document.blocks] == [3, 7, 8, 11, 12, 16]
     assert {part.kind: part.count for part in document.left_out} == {
-        "setting": 1,
+        "setting": 2,
         "property": 3,
         "comment": 1,
     }
-
-
-# --- LaTeX -----------------------------------------------------------------------------------------------
-
-_TEX = r"""\documentclass{article}
-\newcommand{\sys}{Hydra}
-\title{Cavitation in \emph{pumps}}
-\author{M. H\"olm}
-\begin{document}
-\maketitle
-\section{Results}\label{sec:r}
-\sys{} starts at $x^{2} \geq \frac{1}{2}$~\cite{smith}. % TODO
-It costs 5\,\% of 40\$ --- see ``below''\footnote{Net.}.
-
-\begin{enumerate}
-\item low \textbf{flow}
-\item \begin{itemize} \item inner \end{itemize}
-\end{enumerate}
-\begin{table}\caption{Parts}
-\begin{tabular}{l|r} \hline
-Part & Count \\ \hline
-A\&B & 17 \\
-\multicolumn{2}{c}{none} \\
-\end{tabular}\end{table}
-\begin{verbatim}
-50% \raw{}
-\end{verbatim}
-\begin{equation}
-a = \frac{b}{c}
-\end{equation}
-\input{other}
-\end{document}
-after
-"""
-
-
-def test_latex_is_read_without_its_commands_and_formulas_stay(read_one, blocks_of):
-    document = read_one("a.tex", _TEX)
-    assert (document.title, document.metadata) == ("Cavitation in pumps", {"author": "M. Hölm"})
-    assert blocks_of(document) == [
-        ("heading", 1, "Cavitation in pumps"),
-        ("paragraph", 0, "M. Hölm"),
-        ("heading", 1, "Results"),
-        (
-            "paragraph",
-            0,
-            r"Hydra starts at $x^{2} \geq \frac{1}{2}$ [smith]. It costs 5 % of 40$ — see “below” [Net.].",
-        ),
-        ("list", 0, "1. low flow\n2.\n  - inner"),
-        ("paragraph", 0, "Parts"),
-        ("table", 0, "Part | Count\nA&B | 17\nnone |"),
-        ("code", 0, r"50% \raw{}"),
-        ("paragraph", 0, r"$$ a = \frac{b}{c} $$"),
-    ]
-    assert document.blocks[2].line == 7
-    assert document.blocks[4].line == 11
-    assert {part.kind: part.lost for part in document.left_out} == {
-        "comment": False,
-        "preamble": False,
-        "inserted file": True,
-    }
-
-
-@pytest.mark.parametrize(
-    ("written", "text"),
-    [
-        (r"caf\'e na\"{\i}ve \c{c}a \v{s} \o{}re \ss", "café naïve ça š øre ß"),
-        (r"\href{https://x.example}{the page} and \url{https://y.example}", "the page and https://y.example"),
-        (r"a \unknown{b \other{c}} d", "a b c d"),
-        (r"one\\[2pt]two", "one two"),
-        (r"{\bf bold} \{set\} a\_b", "bold {set} a_b"),
-    ],
-)
-def test_what_commands_stand_for(read_one, written, text):
-    assert read_one("a.tex", written).text == text
-
-
-@pytest.mark.parametrize(
-    "text", ["{" * 100_000, r"\a{" * 50_000, r"\begin{tabular}{" * 20_000, r"\item " * 5_000]
-)
-def test_hostile_latex_ends(read_one, text):
-    read_one("a.tex", text + "word")
 
 
 # --- subtitles -------------------------------------------------------------------------------------------
