@@ -154,7 +154,7 @@ _DENYING_BEFORE = (
     rf"\s+(?:[\w-]+\s+){{0,6}}(?:myth|misconception|fallac[iy]|hoax|lie|falsehood)(?:e?s)?\b[^,;]*\Z|"
     rf"\s{_BE}{_FILL}\s+(?:{_FICTION}|true|the case)\W*\Z|(?P<of_that>\s(?:{_BE}{_FILL}\s+(?:{_FALSE}"
     rf"|{_TRUE}|{_WITHDRAWN})|ha(?:s|ve)\s+(?:never|not|yet\s+to)\s+(?:\w+\s+)?be(?:en)?\s+(?:{_SURE}|shown"
-    rf"|demonstrated))\W*\Z)|(?<!\bor)\snot\W*\Z|\s[(–—-]+\s*(?:an?\s+)?(?:no\s+longer(?:\s+\w+)?"
+    rf"|demonstrated))\W*\Z)|(?:(?<!\bor)\snot|(?<=\w)n['’]t)\W*\Z|\s[(–—-]+\s*(?:an?\s+)?(?:no\s+longer(?:\s+\w+)?"
     rf"|false|not\s+true|untrue|wrong|incorrect|myth|lie|hoax"
     rf"|nonsense|not)\W*\Z|:\s*(?:an?\s+)?(?:no|none|never|false|not\s+true|untrue|wrong|incorrect|myth"
     r"|lie|hoax|nonsense)\W*\Z)"
@@ -337,10 +337,16 @@ _DOUBTED = re.compile(
     re.IGNORECASE,
 )
 # ", the cellar is not" denies nothing of the hall, but ", it is not" does
-_VERB = re.compile(
-    r"\s(?:is|are|was|were|has|have|had|do|does|did|can|could|will|would|may|must|should)\b", re.IGNORECASE
+_HELPING = "(?:is|are|was|were|has|have|had|do|does|did|can|could|will|would|may|must|should|need)"
+_VERB = re.compile(rf"\s{_HELPING}\b", re.IGNORECASE)
+_NOT_AT_END = re.compile(
+    rf"\s(?:{_HELPING}(?:\s+\w+ly)?\s+not|(?:{_HELPING}|ca|wo)n['’]t)\W*\Z", re.IGNORECASE
 )
-_NOT_AT_END = re.compile(rf"{_VERB.pattern}(?:\s+\w+ly)?\s+not\W*\Z", re.IGNORECASE)
+# all of a sentence that denies of another thing what the one before it says
+_NEITHER_IS = re.compile(
+    rf"\W*(?!no\b|not\b)(?:[\w-]+,?\s+){{1,5}}?(?:{_HELPING}\s+not|(?:{_HELPING}|ca|wo)n['’]t)\W*",
+    re.IGNORECASE,
+)
 _PART = re.compile(r"[,;:(–—]|\b(?:and|but|yet|while|whereas|though|although)\b", re.IGNORECASE)
 _SAME = re.compile(
     rf"\b(?:it|this|that|they|these|those|he|she|we|you|i|who|what|there|truth|reality|{_CLAIMED})\b"
@@ -431,6 +437,8 @@ def framed(sentences: Sequence[str]) -> list[Framed]:
     found: list[Framed] = []
     struck, listed = _struck(sentences), False
     for place, text in enumerate(sentences):
+        if place and _NEITHER_IS.fullmatch(text) and not (_SAME.search(text) or answered(text)):
+            text = f"{sentences[place - 1].rstrip(' .!')}; {text}"
         own = (*frames(text), *struck.get(place, ()))
         listed = listed and (
             _ITEM.match(text) is not None or _MYTHS.fullmatch(sentences[place - 1]) is not None

@@ -205,6 +205,26 @@ _WHEN = re.compile(
     r"|,\s*(?P<permits>\w+)\s+permitting\b",
     re.IGNORECASE,
 )
+# "after the trial ends" of what is so, "given approval", "on request": a condition unless it came to pass
+_CONSENT = (
+    r"(?:approval|consent|permission|agreement|authori[sz]ation|confirmation|acceptance|request|receipt|payment"
+    r"|presentation|application|proof|verification|registration)\b"
+)
+_ENDS = (
+    "(?:ends|finishes|expires|closes|lapses|passes|elapses|begins|starts|opens|lasts|runs|continues|comes|arrives"
+    "|leaves|returns|goes|stops|retires|resigns|dies|signs|approves|accepts|agrees|confirms|pays|reaches|turns"
+    "|(?:is|are)(?!\\s+being))"
+)
+_GIVEN = (
+    rf"(?:(?:given|with|after|following|against)(?=\s(?:[\w-]+\s+){{0,3}}?{_CONSENT})"
+    rf"|(?:up)?on(?=\s(?:prior|written|official|full|his|her|its|their|your)?\s*{_CONSENT})"
+    r"|given(?!\s+(?:that|how|what|the|this|these|those|its|their|his|her|our|your|my|recent|current)\b)"
+    rf"|after(?=\s(?:[\w-]+\s+){{1,4}}?{_ENDS}\b))"
+)
+_AHEAD = rf"(?:before|while)(?=\s(?:[\w-]+\s+){{1,4}}?{_ENDS}\b)|barring|pending|depending\s+(?:up)?on"
+_UNLESS_PAST = re.compile(
+    rf"\A\W*(?:{_GIVEN}|{_AHEAD})\s(?P<ahead>[^,;]+),|\s{_GIVEN}\s(?P<behind>[^,;]+)", re.IGNORECASE
+)
 # whoever says nothing of it says the same: "when needed", and what a thing holds "when full"
 _IF_SO = re.compile(
     r"(?:(?:it|this|that)\s+is\s+|at\s+all\s+|otherwise\s+)?(?:possible|needed|necessary|required|desired"
@@ -221,7 +241,7 @@ _OF_TIME = word_set(
 )
 _ON_CONDITION = re.compile(
     r"\b(?:when(?:ever)?|once|if|unless|until|without|where|as\s+soon\s+as|time|provided"
-    r"|permitting|subject)\b",
+    r"|permitting|subject|given|barring|pending|depending|contingent|conditional|(?:after|before|while)(?=\s))\b",
     re.IGNORECASE,
 )
 _EXCEPT = re.compile(
@@ -294,6 +314,22 @@ _FIT = re.compile(
     rf"|available)\s+(?:for|{_BEHIND})\b[^,;:\d]*\Z",
     re.IGNORECASE,
 )
+# "covers theft or fire", "has a bath or a shower", "the manager or the director approves"
+_WORD_OF_THING = (
+    rf"(?!(?:{_BEHIND}|for|over|under|about|two|three|four|several|\w*\d[\w.,]*|\w+ly|\w{(2,)}ed)\b)[\w-]+"
+)
+_THING = rf"(?:{_WORD_OF_THING}\s+){{0,3}}?{_WORD_OF_THING}"
+_THINGS = re.compile(
+    rf"(?:\b(?:[^\W\d]\w+[^\Wsui]s|is|are|has|have|had|\w{{2,}}ed)\s+|\A\W*(?=the\s))"
+    rf"(?P<things>{_THING}(?:,\s+{_THING}){{0,4}})\s*\Z",
+    re.IGNORECASE,
+)
+_THING_BEHIND = re.compile(
+    rf"(?:(?:the|an?|its|their|his|her|your|our|one)\s+)?{_WORD_OF_THING}", re.IGNORECASE
+)
+_ALIAS = re.compile(r"\b(?:called|known|named|termed|that\s+is|meaning|means)\b", re.IGNORECASE)
+# as far before an "or" begin the things that it joins
+_WITHIN = 120
 _BORDER = re.compile(r"[,;:()–—]")
 _ONLY = re.compile(
     r"(?<!\bthe )(?<!\bnot )(?<!\ban )\bonly\s+(?:(?:for|to|by|on|in|at|with|from|via|the|an?|those|\w+"
@@ -340,20 +376,31 @@ def _conditions(claim: str, sentence: str) -> Iterator[Stance]:
     if _ON_CONDITION.search(claim):
         return
     said = stems(claim)
-    for found in islice(_WHEN.finditer(sentence), _MOST_LIMITS):
-        part = found["ahead"] or found["behind"] or found["permits"]
-        is_now = _IS_NOW.search(part) is not None or (found["once"] and part[-1] == "s")
-        if (found["once"] and not is_now) or (_WAS.search(part) and not is_now):
-            continue  # it tells when something happened
-        if (found["before"] or "").lower() in _OF_TIME or _says_no_more(part, sentence):
-            continue
-        main = stems(f"{sentence[: found.start()]} {found['before'] or ''} {sentence[found.end() :]}")
+    for part, rest in islice(_conditional(sentence), _MOST_LIMITS):
+        main = stems(rest)
         if 2 * len(said & main) > len(said) and _leaves_out(said, stems(part) - main):
             yield Stance.CONDITIONAL
     for clause in [] if "only" in claim.lower() else _BORDER.split(sentence):
         only = _ONLY.search(clause)
         if only and 2 * len(said & stems(clause)) >= len(said) and not stems(only[1]) <= said:
             yield Stance.CONDITIONAL
+
+
+def _conditional(sentence: str) -> Iterator[tuple[str, str]]:
+    """Yield each condition that is not one that came to pass, and the rest of the sentence."""
+    for found in _WHEN.finditer(sentence):
+        part = found["ahead"] or found["behind"] or found["permits"]
+        is_now = _IS_NOW.search(part) is not None or (found["once"] and part[-1] == "s")
+        happened = (found["once"] or _WAS.search(part)) and not is_now
+        if not (happened or (found["before"] or "").lower() in _OF_TIME or _says_no_more(part, sentence)):
+            yield part, f"{sentence[: found.start()]} {found['before'] or ''} {sentence[found.end() :]}"
+    for found in _UNLESS_PAST.finditer(sentence):
+        part, rest = (
+            found["ahead"] or found["behind"],
+            f"{sentence[: found.start()]} {sentence[found.end() :]}",
+        )
+        if not (_WAS.search(part) or (_WAS.search(rest) and not _IS_NOW.search(rest))):
+            yield part, rest
 
 
 def _says_no_more(part: str, sentence: str) -> bool:
@@ -425,9 +472,22 @@ def _is_one_of(claim: str, before: str, behind: str) -> bool:
         said, there = stems(claim), stems(behind)
         one = stems(re.split(r"\beither\b", before, flags=re.IGNORECASE)[-1])
         return bool(one & said) != bool(there & said) or bool(one - said) != bool(there - said)
-    # "in red or in blue", but not "practices or disciplines"
     is_begun = tokens(before)[-len(tokens(claim)) :] == tokens(claim)
-    return is_begun and re.match(rf"{_BEHIND}\b", behind) is not None
+    # "in red or in blue", but not "practices or disciplines"
+    return (is_begun and re.match(rf"{_BEHIND}\b", behind) is not None) or _is_one_thing(
+        claim, before, behind
+    )
+
+
+def _is_one_thing(claim: str, before: str, behind: str) -> bool:
+    """Tell whether a claim says some of the things that are joined by an "or", and not the others."""
+    first, last = _THINGS.search(before, max(len(before) - _WITHIN, 0)), _THING_BEHIND.match(behind)
+    if first is None or last is None or _ALIAS.search(before):
+        return False
+    said, things = stems(claim), [stems(each) for each in (*first["things"].split(","), last.group())]
+    rest = stems(before[: first.start("things")])
+    held = [bool(each) and each <= said for each in things]
+    return 2 * len(said & rest) >= len(rest) and any(held) and not all(held) and all(things)
 
 
 def _is_each(before: str, behind: str) -> bool:
