@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hybrid.grounding.checks import objections
 from hybrid.grounding.values import Doubt
 from hybrid.text.framing import framed, frames
-from hybrid.text.polarity import limits
+from hybrid.text.limits import limits
 from hybrid.text.sentences import sentence_spans
 
 CLAIMS = """
