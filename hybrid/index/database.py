@@ -17,8 +17,8 @@ from hybrid.models import Vectors
 _VECTORS = "CREATE TABLE IF NOT EXISTS vectors(key BLOB PRIMARY KEY, vector BLOB NOT NULL);"
 # One writer holds the folder, so who else holds a file is no part of this program.
 _BUSY_SECONDS = 2.0
-# In KiB, of each file that is read: with SQLite's own 2 MB the places of 400 chunks among 100,000 are read anew
-# for every question, which takes twice the time.
+# In KiB, of each file that is read: with SQLite's own 2 MB the places of 400 chunks among 100,000 are read
+# anew for every question, which takes twice the time.
 _PAGES = 16_384
 _CACHE_REPAIR = "remove {}: it holds nothing that cannot be computed again"
 
