@@ -8,11 +8,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from hybrid.generation.matching import also, either, everyday, expressions, patterns
+from hybrid.generation.matching import also, expressions
 from hybrid.text.dates import MONTHS, days_in
 from hybrid.text.identifiers import QUARTER, identifiers
 from hybrid.text.numbers import LETTERS, SMALL_NUMBERS, Quantity, quantities
-from hybrid.text.words import content_words, is_english, language_of, properties, stem, word_set
+from hybrid.text.words import (
+    content_words,
+    either,
+    is_english,
+    language_of,
+    listed,
+    properties,
+    stem,
+    word_set,
+)
 from hybrid.types import Span
 
 
@@ -40,7 +49,7 @@ def _asks() -> tuple[
     re.Pattern[str], dict[str, list[tuple[re.Pattern[str], re.Pattern[str]]]], list[tuple[str, str]]
 ]:
     """Return how forms of answers are asked for, what kinds of things are and look like, and columns."""
-    table = patterns()
+    table = listed("generation")
     parts = {"spoken": _SPOKEN, "count": COUNT, "months": "|".join(MONTHS)}
     for name, own in table["parts"].items():
         parts = {name: either(own, parts), **parts}
@@ -252,7 +261,9 @@ def shortened(question: str) -> str:
 
 @lru_cache(maxsize=1)
 def _phrases() -> tuple[re.Pattern[str], dict[str, str]]:
-    lines = (line.partition(": ") for line in everyday()["phrases"].strip().split("\n"))
+    lines = (
+        line.partition(": ") for line in listed("generation", "words.toml")["phrases"].strip().split("\n")
+    )
     table = {stem(said.split()[0]) + said[len(said.split()[0]) :]: word for said, _, word in lines}
     verbs = "|".join(
         rf"{re.escape(said.split()[0])}\w{{0,4}}(?: {_OBJECT})? {' '.join(said.split()[1:])}"
@@ -337,7 +348,7 @@ def read_question(question: str) -> Asked:
 
 def _sides(lowered: str) -> tuple[str, ...]:
     """Return the two things that a question compares, without articles."""
-    table = patterns()["sides"]
+    table = listed("generation")["sides"]
     for way in table["ways"]:
         if found := re.search(way.replace("{article}", table["article"]), lowered):
             return found["one"].strip(), found["other"].strip()

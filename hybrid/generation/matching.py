@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
-from typing import Any
 
 from hybrid.text.dates import DAYS, MONTHS, dates, days_in, months_between
 from hybrid.text.folding import fold
 from hybrid.text.identifiers import as_written
 from hybrid.text.numbers import SMALL_NUMBERS, same_units
-from hybrid.text.words import content_words, is_english, stem
+from hybrid.text.words import content_words, is_english, listed, stem
 
 _SIMILAR, _SLIP = 0.8, 0.8
 # A word of so many letters may have a slip.
@@ -25,36 +22,18 @@ _EARLIER = 0.2
 _DAY_STEMS = frozenset(map(stem, DAYS))
 
 
-@lru_cache(maxsize=1)
-def everyday() -> dict[str, str]:
-    """Return lists of everyday English by name: words that are alike, phrases and what they stand for."""
-    data = (resources.files("hybrid.generation") / "words.toml").read_text(encoding="utf-8")
-    return {name: str(text) for name, text in tomllib.loads(data).items()}
-
-
-@lru_cache(maxsize=1)
-def patterns() -> dict[str, Any]:
-    """Return the expressions that questions and facts are told by, as they stand in their file."""
-    return tomllib.loads((resources.files("hybrid.generation") / "patterns.toml").read_text(encoding="utf-8"))
-
-
-def either(patterns: Sequence[str], parts: Mapping[str, str]) -> str:
-    """Return one expression of several, in which names in braces stand for parts."""
-    whole = "|".join(patterns)
-    for name, part in parts.items():
-        whole = whole.replace(f"{{{name}}}", part)
-    return whole
+_EVERYDAY = listed("generation", "words.toml")
 
 
 def expressions(module: str) -> list[re.Pattern[str]]:
     """Return the expressions of a module in the order of their file; each matches in any case."""
-    return [re.compile("|".join(own), re.IGNORECASE) for own in patterns()[module].values()]
+    return [re.compile("|".join(own), re.IGNORECASE) for own in listed("generation")[module].values()]
 
 
 def _alike() -> dict[str, frozenset[str]]:
     """Return which stems stand for each other; where one is asked with alone, it stands before a ">"."""
     table: dict[str, set[str]] = {}
-    for line in everyday()["alike"].strip().split("\n"):
+    for line in _EVERYDAY["alike"].strip().split("\n"):
         asked, _, _ = line.rpartition(">")
         words = {stem(word) for word in line.split() if word != ">"}
         for word in map(stem, asked.split()) if asked else words:
@@ -133,13 +112,13 @@ _YEAR, _SHORT = re.compile(r"(?:19|20)\d\d"), re.compile(r"[A-Z0-9]{2,5}")
 # Countries are named by the regions that a rule is about, and some by other names.
 _COUNTRIES = {
     country: tuple(region.split(", "))
-    for line in everyday()["regions"].strip().split("\n")
+    for line in _EVERYDAY["regions"].strip().split("\n")
     for region, _, countries in [line.partition(": ")]
     for country in countries.split()
 }
 _NAMED_ALSO = {
     fold(name): tuple(line.split(", "))
-    for line in everyday()["countries"].strip().split("\n")
+    for line in _EVERYDAY["countries"].strip().split("\n")
     for name in line.split(", ")
 }
 

@@ -4,16 +4,48 @@ from __future__ import annotations
 
 import math
 import re
+import tomllib
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from importlib import resources
 from itertools import chain
+from typing import Any
 
 from hybrid.text.dates import MONTHS
 from hybrid.text.folding import UNSPACED, fold, spaced, typed
-from hybrid.text.forms import is_unspaced, pairs
+from hybrid.text.identifiers import is_unspaced, pairs
 from hybrid.types import Span
+
+
+@lru_cache
+def listed(room: str, file: str = "patterns.toml") -> dict[str, Any]:
+    """Return the lists of words and of expressions that stand in a file of a room of the package."""
+    return tomllib.loads((resources.files(f"hybrid.{room}") / file).read_text(encoding="utf-8"))
+
+
+def either(patterns: Iterable[str], parts: Mapping[str, str]) -> str:
+    """Return one expression of several, in which names in braces stand for parts."""
+    whole = "|".join(patterns)
+    for name, part in parts.items():
+        whole = whole.replace(f"{{{name}}}", part)
+    return whole
+
+
+@lru_cache
+def common_parts(room: str) -> dict[str, str]:
+    """Return the parts that the expressions of a room have in common; each may hold those before it."""
+    parts: dict[str, str] = {}
+    for name, own in listed(room)["parts"].items():
+        parts[name] = f"(?:{either(own, parts)})"
+    return parts
+
+
+def expressions(room: str, module: str) -> dict[str, re.Pattern[str]]:
+    """Return the expressions of a module by name, as they stand in the file of its room, for any case."""
+    own, parts = listed(room)[module], common_parts(room)
+    return {name: re.compile(either(told, parts), re.IGNORECASE) for name, told in own.items()}
 
 
 def word_set(*lines: str) -> frozenset[str]:
