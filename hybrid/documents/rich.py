@@ -53,7 +53,7 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
 
 
 @dataclass(frozen=True, slots=True)
-class _State:
+class _RichState:
     """What holds within a group; ``into`` says where its text goes: the page, nowhere, or apart."""
 
     into: str = ""
@@ -65,7 +65,7 @@ class _State:
 
 
 # What a control word makes of the state; 0 turns off what another number, or none, turns on.
-_CHANGES: dict[str, Callable[[_State, int], _State]] = {
+_CHANGES: dict[str, Callable[[_RichState, int], _RichState]] = {
     "f": lambda state, value: replace(state, font=value),
     "uc": lambda state, value: replace(state, skipped=value),
     "strike": lambda state, value: replace(state, struck=value != 0),
@@ -87,7 +87,7 @@ class _RichWalk:
     def __init__(self, builder: TextBuilder) -> None:
         self.builder = builder
         self.said = {"title": "", "author": ""}
-        self._state, self._above = _State(), list[_State]()
+        self._state, self._above = _RichState(), list[_RichState]()
         self._starred = False
         self._line = RunText()
         self._apart: dict[str, list[str]] = {}
