@@ -41,6 +41,9 @@ _SECTION = re.compile(r"(?:appendix )?((?:\d+|[A-Z])(?:\.\d+)*)\.?\s+\S", re.IGN
 _MOSTLY_SET_IN, _LEAST_LINES = 0.6, 10
 _CENTRED = re.compile(r" {8,}\S.*")
 _HEADS_A_PAGE = 3
+# settings and logs
+_ENTRIES = (".log", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf", ".properties")
+_SECTION_NAME = re.compile(r"\s*\[{1,2}([\w.:/ \"'-]{1,100})\]{1,2}\s*(?:[#;].*)?")
 _FENCE = re.compile(r"-{4,}|\.{4,}")
 _TITLE_LENGTH = 160
 _MOST_SPANNED = 200
@@ -54,9 +57,28 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     lines, heads = _paged(text) if text.count("\f") > 1 else (clean(text).split("\n"), {})
     for head in filter(None, heads.values()):
         builder.leave_out("running head", len(head))
+    if suffix in _ENTRIES:
+        _add_entries(builder, lines)
+        yield builder.document(file.source)
+        return
     splitter = _Splitter(builder, lines, frozenset(heads))
     splitter.run()
     yield builder.document(file.source, title=splitter.title)
+
+
+def _add_entries(builder: TextBuilder, lines: list[str]) -> None:
+    """Append settings or a log: what is set in belongs to the line above, and ``[name]`` is a heading."""
+    held: list[str] = []
+    for number, line in enumerate([*lines, ""], start=1):
+        if held and line[:1].isspace() and line.strip():
+            held.append(line)
+            continue
+        builder.add(BlockKind.LIST, "\n".join(held), line=number - len(held))
+        section = _SECTION_NAME.fullmatch(line)
+        held = [line] if line.strip() and not section else []
+        if section:
+            level = min(section[1].count(".") + 1, 6)
+            builder.add(BlockKind.HEADING, section[1], level=level, line=number)
 
 
 def _plain(marks: Sequence[_Mark], text: str) -> str:
