@@ -192,3 +192,10 @@ def test_each_line_of_settings_and_logs_stands_alone(read_one, blocks_of, suffix
         ("list", 0, "parity = even"),
     ]
     assert [block.line for block in document.blocks] == [1, 2, 5, 6, 7]
+
+
+def test_who_may_read_a_json_file_is_kept_and_of_a_part_it_cannot_be(read_one):
+    document = read_one("a.json", json.dumps({"principals": ["anna"], "port": 5432}))
+    assert (document.principals, document.text) == (("anna",), "port: 5432")
+    for value in ([{"port": 1, "principals": "anna"}, {"port": 2}], {"a": {"principals": "anna", "b": 1}}):
+        assert "JSON lines" in read_one("a.json", json.dumps(value)).reason
