@@ -22,6 +22,11 @@ from hybrid.types import BlockKind, Document
 _RULE = re.compile(r"([=\-~^\"'*#+.`:_])\1{2,}")
 _ATX = re.compile(r"(={1,6})\s+(\S.*?)(?:\s+=+)?")
 _TEX_HEAD = re.compile(r"\s*\\((?:sub)*)(?:section|chapter|title)\*?\{(.+?)\}(?:\s*\\label\{[^{}]*\})?")
+_TEX_MACHINERY = re.compile(
+    r"\s*(?:\\(?:documentclass|usepackage|maketitle|tableofcontents|(?:new|clear)page|centering|appendix|noindent"
+    r"|bibliographystyle|graphicspath|(?:begin|end)\{[\w*]+\}|[hlcr]?\w*(?:rule|line))(?:\[[^\[\]]*\])?"
+    r"(?:\{[^{}]*\})*\s*)+"
+)
 _ITEM = re.compile(r"\s*(?:[*\-+•‣◦]|\.{1,5}|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+\S")
 _TABLE = re.compile(r"\s*(?:\||\+[-=+]{3,})")
 _GRID_RULE = re.compile(r" *\+(?:[-=]{2,}\+)+")
@@ -55,6 +60,8 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     builder = TextBuilder(settings.max_characters, plain=partial(_plain, _MARKS.get(suffix, ())))
     text = builder.without_embedded(_decoded(file.path.read_bytes()).replace("\r\n", "\n"))
     lines, heads = _paged(text) if text.count("\f") > 1 else (clean(text).split("\n"), {})
+    if suffix == ".tex":
+        lines = [_without_machinery(builder, line) for line in lines]
     for head in filter(None, heads.values()):
         builder.leave_out("running head", len(head))
     if suffix in _ENTRIES:
@@ -64,6 +71,14 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     splitter = _Splitter(builder, lines, frozenset(heads))
     splitter.run()
     yield builder.document(file.source, title=splitter.title)
+
+
+def _without_machinery(builder: TextBuilder, line: str) -> str:
+    """Return a line of LaTeX; one that only sets or arranges is told as left out."""
+    if not _TEX_MACHINERY.fullmatch(line):
+        return line
+    builder.leave_out("setting", len(line.strip()))
+    return ""
 
 
 def _add_entries(builder: TextBuilder, lines: list[str]) -> None:
