@@ -85,8 +85,8 @@ def _remembered(folder, out, method, **options):
     kept = []
     original = module.weaken
 
-    def weaken(task, neutral, limit):
-        strength = original(task, neutral, limit)
+    def weaken(task, *told):
+        strength = original(task, *told)
         kept.append(_logits_of(task.module))
         return strength
 

@@ -125,6 +125,14 @@ def test_before_training_no_pair_is_better_than_by_chance(base):
 
 
 @given(st.floats(-50, 50), st.floats(-50, 50), st.floats(-50, 50), st.floats(0.01, 2))
+def test_the_loss_is_the_papers_equation_seven_in_double_precision(chosen, rejected, reference, beta):
+    told = [torch.tensor([value], dtype=torch.float64) for value in (chosen, rejected, reference)]
+    # of the policy's and the reference's log-ratios, as TRL subtracts them for the sigmoid loss
+    expected = -math.log(1 / (1 + math.exp(-beta * ((chosen - rejected) - reference))))
+    assert dpo_loss(*told, beta=beta).item() == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+@given(st.floats(-50, 50), st.floats(-50, 50), st.floats(-50, 50), st.floats(0.01, 2))
 def test_the_loss_falls_with_the_margin_and_is_log_two_at_the_reference(chosen, rejected, reference, beta):
     def loss(better):
         return float(dpo_loss(*(torch.tensor(v) for v in (better, rejected, reference)), beta=beta))
