@@ -131,7 +131,7 @@ class Adaptation:
 
         Raises:
             UsageError: too little to train on, or the name is taken.
-            TrainingFailed: the loss is not a number.
+            TrainingFailed: the loss is not a number, or validation got no better.
             IndexLocked: another process trains an adapter of this domain.
             StorageError: the disk is full; no earlier adapter is touched.
         """
@@ -181,7 +181,6 @@ class Adaptation:
 
         Raises:
             UsageError: the documents give no questions.
-            TrainingFailed: the loss is not a number.
         """
         grounder = load_grounder(self.settings, self.store.domain, embedder=self.embedder())
         made = Rounds(self._workshop, name, licence, self._against(()), progress)
@@ -206,7 +205,7 @@ class Adaptation:
 
         Raises:
             UsageError: too few labelled questions, or one without options.
-            TrainingFailed: the loss is not a number.
+            TrainingFailed: the loss is not a number, or validation got no better.
         """
         for question in (*labelled, *unlabelled):
             if not question.options:

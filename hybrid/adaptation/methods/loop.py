@@ -71,6 +71,14 @@ class Fit:
         """Return what validation said of the weights that were kept."""
         return next(point for point in self.curve if point.step == self.best)
 
+    def require_better(self) -> None:
+        """Raise a TrainingFailed where no weights were better than those that training began with."""
+        if self.steps and not self.best:
+            raise TrainingFailed(
+                f"validation got no better in {self.steps} steps, so there is nothing to keep",
+                hint="give more documents or examples, or another adaptation.learning_rate",
+            )
+
 
 class TrainingTask(Protocol):
     """What is trained."""
