@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from hybrid.text.dates import MONTHS, dates, months_between
+from hybrid.text.dates import DAYS, MONTHS, dates, days_in, months_between
 from hybrid.text.folding import fold
 from hybrid.text.identifiers import as_written
 from hybrid.text.numbers import SMALL_NUMBERS, same_units
@@ -18,6 +18,7 @@ _SIMILAR, _SLIP = 0.8, 0.8
 # A word of so many letters may have a slip.
 _SLIPS, _SHORT_SLIPS = 4, 3
 _EARLIER = 0.2
+_DAY_STEMS = frozenset(map(stem, DAYS))
 
 
 _EVERYDAY = listed("generation", "words.toml")
@@ -59,11 +60,19 @@ def names_held(names: Iterable[str], text: str) -> frozenset[str]:
     """
     there = fold(text)
     named = {name: fold(name) for name in names}
-    # "2025-12-19" is in December
+    # "2025-12-19" is in December, and Wednesday between Monday and Friday
     asked = not set(MONTHS).isdisjoint(named.values())
-    months = {MONTHS[one.month - 1] for one in dates(text) if one.month} if asked else set()
-    months |= months_between(text) if asked else set()
-    return frozenset(name for name, own in named.items() if own in months or _is_held(name, there))
+    told = {MONTHS[one.month - 1] for one in dates(text) if one.month} if asked else set()
+    told |= months_between(text) if asked else set()
+    told |= days_in(text) if not set(DAYS).isdisjoint(map(as_day, named.values())) else set()
+    return frozenset(
+        name for name, own in named.items() if as_day(own) in told or own in told or _is_held(name, there)
+    )
+
+
+def as_day(word: str) -> str:
+    """Return the day of the week that a word in small letters is, in the singular; else the word."""
+    return word.removesuffix("s") if word.removesuffix("s") in DAYS else word
 
 
 def _is_held(name: str, folded: str) -> bool:
@@ -250,7 +259,7 @@ class Matcher:
 
     def share(self, text: str) -> float:
         """Return the weighted share of the question's words in a text, from 0 to 1."""
-        there = set(content_words(text))
+        there = self._words_of(text)
         found = (
             (w, own) for own, w in zip(self.forms, self.weights, strict=True) if not there.isdisjoint(own)
         )
@@ -258,8 +267,14 @@ class Matcher:
 
     def held(self, text: str) -> frozenset[int]:
         """Return the places of the question's words that a text has."""
-        there = set(content_words(text))
+        there = self._words_of(text)
         return frozenset(place for place, own in enumerate(self.forms) if not there.isdisjoint(own))
+
+    def _words_of(self, text: str) -> set[str]:
+        there = set(content_words(text))
+        if not all(_DAY_STEMS.isdisjoint(own) for own in self.forms):
+            there.update(map(stem, days_in(text)))
+        return there
 
 
 def _most(own: dict[str, float], there: set[str]) -> float:
