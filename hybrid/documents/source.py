@@ -21,22 +21,35 @@ from hybrid.errors import UsageError
 from hybrid.types import Document, Rejected
 
 # Part of the change hash of an index: raise it when a reader gives another text for the same file.
-READERS_VERSION = 15
+READERS_VERSION = 17
 
 _BATCH_ITEMS = 512
 _BATCH_CHARACTERS = 1 << 20
 
 _SUFFIXES = {
-    ("text", "read"): (".txt", ".text", ".rst", ".adoc", ".asciidoc"),
+    ("text", "read"): (
+        *(".txt", ".text", ".rst", ".adoc", ".asciidoc", ".tex"),
+        *(".log", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf", ".properties"),
+    ),
     ("markdown", "read"): (".md", ".markdown", ".mdx"),
     ("html", "read"): (".html", ".htm", ".xhtml"),
     ("pdf", "read"): (".pdf",),
     ("word", "read"): (".docx", ".docm", ".dotx", ".dotm"),
     ("slides", "read"): (".pptx", ".pptm", ".ppsx", ".ppsm", ".potx", ".potm"),
     ("sheets", "read"): (".xlsx", ".xlsm", ".xltx", ".xltm"),
+    ("opendocument", "read"): (".odt", ".ott", ".ods", ".ots", ".odp", ".otp"),
+    ("rich", "read"): (".rtf",),
+    ("mail", "read"): (".eml", ".mht", ".mhtml"),
+    ("mail", "read_box"): (".mbox",),
+    ("notes", "read_notebook"): (".ipynb",),
+    ("notes", "read_json"): (".json",),
+    ("notes", "read_org"): (".org",),
+    ("notes", "read_subtitles"): (".srt", ".vtt"),
     ("html", "read_book"): (".epub",),
     ("tables", "read"): (".csv", ".tsv", ".jsonl", ".ndjson"),
 }
+# Many documents a file, streamed.
+_IN_ROWS = (("tables", "read"), ("mail", "read_box"))
 _READERS = {suffix: name for name, suffixes in _SUFFIXES.items() for suffix in suffixes}
 
 
@@ -227,7 +240,7 @@ def _guarded(file: SourceFile, settings: DocumentSettings) -> _Items:
 
 def _open(file: SourceFile, settings: DocumentSettings) -> _Items:
     module, name = _READERS[file.path.suffix.lower()]
-    has_rows = module == "tables"
+    has_rows = (module, name) in _IN_ROWS
     # the size on disk now, not at the time of the scan
     check_size(file.path.stat().st_size, settings, factor=ROW_FILE_FACTOR if has_rows else 1)
     reader: _Reader = getattr(importlib.import_module(f"hybrid.documents.{module}"), name)

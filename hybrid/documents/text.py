@@ -21,6 +21,7 @@ from hybrid.types import BlockKind, Document
 
 _RULE = re.compile(r"([=\-~^\"'*#+.`:_])\1{2,}")
 _ATX = re.compile(r"(={1,6})\s+(\S.*?)(?:\s+=+)?")
+_TEX_HEAD = re.compile(r"\s*\\((?:sub)*)(?:section|chapter|title)\*?\{(.+?)\}(?:\s*\\label\{[^{}]*\})?")
 _ITEM = re.compile(r"\s*(?:[*\-+•‣◦]|\.{1,5}|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+\S")
 _TABLE = re.compile(r"\s*(?:\||\+[-=+]{3,})")
 _GRID_RULE = re.compile(r" *\+(?:[-=]{2,}\+)+")
@@ -93,7 +94,23 @@ _ASCIIDOC: tuple[_Mark, ...] = (
         r"\1",
     ),
 )
-_MARKS = {".rst": _REST, ".adoc": _ASCIIDOC, ".asciidoc": _ASCIIDOC}
+# only what is known to set text: in a formula the rest says how numbers stand to one another
+_TEX: tuple[_Mark, ...] = (
+    (re.compile(r"\\(?:text(?:bf|it|tt|sc|sf|rm|up|sl)|emph|underline|mbox|url|caption)\{([^{}]*)\}"), r"\1"),
+    (re.compile(r"\\href\{[^{}]*\}\{([^{}]*)\}"), r"\1"),
+    (re.compile(r"\\(?:[a-z]{0,6}cite[a-z]{0,6}|[a-zA-Z]{0,4}ref)\*?(?:\[[^\[\]]*\])*\{([^{}]*)\}"), r"[\1]"),
+    (re.compile(r"\\footnote\{([^{}]*)\}"), r" [\1]"),
+    (
+        re.compile(
+            r"\\(?:label|vspace|hspace)\*?\{[^{}]*\}|\\(?:begin|end)\{(?:itemize|enumerate|document)\}"
+        ),
+        "",
+    ),
+    (re.compile(r"\\item\b"), "-"),
+    (re.compile(r"\\([%&#_])|\\[,;]"), r"\1"),
+    (re.compile(r"(?<!\\)~"), " "),
+)
+_MARKS = {".rst": _REST, ".adoc": _ASCIIDOC, ".asciidoc": _ASCIIDOC, ".tex": _TEX}
 # What stands between such is left alone; a role of reStructuredText has one sign on each side.
 _QUOTED, _LITERAL = re.compile(r"(``.+?``(?!`))"), re.compile(r"(`+[^`\n]+`+)")
 
@@ -198,8 +215,9 @@ class _Splitter:
             level = self._levels.setdefault(below[0], len(self._levels) + 1)
             self._builder.add(BlockKind.HEADING, line.strip(), level=level, line=index + 1)
             return index + 2
-        if not self._stretch and not _BARS.fullmatch(line) and (match := _ATX.fullmatch(line)):
-            self._builder.add(BlockKind.HEADING, match[2], level=len(match[1]), line=index + 1)
+        if (not self._stretch or line.lstrip()[:1] == "\\") and (head := _headed(line)):
+            self._flush()
+            self._builder.add(BlockKind.HEADING, head[1], level=head[0], line=index + 1)
             return index + 1
         if self._is_set_in and not self._stretch and _stands_out(line, below):
             level = found[1].count(".") + 1 if (found := _SECTION.match(line)) else 1
@@ -339,6 +357,14 @@ def _cut(line: str, runs: list[tuple[int, int]], *, is_grid: bool) -> list[str |
             cells += [line[begin:stop].strip("| " if is_grid else " "), *[None] * (place - first)]
             begin, first = stop, place + 1
     return cells
+
+
+def _headed(line: str) -> tuple[int, str] | None:
+    """Return the level and the text of a heading that a mark says to be one; None for other lines."""
+    if (match := _ATX.fullmatch(line)) and not _BARS.fullmatch(line):
+        return len(match[1]), match[2]
+    match = _TEX_HEAD.fullmatch(line)
+    return (len(match[1]) // 3 + 1, match[2]) if match else None
 
 
 def _stands_out(line: str, below: str) -> bool:

@@ -227,9 +227,11 @@ def _phrase_at(words: Sequence[str], book: Phrasebook, slips: bool) -> tuple[str
 
 def _alike(word: str, meant: str) -> bool:
     """Tell whether a word is another one, or a slip of it; of a short one only with two letters swapped."""
+    if word == meant or abs(len(word) - len(meant)) > 1:
+        return word == meant
     if max(len(word), len(meant)) < _SLIPS and sorted(word) != sorted(meant):
         return False
-    return word == meant or slipped(word, meant, least=_SLIPS - 1, first=True)
+    return slipped(word, meant, least=_SLIPS - 1, first=True)
 
 
 def _words(text: str) -> list[str]:

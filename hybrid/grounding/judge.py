@@ -60,7 +60,8 @@ from hybrid.types import Answer, Span
 # A sentence is shown instead of the passage around it if it has as much support but for this.
 _AS_GOOD = 0.1
 _MONTHS = frozenset(terms(" ".join(MONTHS)))
-# What stands there word by word is carried, whatever a scorer makes of it.
+# What stands there word by word is carried, whatever a scorer makes of it, and nothing is surer, so that no
+# scorer need be asked about it.
 _VERBATIM = 0.98
 # Two passages are held together where they share a word of the claim, each adds one, and so many are there.
 _TOGETHER = 0.8
@@ -91,17 +92,25 @@ class CheckedEvidence:
         """Return all that the checks found."""
         return (*self.lacking, *self.denied)
 
+    @property
+    def certain(self) -> bool:
+        """Return whether it says the claim word by word, and no check objects."""
+        return self.verbatim and not self._objected
+
+    @property
+    def _objected(self) -> bool:
+        return bool(self.denied) or any(finding.doubt in HARD for finding in self.lacking)
+
     def lessened(self, probability: float, thresholds: Thresholds) -> float:
         """Return what is left of a scorer's probability after the checks."""
-        doubts = {finding.doubt for finding in self.lacking}
-        if self.denied or doubts & HARD:
+        if self.certain:
+            return _VERBATIM
+        if self._objected:
             return probability * thresholds.doubted
-        if self.verbatim:
-            return max(probability, _VERBATIM)
-        if Doubt.NAME in doubts:
+        if any(finding.doubt is Doubt.NAME for finding in self.lacking):
             left = probability * thresholds.unnamed
-            return left / (1 - probability + left) if left > 0 else 0.0
-        return probability
+            probability = left / (1 - probability + left) if left > 0 else 0.0
+        return min(probability, _VERBATIM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +227,14 @@ class _Opinion:
     def of(self, candidate: CheckedEvidence, thresholds: Thresholds) -> ScoredEvidence:
         support = candidate.lessened(self.probability, thresholds)
         return ScoredEvidence(candidate, support, self.logit, self.opposed, self.failed)
+
+
+_KNOWN = _Opinion(_VERBATIM, _SUREST, opposed=False, failed=False)
+
+
+def _certain(candidates: list[CheckedEvidence]) -> list[CheckedEvidence]:
+    """Return those that are certain where there are any: no other is better."""
+    return [one for one in candidates if one.certain] or candidates
 
 
 class _Passages:
@@ -351,17 +368,21 @@ class Grounder:
             ModelError: the scorer did not answer for every pair.
         """
         passages = _Passages(self.scorer.max_words)
-        candidates = [passages.candidates(task) for task in tasks]
+        candidates = [_certain(passages.candidates(task)) for task in tasks]
         pairs = [
             Pair(candidate.evidence.text, legible(task.claim).text)
             for task, found in zip(tasks, candidates, strict=True)
             for candidate in found
+            if not candidate.certain
         ]
         # in an order of their own: batches, and so the last bits of a logit, do not hang on that of passages
         opinions = self._opinions(sorted(set(pairs), key=lambda pair: (pair.evidence, pair.claim)))
         asked = iter(pairs)
         return [
-            [opinions[next(asked)].of(candidate, self.thresholds) for candidate in found]
+            [
+                (_KNOWN if candidate.certain else opinions[next(asked)]).of(candidate, self.thresholds)
+                for candidate in found
+            ]
             for found in candidates
         ]
 

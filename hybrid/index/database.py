@@ -17,6 +17,9 @@ from hybrid.models import Vectors
 _VECTORS = "CREATE TABLE IF NOT EXISTS vectors(key BLOB PRIMARY KEY, vector BLOB NOT NULL);"
 # One writer holds the folder, so who else holds a file is no part of this program.
 _BUSY_SECONDS = 2.0
+# In KiB, of each file that is read: with SQLite's own 2 MB the places of 400 chunks among 100,000 are read
+# anew for every question, which takes twice the time.
+_PAGES = 16_384
 _CACHE_REPAIR = "remove {}: it holds nothing that cannot be computed again"
 
 
@@ -51,6 +54,7 @@ def connect(path: Path, schema: str, *, read_only: bool, added: Sequence[str] = 
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")
             else:
+                connection.execute(f"PRAGMA cache_size = -{_PAGES}")
                 lacking = "".join(added[known:])
                 connection.executescript(lacking.replace("CREATE TABLE IF NOT EXISTS", "CREATE TEMP TABLE"))
     except BaseException:

@@ -158,8 +158,8 @@ def test_a_scorer_may_see_a_contradiction():
 def test_all_answers_are_scored_in_one_call_and_equal_pairs_once():
     scorer = WordScorer()
     cases = [
-        Case("Dogs bark.", ("Dogs bark.", "Dogs bark.")),
-        Case("Dogs bark. Cats sleep.", ("Dogs bark.",)),
+        Case("Dogs bark.", ("Dogs, we hear, bark.", "Dogs, we hear, bark.")),
+        Case("Dogs bark. Cats sleep.", ("Dogs, we hear, bark.",)),
     ]
     together = grounder(scorer).ground_all(cases)
     (call,) = scorer.calls
@@ -275,7 +275,24 @@ def test_a_scorer_that_breaks_its_word_gives_no_nan(value):
 
 def test_a_scorer_that_forgets_a_pair_is_refused():
     with pytest.raises(ModelError, match="constant gave 2 logits for 1 pairs"):
-        grounder(Constant(1.0, count=2)).ground("Dogs bark.", ["Dogs bark."])
+        grounder(Constant(1.0, count=2)).ground("Dogs bark.", ["Dogs, they say, bark."])
+
+
+def test_no_scorer_is_asked_about_what_stands_there_word_by_word_and_nothing_is_surer():
+    scorer = WordScorer()
+    verbatim, other = (
+        grounder(scorer).ground("Dogs bark. Cats sleep.", ["Dogs bark.", "Cats, too, sleep."]).verdicts
+    )
+    assert {pair.claim for call in scorer.calls for pair in call} == {"Cats sleep."}
+    assert (verbatim.status, verbatim.support) == (Status.SUPPORTED, 0.98)
+    (sure,) = grounder(Constant(99.0)).ground("Cats sleep.", ["Cats, too, sleep."]).verdicts
+    assert sure.support == 0.98 >= other.support
+
+
+def test_a_denied_copy_is_not_taken_at_its_word():
+    scorer = WordScorer()
+    (verdict,) = grounder(scorer).ground("Dogs bark.", ["It is false that dogs bark."]).verdicts
+    assert scorer.calls and verdict.status is not Status.SUPPORTED
 
 
 words = st.sampled_from(["dogs", "bark", "Ada", "5", "1990", "not", "the", "port", "is", "denied"])
