@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "hybrid"
 # The present values. What fell is written here; what would rise says why in the changelog, and here.
 AT_MOST = {
     "files": 258,
-    "lines": 73_000,
+    "lines": 72_800,
     "lines of the command": 3_940,
     "lines of the report": 1_300,
     "class names with two meanings": 0,
