@@ -66,8 +66,8 @@ def test_a_folder_of_rules_is_told_with_how_to_ask(folder, capsys):
 
 
 def test_a_list_of_commands_cuts_no_sentence(capsys):
-    assert "..." not in output(capsys, "--help")
-    assert "..." not in output(capsys, "router", "--help")
+    assert "...\n" not in output(capsys, "--help")
+    assert "...\n" not in output(capsys, "router", "--help")
 
 
 @pytest.mark.slow
