@@ -24,8 +24,8 @@ _ATX = re.compile(r"(={1,6})\s+(\S.*?)(?:\s+=+)?")
 _TEX_HEAD = re.compile(r"\s*\\((?:sub)*)(?:section|chapter|title)\*?\{(.+?)\}(?:\s*\\label\{[^{}]*\})?")
 _TEX_MACHINERY = re.compile(
     r"\s*(?:\\(?:documentclass|usepackage|maketitle|tableofcontents|(?:new|clear)page|centering"
-    r"|appendix|noindent|bibliographystyle|graphicspath|(?:begin|end)\{[\w*]+\}|[hlcr]?\w*(?:rule|line))(?:\[[^\[\]]*\])?"
-    r"(?:\{[^{}]*\})*\s*)+"
+    r"|appendix|noindent|bibliographystyle|graphicspath|(?:begin|end)\{[\w*]+\}|\w{0,12}(?:rule|line))"
+    r"(?:\[[^\[\]]*\])?(?:\{[^{}]*\})*\s*)+"
 )
 _ITEM = re.compile(r"\s*(?:[*\-+•‣◦]|\.{1,5}|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+\S")
 _TABLE = re.compile(r"\s*(?:\||\+[-=+]{3,})")
