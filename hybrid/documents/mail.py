@@ -107,13 +107,20 @@ def _add_part(builder: TextBuilder, part: Message, depth: int) -> None:
         for one in inner:
             if kind == "message/rfc822":
                 _add_heads(builder, one)
+            elif kind == "message/delivery-status":
+                builder.add(BlockKind.LIST, "\n".join(f"{name}: {_head(one, name)}" for name in one))
             _add_part(builder, one, depth + 1)
     elif part.get_content_disposition() == "attachment" or not _says(part):
         _tell(builder, part, kind)
-    elif kind == "text/html":
-        add_page(builder, parse(builder, codecs.BOM_UTF8 + _text(part).encode("utf-8", "replace")))
     else:
-        for paragraph in _text(part).replace("\r\n", "\n").split("\n\n"):
+        _add_text(builder, _text(part), is_page=kind == "text/html")
+
+
+def _add_text(builder: TextBuilder, text: str, *, is_page: bool) -> None:
+    if is_page and text.strip():
+        add_page(builder, parse(builder, codecs.BOM_UTF8 + text.encode("utf-8", "replace")))
+    elif not is_page:
+        for paragraph in text.replace("\r\n", "\n").split("\n\n"):
             builder.add(BlockKind.PARAGRAPH, paragraph)
 
 

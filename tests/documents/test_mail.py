@@ -86,6 +86,16 @@ def test_a_saved_page_is_a_page(read_one):
     assert not document.left_out
 
 
+def test_what_a_server_says_of_a_delivery_is_read_and_an_empty_page_costs_nothing(read_one):
+    parts = (
+        "text/html\n\n",
+        "message/delivery-status\n\nFinal-Recipient: rfc822;bo@x.example\nAction: failed\n",
+    )
+    body = "".join(f"--b\nContent-Type: {part}\n" for part in parts)
+    data = f"Subject: Returned\nContent-Type: multipart/report; boundary=b\n\n{body}--b--\n"
+    assert read_one("a.eml", data).text == "Returned\n\nFinal-Recipient: rfc822;bo@x.example\nAction: failed"
+
+
 @pytest.mark.parametrize(
     ("name", "data", "reason"),
     [
