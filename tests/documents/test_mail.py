@@ -35,11 +35,24 @@ def test_a_message_is_its_heads_and_its_text(message, read_one, blocks_of):
 
 def test_the_richest_of_alternatives_is_read_once(message, read_one):
     rows = "<tr><th>Part</th><th>Days</th></tr><tr><td>Seal</td><td>12</td></tr>"
-    message.add_alternative(f"<p>It closes.</p><table>{rows}</table>", subtype="html")
+    message.add_alternative(
+        f"<p>Hello all, it closes on 12 August für Größe L.</p><table>{rows}</table>", subtype="html"
+    )
     message.get_payload()[1].add_related(b"\x89PNG", "image", "png", cid="<logo>")
     document = read_one("a.eml", bytes(message))
-    assert document.text.endswith("It closes.\n\nPart | Days\nSeal | 12")
-    assert [(part.kind, part.lost) for part in document.left_out] == [("image", False)]
+    assert document.text.endswith("closes on 12 August für Größe L.\n\nPart | Days\nSeal | 12")
+    assert [(part.kind, part.lost) for part in document.left_out] == [
+        ("other form of the message", False),
+        ("image", False),
+    ]
+
+
+def test_a_form_that_says_less_is_not_read(message, read_one):
+    message.add_alternative("<p>Your program cannot show this.</p>", subtype="html")
+    document = read_one("a.eml", bytes(message))
+    assert "Größe L" in document.text
+    assert "cannot show" not in document.text
+    assert [part.kind for part in document.left_out] == ["other form of the message"]
 
 
 def test_a_message_within_is_read_and_a_file_that_hangs_on_it_is_told(message, read_one):
