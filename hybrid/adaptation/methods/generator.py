@@ -429,10 +429,14 @@ def try_out(
     steps = max(1, round(len(batches) * settings.epochs))
     # the longest ones, for the memory; their time is scaled by their tokens
     longest = sorted(batches, key=lambda parts: -sum(len(row.ids) for part in parts for row in part.rows))
-    tried = _TriedTask(task, longest[:_STEPS])
-    tokens = sum(len(row.ids) for parts in tried.chosen for part in parts for row in part.rows)
+    tokens = sum(len(row.ids) for parts in longest[:_STEPS] for part in parts for row in part.rows)
     begun = time.perf_counter()
-    fit(tried, Schedule(plan.learning_rate, 1.0, looks=1), seed=settings.seed)
+    optimizer = torch.optim.AdamW([p for p in module.parameters() if p.requires_grad])
+    for parts in longest[:_STEPS]:
+        for part in parts:
+            task.loss(module, part).backward()
+        optimizer.step()
+        optimizer.zero_grad()
     seconds = time.perf_counter() - begun
     memory = psutil.Process().memory_info()
     return Trial(steps, total, seconds / tokens * total, memory.rss / 1e6)
@@ -462,19 +466,3 @@ def best_rank(
         found[rank] = min(point.domain for point in made.fit.curve)
         progress(f"rank {rank}: validation loss {found[rank]:.4f}")
     return min(found, key=lambda rank: (found[rank], rank))
-
-
-class _TriedTask:
-    """A generator task with a few batches and no validation."""
-
-    def __init__(self, task: GeneratorTask | PreferenceTask, chosen: Sequence[list[Any]]) -> None:
-        self.module, self.digest, self.loss = task.module, task.digest, task.loss
-        self.chosen = chosen
-
-    def batches(self, epoch: int) -> Sequence[list[Any]]:
-        """Return the chosen batches."""
-        return self.chosen
-
-    def validate(self) -> tuple[float, float | None]:
-        """Return nothing: only the steps are of interest."""
-        return float("nan"), None
