@@ -53,7 +53,8 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document | Re
 
     Its source is ``path#number``: the line for JSON lines, the row below the header for CSV, from 1. What
     stands above the table is ``path#0``. Of a CSV all cells are in the text, with the names of their columns
-    but for the column of the text; of JSON lines the other fields are metadata only.
+    but for the column of the text; of JSON lines the other fields are metadata only, or, where none is the
+    text, cells as well.
     """
     rows = _read_json_lines if file.path.suffix.lower() in (".jsonl", ".ndjson") else _read_delimited
     empty = True
@@ -122,6 +123,9 @@ def _json_document(source: str, line: _TextLine, settings: DocumentSettings) -> 
     if not isinstance(row, dict):
         raise Unreadable(f"expected a JSON object on the line, found {_kind(row)}")
     builder = TextBuilder(settings.max_characters)
+    if row and settings.text_field == DocumentSettings().text_field and settings.text_field not in row:
+        # nobody said which field is the text: a record, as those of a CSV are
+        return _record(source, dict(_fields(row)), line.number, rule_of(row.items()), builder, settings)
     text, rest = _taken(row, settings.text_field)
     text = builder.without_embedded(text)
     values = {key: builder.without_embedded(_plain(value)) for key, value in rest.items() if not is_rule(key)}
@@ -146,6 +150,17 @@ def _taken(row: Mapping[str, Any], field: str) -> tuple[str, dict[str, Any]]:
         wanted = "an object" if below else "a string"
         raise Unreadable(f"the field `{name}` is {_kind(found)}, expected {wanted}")
     return found, rest
+
+
+def _fields(row: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the names and values of a row as a table would show them: "address city", "egg, milk"."""
+    for name, value in row.items():
+        if isinstance(value, dict) and value:
+            yield from _fields(value, f"{above}{name} ")
+        elif isinstance(value, list) and not any(isinstance(one, dict | list) for one in value):
+            yield f"{above}{name}", ", ".join(map(_plain, value))
+        else:
+            yield f"{above}{name}", _plain(value)
 
 
 def _said(turn: object) -> str:
@@ -530,7 +545,18 @@ def _delimited_document(
     # a row may end before the column: then it names nobody
     rule = rule_of(zip(names, chain(row.cells, repeat("")), strict=False))
     cells = {name: cell.strip() for name, cell in zip(names, row.cells, strict=False)}
-    builder = TextBuilder(settings.max_characters)
+    return _record(source, cells, row.line, rule, TextBuilder(settings.max_characters), settings)
+
+
+def _record(
+    source: str,
+    cells: Mapping[str, str],
+    line: int,
+    rule: tuple[str, ...] | None,
+    builder: TextBuilder,
+    settings: DocumentSettings,
+) -> Document:
+    """Return a row as a document of its cells with their names."""
     values = {
         name: builder.without_embedded(cell) for name, cell in cells.items() if cell and not is_rule(name)
     }
@@ -538,8 +564,8 @@ def _delimited_document(
     text = values.pop(settings.text_field, "")
     key = _key(values)
     if text:
-        _add_text(builder, values.pop("title", ""), text, row.line)
-    _add_fields(builder, values, row.line)
+        _add_text(builder, values.pop("title", ""), text, line)
+    _add_fields(builder, values, line)
     # a long cell is in the text already; as a filter it would be useless
     metadata = {name: value for name, value in values.items() if len(value) <= _LONG_VALUE}
     return builder.document(source, title=title or key, metadata=_with_id(metadata), principals=rule)

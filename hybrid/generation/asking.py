@@ -8,11 +8,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from hybrid.generation.matching import also, either, everyday, expressions, patterns
-from hybrid.text.dates import MONTHS
+from hybrid.generation.matching import also, expressions
+from hybrid.text.dates import MONTHS, days_in
 from hybrid.text.identifiers import QUARTER, identifiers
 from hybrid.text.numbers import LETTERS, SMALL_NUMBERS, Quantity, quantities
-from hybrid.text.words import content_words, is_english, language_of, properties, stem, word_set
+from hybrid.text.words import (
+    content_words,
+    either,
+    is_english,
+    language_of,
+    listed,
+    properties,
+    stem,
+    word_set,
+)
 from hybrid.types import Span
 
 
@@ -40,19 +49,19 @@ def _asks() -> tuple[
     re.Pattern[str], dict[str, list[tuple[re.Pattern[str], re.Pattern[str]]]], list[tuple[str, str]]
 ]:
     """Return how forms of answers are asked for, what kinds of things are and look like, and columns."""
-    table = patterns()
+    table = listed("generation")
     parts = {"spoken": _SPOKEN, "count": COUNT, "months": "|".join(MONTHS)}
     for name, own in table["parts"].items():
         parts = {name: either(own, parts), **parts}
     forms = "|".join(f"(?P<{one['form']}>{either(one['asks'], {})})" for one in table["forms"])
     kinds = {
         name: [
-            (re.compile(either(one["asks"], {})), re.compile(either(one["found"], parts), re.IGNORECASE))
+            (re.compile(either(one["asks"], parts)), re.compile(either(one["found"], parts), re.IGNORECASE))
             for one in table[name]
         ]
         for name in ("kinds", "needed")
     }
-    return re.compile(forms), kinds, [(either(one["asks"], {}), one["names"]) for one in table["columns"]]
+    return re.compile(forms), kinds, [(either(one["asks"], parts), one["names"]) for one in table["columns"]]
 
 
 # What each is for stands beside it.
@@ -82,6 +91,9 @@ _LEANS = re.compile(r"\b(?:it|its|they|them|this|he|him|his|she|her)\b", re.IGNO
 _OPEN = re.compile(
     r"\b(?:what|when|where|how|who|whom|whose|which|why|about|at|by|for|in|of|on|to|with)\W*\Z", re.IGNORECASE
 )
+# "Get my shares back" is to get back.
+_THEIRS = "my|our|your|his|her|their|its|the|an?|this|that|these|those"
+_OBJECT = rf"(?:it|them|him|me|us|(?:{_THEIRS})(?: [^\W\d_]+){{1,2}}?)"
 # So many questions at once are answered one by one.
 _MOST_PARTS = 6
 
@@ -249,26 +261,29 @@ def shortened(question: str) -> str:
 
 @lru_cache(maxsize=1)
 def _phrases() -> tuple[re.Pattern[str], dict[str, str]]:
-    lines = (line.partition(": ") for line in everyday()["phrases"].strip().split("\n"))
+    lines = (
+        line.partition(": ") for line in listed("generation", "words.toml")["phrases"].strip().split("\n")
+    )
     table = {stem(said.split()[0]) + said[len(said.split()[0]) :]: word for said, _, word in lines}
-    verbs = "|".join(rf"{re.escape(said.split()[0])}\w{{0,4}} {' '.join(said.split()[1:])}" for said in table)
+    verbs = "|".join(
+        rf"{re.escape(said.split()[0])}\w{{0,4}}(?: {_OBJECT})? {' '.join(said.split()[1:])}"
+        for said in table
+    )
     return re.compile(rf"\b(?:{verbs})\b", re.IGNORECASE), table
 
 
 def _plain(question: str) -> str:
-    """Return a question with one word for what is said in two: reject for "turned down"."""
+    """Return a question with one word for what is said in two: reject for "turned down", also around it."""
     pattern, table = _phrases()
 
     def told(found: re.Match[str]) -> str:
-        verb, _, rest = found.group().lower().partition(" ")
-        return next(
-            (
-                word
-                for said, word in table.items()
-                if f"{verb} {rest}".startswith(said.split()[0]) and said.endswith(f" {rest}")
-            ),
-            found.group(),
-        )
+        whole = found.group()
+        for said, word in table.items():
+            verb, _, rest = said.partition(" ")
+            if whole.lower().startswith(verb) and whole.lower().endswith(f" {rest}"):
+                thing = whole[: -len(rest)].partition(" ")[2].strip()
+                return f"{word} {thing}".strip()
+        return whole
 
     return pattern.sub(told, question)
 
@@ -303,6 +318,8 @@ def read_question(question: str) -> Asked:
     named = [
         name for name in capitals if not any(name.lower() in code or code in name.lower() for code in codes)
     ]
+    if form is Form.POLAR:  # what is open from Monday to Friday tells of a Sunday as well
+        named = [name for name in named if not days_in(name)]
     told = [
         one
         for one in quantities(question)
@@ -331,7 +348,7 @@ def read_question(question: str) -> Asked:
 
 def _sides(lowered: str) -> tuple[str, ...]:
     """Return the two things that a question compares, without articles."""
-    table = patterns()["sides"]
+    table = listed("generation")["sides"]
     for way in table["ways"]:
         if found := re.search(way.replace("{article}", table["article"]), lowered):
             return found["one"].strip(), found["other"].strip()

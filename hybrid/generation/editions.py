@@ -41,6 +41,13 @@ def outdated(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list[fl
         for old in ages
     }
     replacing = {fact.passage.source for fact in facts if _REPLACES.search(fact.text)}
+    # what another document tells to be so no longer: "in spring 2028 instead of autumn 2027"
+    gone = [
+        (fact.passage.source, said)
+        for fact in facts
+        for said in _INSTEAD.findall(fact.text)
+        if any(map(str.isdigit, said)) and " " in said
+    ]
     held = [len(words.held(fact.wider)) for fact in facts]
     sections = (
         _earlier_sections(facts, asked.lists) if asked.latest and not asked.codes else [False] * len(facts)
@@ -54,7 +61,8 @@ def outdated(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list[fl
             if other.passage.source in than and not other.heading
         ]
         replaced = any(3 * own >= size and other.passage.source in replacing for own, other in others)
-        if earlier or (size and replaced):
+        no_more = any(said in fact.text and fact.passage.source != source for source, said in gone)
+        if earlier or no_more or (size and replaced):
             found.append(2.0)
         else:
             found.append(float(any(_is_alike(fact, other) for _, other in others)))
@@ -152,7 +160,7 @@ def dated(passage: Passage) -> tuple[int, ...]:
     told = [date for date in dates(names) if date.year]
     versions = [
         tuple(map(int, found.split(".")))
-        for found in re.findall(r"(?:[Vv]ersion |\bv)(\d+(?:\.\d+)*)", names)
+        for found in re.findall(r"(?:[Vv]ersion |\bv|\b(?=[\d.]+\.x\b))(\d+(?:\.\d+)*)", names)
     ]
     found = [*numeric, *((date.year or 0, date.month or 0) for date in told)]
     if _ENDED.search(passage.text):

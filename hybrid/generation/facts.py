@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hybrid.generation.asking import Asked, Form
-from hybrid.generation.matching import expressions, names_held, patterns
+from hybrid.generation.matching import expressions, names_held
 from hybrid.generation.prompts import Passage
 from hybrid.text.identifiers import identifiers
 from hybrid.text.numbers import LETTERS, quantities
 from hybrid.text.rows import Saying, TableRow, closed, is_record
 from hybrid.text.sentences import sentence_spans
-from hybrid.text.words import content_words
+from hybrid.text.words import content_words, listed
 from hybrid.types import CELLS, Span
 
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
@@ -35,7 +35,7 @@ _CELL = re.compile(r"(?P<name>[^\n:|]{1,300}): ?(?P<value>[^\n]*)")
 _CODE = re.compile(r"\n[ \t]*[^\W\d_A-Z]|^#", re.ASCII)
 _RANGES = [
     (re.compile(one["found"], re.IGNORECASE), (one["ends"][0], one["ends"][1]))
-    for one in patterns()["ranges"]
+    for one in listed("generation")["ranges"]
 ]
 
 

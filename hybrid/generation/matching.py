@@ -4,56 +4,35 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
-from typing import Any
 
-from hybrid.text.dates import MONTHS, dates, months_between
+from hybrid.text.dates import DAYS, MONTHS, dates, days_in, months_between
 from hybrid.text.folding import fold
 from hybrid.text.identifiers import as_written
 from hybrid.text.numbers import SMALL_NUMBERS, same_units
-from hybrid.text.words import content_words, is_english, stem
+from hybrid.text.words import content_words, is_english, listed, rarities, stem
 
 _SIMILAR, _SLIP = 0.8, 0.8
 # A word of so many letters may have a slip.
 _SLIPS, _SHORT_SLIPS = 4, 3
 _EARLIER = 0.2
+_DAY_STEMS = frozenset(map(stem, DAYS))
 
 
-@lru_cache(maxsize=1)
-def everyday() -> dict[str, str]:
-    """Return lists of everyday English by name: words that are alike, phrases and what they stand for."""
-    data = (resources.files("hybrid.generation") / "words.toml").read_text(encoding="utf-8")
-    return {name: str(text) for name, text in tomllib.loads(data).items()}
-
-
-@lru_cache(maxsize=1)
-def patterns() -> dict[str, Any]:
-    """Return the expressions that questions and facts are told by, as they stand in their file."""
-    return tomllib.loads((resources.files("hybrid.generation") / "patterns.toml").read_text(encoding="utf-8"))
-
-
-def either(patterns: Sequence[str], parts: Mapping[str, str]) -> str:
-    """Return one expression of several, in which names in braces stand for parts."""
-    whole = "|".join(patterns)
-    for name, part in parts.items():
-        whole = whole.replace(f"{{{name}}}", part)
-    return whole
+_EVERYDAY = listed("generation", "words.toml")
 
 
 def expressions(module: str) -> list[re.Pattern[str]]:
     """Return the expressions of a module in the order of their file; each matches in any case."""
-    return [re.compile("|".join(own), re.IGNORECASE) for own in patterns()[module].values()]
+    return [re.compile("|".join(own), re.IGNORECASE) for own in listed("generation")[module].values()]
 
 
 def _alike() -> dict[str, frozenset[str]]:
     """Return which stems stand for each other; where one is asked with alone, it stands before a ">"."""
     table: dict[str, set[str]] = {}
-    for line in everyday()["alike"].strip().split("\n"):
+    for line in _EVERYDAY["alike"].strip().split("\n"):
         asked, _, _ = line.rpartition(">")
         words = {stem(word) for word in line.split() if word != ">"}
         for word in map(stem, asked.split()) if asked else words:
@@ -81,11 +60,19 @@ def names_held(names: Iterable[str], text: str) -> frozenset[str]:
     """
     there = fold(text)
     named = {name: fold(name) for name in names}
-    # "2025-12-19" is in December
+    # "2025-12-19" is in December, and Wednesday between Monday and Friday
     asked = not set(MONTHS).isdisjoint(named.values())
-    months = {MONTHS[one.month - 1] for one in dates(text) if one.month} if asked else set()
-    months |= months_between(text) if asked else set()
-    return frozenset(name for name, own in named.items() if own in months or _is_held(name, there))
+    told = {MONTHS[one.month - 1] for one in dates(text) if one.month} if asked else set()
+    told |= months_between(text) if asked else set()
+    told |= days_in(text) if not set(DAYS).isdisjoint(map(as_day, named.values())) else set()
+    return frozenset(
+        name for name, own in named.items() if as_day(own) in told or own in told or _is_held(name, there)
+    )
+
+
+def as_day(word: str) -> str:
+    """Return the day of the week that a word in small letters is, in the singular; else the word."""
+    return word.removesuffix("s") if word.removesuffix("s") in DAYS else word
 
 
 def _is_held(name: str, folded: str) -> bool:
@@ -124,13 +111,13 @@ _YEAR, _SHORT = re.compile(r"(?:19|20)\d\d"), re.compile(r"[A-Z0-9]{2,5}")
 # Countries are named by the regions that a rule is about, and some by other names.
 _COUNTRIES = {
     country: tuple(region.split(", "))
-    for line in everyday()["regions"].strip().split("\n")
+    for line in _EVERYDAY["regions"].strip().split("\n")
     for region, _, countries in [line.partition(": ")]
     for country in countries.split()
 }
 _NAMED_ALSO = {
     fold(name): tuple(line.split(", "))
-    for line in everyday()["countries"].strip().split("\n")
+    for line in _EVERYDAY["countries"].strip().split("\n")
     for name in line.split(", ")
 }
 
@@ -272,7 +259,7 @@ class Matcher:
 
     def share(self, text: str) -> float:
         """Return the weighted share of the question's words in a text, from 0 to 1."""
-        there = set(content_words(text))
+        there = self._words_of(text)
         found = (
             (w, own) for own, w in zip(self.forms, self.weights, strict=True) if not there.isdisjoint(own)
         )
@@ -280,8 +267,14 @@ class Matcher:
 
     def held(self, text: str) -> frozenset[int]:
         """Return the places of the question's words that a text has."""
-        there = set(content_words(text))
+        there = self._words_of(text)
         return frozenset(place for place, own in enumerate(self.forms) if not there.isdisjoint(own))
+
+    def _words_of(self, text: str) -> set[str]:
+        there = set(content_words(text))
+        if not all(_DAY_STEMS.isdisjoint(own) for own in self.forms):
+            there.update(map(stem, days_in(text)))
+        return there
 
 
 def _most(own: dict[str, float], there: set[str]) -> float:
@@ -298,11 +291,9 @@ def matcher(words: Sequence[str], texts: Sequence[str], earlier: frozenset[str] 
     for other in set[str]().union(*bags):
         vocabulary.setdefault(_begun(other), []).append(other)
     forms = [_forms(word, vocabulary) for word in words]
-    frequency = Counter[int]()
-    for bag in bags:
-        frequency.update(place for place, own in enumerate(forms) if own.keys() & bag)
-    rarity = [math.log(1 + len(bags) / (1 + frequency[place])) for place in range(len(forms))]
-    weights = [(_EARLIER if word in earlier else 1.0) * one for word, one in zip(words, rarity, strict=True)]
+    held = [[place for place, own in enumerate(forms) if own.keys() & bag] for bag in bags]
+    rare = rarities(range(len(forms)), held).values()
+    weights = [(_EARLIER if word in earlier else 1.0) * one for word, one in zip(words, rare, strict=True)]
     return Matcher(tuple(forms), tuple(weights))
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from hybrid.generation.asking import Asked
 from hybrid.generation.facts import FIELD, Quotable, asks, headings_of, section_of
 from hybrid.generation.matching import Matcher, expressions, names_held
+from hybrid.text.dates import days_in
 from hybrid.text.numbers import Quantity, quantities
 from hybrid.text.polarity import denials
 from hybrid.text.rows import NO, YES, TableRow
@@ -46,7 +47,7 @@ def _of_text(asked: Asked, fact: Quotable, words: Matcher) -> bool | None:
     if (
         (count or 0) > 1
         or _is_beside(asked, own, words)
-        or (count and _is_of_part(own, words, whole=forbids))
+        or (count and _is_of_part(text, words, forbids=forbids))
     ):
         return None
     # what the document itself asks there, it does not say
@@ -58,14 +59,11 @@ def _of_text(asked: Asked, fact: Quotable, words: Matcher) -> bool | None:
         return False if share >= AFFIRMS and len(text.split()) <= _BARE_ENTRY else None
     if asked.amounts:
         return None if count or share < _DECIDES / 2 else _within(asked, text)
-    if count is None or words.share(text) < _DECIDES / 2:
+    about = _without_frame(asked, words) if count else words
+    if count is None or about.share(text) < _DECIDES / 2:
         return None
     if count:
-        return (
-            None
-            if _is_narrower(asked, own, words) or _without_frame(asked, words).share(around) < _DECIDES
-            else False
-        )
+        return None if _is_narrower(asked, own, words) or about.share(around) < _DECIDES else False
     # what stands beside may limit it: "Dogs may come in; not at night"
     return None if share < AFFIRMS or _OPEN.search(text) or denials(fact.text) != 0 else True
 
@@ -102,6 +100,9 @@ def _of_cell(
 def _is_beside(asked: Asked, fact: Quotable, words: Matcher) -> bool:
     """Tell whether a fact decides nothing: of another thing, of what is forbidden, a bare entry."""
     own = f"{fact.passage.source} {fact.passage.title} {headings_of(fact.passage)} {fact.term} {fact.text}"
+    days = days_in(asked.text)
+    if days and not days <= days_in(f"{own} {fact.above}"):
+        return True
     for name in asked.plain_names:  # the sentence before may be about another code
         if not names_held([name], own if name in asked.codes else f"{own} {fact.above}"):
             return True
@@ -119,13 +120,17 @@ def _is_narrower(asked: Asked, fact: Quotable, words: Matcher) -> bool:
     return len(subject) > 1 and not words.held(" ".join(subject[:1])) and bool(known & set(subject[1:]))
 
 
-def _is_of_part(fact: Quotable, words: Matcher, *, whole: bool) -> bool:
+def _is_of_part(text: str, words: Matcher, *, forbids: bool) -> bool:
     """Tell whether only a part of what is asked is denied: swimming after dark, drones over 250 g.
 
-    Of a ``whole`` sentence any word tells that the question lacks, else those that limit it.
+    Of what is forbidden each word tells that the question lacks. It stands before: "dogs are forbidden in the
+    hall" is of dogs; or else behind: "it is forbidden to park by the gate".
     """
-    limit = _FURTHER.search(fact.text)
-    told = fact.text if whole else limit[0] if limit else ""
+    limit = _FURTHER.search(text)
+    told = limit[0] if limit else ""
+    if forbids:
+        before, behind = _FORBIDS.split(text, maxsplit=1)
+        told = f"{before} {told}" if content_words(before) else behind
     known = {word for own in words.forms for word in own}
     return any(word not in known and not _FRAME.fullmatch(word) for word in content_words(told))
 

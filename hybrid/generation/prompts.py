@@ -16,9 +16,9 @@ from typing import Any
 
 from hybrid.errors import ConfigError
 from hybrid.files import hash_text
-from hybrid.generation.matching import either, patterns
 from hybrid.text.rows import Saying, heads, markdown, sayings
 from hybrid.text.sentences import pieces
+from hybrid.text.words import either, listed
 from hybrid.types import Chunk, Hit, Message, MessageRole, Span
 
 _DELIMITER = re.compile(r"<(?=/?\s*passage)", re.IGNORECASE)
@@ -325,7 +325,7 @@ def _with_a_part(passages: list[Passage], hit: Hit, measure: Measure, budget: in
 STOP = ("\nQuestion:", "\nAnswer:", "\nPassage", "<passage", "</passage", "\n\n\n")
 _DECLINED = ("i don't know", "i do not know", "das weiß ich nicht", "ich weiß es nicht", "ich weiß nicht")
 # What else somebody says who does not know, about the passages or about what can be answered.
-_TOLD = patterns()["declining"]
+_TOLD = listed("generation")["declining"]
 _DECLINES = re.compile(
     either([f"{_TOLD['before']}(?:{'|'.join(_TOLD['says'])})"], _TOLD["parts"]), re.IGNORECASE
 )

@@ -252,7 +252,7 @@ def _is_denied(asked: Asked, name: str) -> bool:
 
 def equal(asked: Asked, name: str, cells: Sequence[str]) -> list[float]:
     """Return for each of the figures of a column whether it is an amount of the question of its unit."""
-    kinds = _kinds(f"1 {unit_of(name)}")
+    kinds = kinds_of(name, cells)
     told = {one.value for one in asked.amounts if kinds and kinds & {unit.kind for unit in one.units}}
     last = stem(content_words(name)[-1]) if content_words(name) else ""
     for one in quantities(asked.text):  # "three rooms", "hall 1"

@@ -11,8 +11,9 @@ from hybrid.grounding.values import Doubt, DoubtedSpan
 from hybrid.text.abbreviations import initials
 from hybrid.text.dates import MONTHS, Date, dates
 from hybrid.text.framing import Frame, Framed, Stance, framed, frames, without
+from hybrid.text.limits import limits
 from hybrid.text.numbers import Quantity, implied_numbers, quantities, same_number, same_quantity
-from hybrid.text.polarity import denials, limits, opposite_stems, stems, turned_around
+from hybrid.text.polarity import denials, opposite_stems, stems, turned_around
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import content_words, stem, terms, tokens, word_set
 from hybrid.types import Span

@@ -19,8 +19,7 @@ from hybrid.files import REPAIR, storage_errors, valid_utf8
 from hybrid.index.dense import Scored
 from hybrid.index.store import Row
 from hybrid.text.abbreviations import Explained
-from hybrid.text.forms import forms, is_unspaced
-from hybrid.text.identifiers import parts_of
+from hybrid.text.identifiers import forms, is_unspaced, parts_of
 from hybrid.text.words import STOP_WORDS
 
 # Two fields: words in small letters cut to their stems, and what else a text is found by.

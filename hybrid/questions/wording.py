@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from importlib import resources
 from pathlib import PurePosixPath
 
 from hybrid.generation.matching import expressions
-from hybrid.text.words import STOP_WORDS, word_set
+from hybrid.text.words import STOP_WORDS, listed, word_set
 from hybrid.types import Document
 
-_WORDS = tomllib.loads((resources.files("hybrid.questions") / "words.toml").read_text(encoding="utf-8"))
-LISTS = {name: word_set(text) for name, text in _WORDS.items()}
+LISTS = {name: word_set(text) for name, text in listed("questions", "words.toml").items()}
 BASE_VERBS = LISTS["base_verbs"]
 _VERBS = BASE_VERBS | LISTS["further_verbs"]
 VAGUE, NOT_IN_A_TERM = LISTS["vague"], LISTS["not_in_a_term"]

@@ -12,6 +12,7 @@ MONTHS = (
     *("january", "february", "march", "april", "may", "june", "july", "august", "september", "october"),
     *("november", "december"),
 )
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +146,30 @@ def months_between(text: str) -> frozenset[str]:
         first, last = (_NUMBER_OF[match[end].lower().rstrip(".")] for end in ("first", "last"))
         found.update(MONTHS[(first - 1 + step) % 12] for step in range((last - first) % 12 + 1))
     return frozenset(found)
+
+
+# "Mon", "Thurs" and "Sundays"; short ones with a capital, for "sun" and "sat" are words.
+_LONG_DAY = "|".join(f"[{name[0].upper()}{name[0]}]{name[1:]}s?" for name in DAYS)
+_DAY_NAME = rf"(?:{_LONG_DAY}|(?:Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)\b\.?)"
+_DAYS_FROM = re.compile(
+    rf"\b(?P<first>{_DAY_NAME})(?:\s?(?:to|until|through|till|[-–—])\s?(?P<last>{_DAY_NAME}))?(?!\w)"
+)
+_ALL_BUT = re.compile(rf"\b(?:but|except(?: for)?)(?: on)? (?P<day>{_DAY_NAME})(?!\w)")
+_GROUPS = (
+    (re.compile(r"\b(?:weekdays|(?:on|all|every) (?:working|business) days?)\b", re.IGNORECASE), DAYS[:5]),
+    (re.compile(r"\bweekends?\b", re.IGNORECASE), DAYS[5:]),
+    (re.compile(r"\b(?:daily|every ?day|(?:seven|7) days a week)\b", re.IGNORECASE), DAYS),
+)
+
+
+def days_in(text: str) -> frozenset[str]:
+    """Return the days of the week that a text tells, in small letters: "Mon to Fri", "weekends", "Tue"."""
+    found = {day for group, days in _GROUPS if group.search(text) for day in days}
+    for match in _DAYS_FROM.finditer(_ALL_BUT.sub(" ", text)):
+        first, last = (_day(match[end] or match["first"]) for end in ("first", "last"))
+        found.update(DAYS[(first + step) % 7] for step in range((last - first) % 7 + 1))
+    return frozenset(found - {DAYS[_day(match["day"])] for match in _ALL_BUT.finditer(text)})
+
+
+def _day(name: str) -> int:
+    return next(place for place, day in enumerate(DAYS) if day[:3] == name[:3].lower())

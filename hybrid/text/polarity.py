@@ -1,29 +1,25 @@
-"""What a sentence denies, limits or says the opposite of, by word lists and position (negation detection)."""
+"""What a sentence denies or says the opposite of, by word lists and position (negation detection)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 
 from hybrid.text.folding import fold
-from hybrid.text.framing import Stance
 from hybrid.text.words import (
     NEGATORS,
-    STOP_WORDS,
     all_opposites,
     are_opposite,
     opposites_of,
     stem,
-    tokens,
     word_set,
 )
 from hybrid.types import Span
 
 # of a sentence that may deny: "don't" is one
-_DENYING_WORD = re.compile(r"\w+(?:['’]\w+)*")
+DENYING_WORD = re.compile(r"\w+(?:['’]\w+)*")
 # it adds, and denies nothing
 _NOT_ONLY = re.compile(r"\bnot\s+(?:only|just|merely|solely)\b", re.IGNORECASE)
 _NEGATORS = NEGATORS | word_set(
@@ -82,18 +78,18 @@ def turned_around(claim: str, sentence: str) -> list[Span]:
 @lru_cache(maxsize=1 << 12)  # a claim is compared with many texts, and their candidates share sentences
 def stems(text: str) -> frozenset[str]:
     """Return the stems of the words of weight."""
-    return frozenset(map(_stem_of, _DENYING_WORD.findall(text))) - {""}
+    return frozenset(map(stem_of, DENYING_WORD.findall(text))) - {""}
 
 
 @lru_cache(maxsize=1 << 12)
 def opposite_stems(text: str) -> Mapping[str, frozenset[str]]:
     """Return the stems of the words of weight, with those of their opposites."""
-    words = [fold(written) for written in _DENYING_WORD.findall(text)]
+    words = [fold(written) for written in DENYING_WORD.findall(text)]
     return {_stem(word): frozenset(map(_stem, all_opposites(word))) for word in words if _is_content(word)}
 
 
 @lru_cache(maxsize=_KNOWN)
-def _stem_of(written: str) -> str:
+def stem_of(written: str) -> str:
     """Return the stem of a word of weight, nothing of another one."""
     word = fold(written)
     return _stem(word) if _is_content(word) else ""
@@ -165,7 +161,7 @@ def _read(text: str) -> tuple[_Word, ...]:
     """Return the words of a text; what stands behind a negator with light words between is denied."""
     words: list[_Word] = []
     reach = end = 0
-    for match in _DENYING_WORD.finditer(_NOT_ONLY.sub(lambda found: " " * len(found.group()), text)):
+    for match in DENYING_WORD.finditer(_NOT_ONLY.sub(lambda found: " " * len(found.group()), text)):
         if ";" in text[end : match.start()]:
             reach = 0
         end = match.end()
@@ -188,341 +184,3 @@ def _stem(word: str) -> str:
 
 def _is_negator(word: str) -> bool:
     return word in _NEGATORS or word.endswith("n't")
-
-
-_AUXILIARY = "(?:is|are|has|have|does|do|can|may|must|will|should)"
-_IS_NOW = re.compile(rf"\b{_AUXILIARY}\b", re.IGNORECASE)
-_WAS = re.compile(r"\b(?:was|were|had|did|\w{2,}ed|(?:1[5-9]|20)\d\d)\b", re.IGNORECASE)
-# "when" and the like in front, up to a comma, or behind, up to one
-_WHEN = re.compile(
-    r"\A\W*(?:when(?:ever)?|(?P<once>once|where(?:ver)?)|as\s+soon\s+as|(?:each|every|any)\s+time|until"
-    r"|without(?!\s+(?:exception|fail|doubt|question|delay))|subject\s+to"
-    r"|in(?=\s+(?:\w+\s+){0,3}(?:modes?|emergenc(?:y|ies)|cases?)\s*,)"
-    r"|with(?=[^,]{1,40}\b(?:on|off|set|enabled|disabled"
-    r"|active)\s*,))\s(?P<ahead>[^,;]+),"
-    r"|(?:\b(?P<before>\w+))?,?\s+(?:when(?:ever)?|as\s+soon\s+as|(?:each|every|any)\s+time|subject\s+to"
-    r"|once(?=\s+(?:the|it|they|you|we|all|this|that|your|he|she)\b))\s(?P<behind>[^,;]+)"
-    r"|,\s*(?P<permits>\w+)\s+permitting\b",
-    re.IGNORECASE,
-)
-# whoever says nothing of it says the same: "when needed", and what a thing holds "when full"
-_IF_SO = re.compile(
-    r"(?:(?:it|this|that)\s+is\s+|at\s+all\s+|otherwise\s+)?(?:possible|needed|necessary|required|desired"
-    r"|applicable|appropriate|convenient|feasible|practicable|practical)\W*|(?P<full>full(?:y\s+\w+)?\W*)",
-    re.IGNORECASE,
-)
-_HOLDS = re.compile(
-    r"\b(?:hold|seat|take|fit|contain|store|carrie|accommodate)s?\b|\bcarry\b|\bcapacity\b", re.IGNORECASE
-)
-# "the day when", "knows when": no condition
-_OF_TIME = word_set(
-    "day time times year date moment month week period case cases point and or of about exactly decide",
-    "decides decided know knows knew ask asks asked see says said shows tell tells told",
-)
-_ON_CONDITION = re.compile(
-    r"\b(?:when(?:ever)?|once|if|unless|until|without|where|as\s+soon\s+as|time|provided"
-    r"|permitting|subject)\b",
-    re.IGNORECASE,
-)
-_EXCEPT = re.compile(
-    r"(?:\b(?:except(?:ing|ed)?|with\s+the\s+exception\s+of|(?:apart|aside)\s+from|excluding|exclusive\s+of"
-    r"|save\s+for|not\s+(?:including|counting)|unlike|(?:rather|other)\s+than|instead\s+of|as\s+opposed\s+to"
-    r"|but\s+(?:not|never))|\b(?:all|every|each|any|no)\s+\w+\s+but|\b(?:every|any|no)\s?(?:one"
-    r"|body|thing)\s+but"
-    r"|\ball\s+but)\s(?P<out>(?:\s*(?:when|if|where|that|for|on|in|at|by|to)\s[^,;:.()]+"
-    rf"|(?:(?!\b(?:{_AUXILIARY}|was|were|had|did)\b)[^,;:.()])+))",
-    re.IGNORECASE,
-)
-_ALL = re.compile(
-    r"\b(?:all|every|each|always|any|(?:every|any)(?:one|body|thing)|entire(?:ly)?|whole)\b", re.IGNORECASE
-)
-_DAILY = re.compile(
-    r"\b(?:daily|around the clock|no one|nobody|none|never|without exception)\b", re.IGNORECASE
-)
-_SOME = re.compile(
-    r"\b(?:some|most|many|several|few|sometimes|usually|often|mostly|generally|occasionally"
-    r"|typically|normally"
-    r"|partly|partially|nearly|almost)\b",
-    re.IGNORECASE,
-)
-_MAYBE = re.compile(
-    r"\b(?:might|possibly|perhaps|maybe|may\s+(?:be|have)|should|would|ought\s+to|(?:seem|appear)s?\s+to"
-    r"|probably|presumably)\b",
-    re.IGNORECASE,
-)
-_HEDGED = re.compile(
-    r"\b(?:some\w*|may|might|must|ought|should|shall|will|would|can|could|seems?|appears?"
-    r"|presumably|possibl[ey]|perhaps|maybe|probabl[ey]|(?:un)?likely|(?:un)?certain|often|unclear)\b",
-    re.IGNORECASE,
-)
-_OR = re.compile(
-    r"\bor\s+(?!(?:more|less|so|fewer|later|earlier|higher|lower|above|below|over|under|older"
-    r"|younger|longer|better"
-    r"|similar|equivalent|other|another|any|not|rather|even|near|about|equal)\b)",
-    re.IGNORECASE,
-)
-# where one may choose each may be chosen, and where neither is so none is
-_FREE = re.compile(
-    r"\b(?:can|could|may|allow\w*|permit\w*|accept\w*|any\w*|whether|if|unless|no|not|never|without|neither"
-    r"|choose\w*|choice|optional\w*)\b|n['’]t\b",
-    re.IGNORECASE,
-)
-_BEHIND = "(?:in|on|at|to|from|by|of|with|without|as|into|after|before)"
-_NAME_BEFORE = re.compile(rf"(\d[\d.,:]*)\s*\Z|(?:\A|\b{_BEHIND}\s+)(?:[A-Z]\w+\s+){{0,3}}([A-Z]\w+)\s*\Z")
-_NAME_BEHIND = re.compile(rf"(?:{_BEHIND}\s+)?(?:(\d[\d.,:]*)|([A-Z]\w+))")
-_CLAUSE = re.compile(
-    rf"\A\W*(?!{_BEHIND}\b)(?:(?:else|it|they|he|she|we|there)\b"
-    r"|(?:(?:the|an?|all|its|their|this|that|each)\s+)?"
-    r"(?:(?!which|who|that|when|if|as|because|while)\w+\s+){1,4}?"
-    rf"(?:{_AUXILIARY}|was|were|had|did|\w{{2,}}ed"
-    r"|\w+[^s\W]s\s+(?:the|an?|its|their|them|it|all|any|no|in|on|to))\b"
-    r"|\w+[^s\W]s\s+(?:the|an?|its|their|them|it|all)\b)",
-    re.IGNORECASE,
-)
-_EITHER = re.compile(r"\beither\b", re.IGNORECASE)
-# "trains from Rome or Milan stop": some do and the others as well
-_KINDS = re.compile(
-    r"\W*(?:(?:the|our|its|their)\s+|(?:all|these|those|most|both)\s+(?:the\s+)?(?:[a-z-]+\s+){0,2})?"
-    r"(?:\w+(?<![sui'’])s|people|children|men|women)\s+"
-    rf"(?:(?:{_BEHIND}|for|over|under|aged|between|whose)\b|\w{{2,}}ed\b)(?:\s+[\w.-]+){{1,3}}\s*",
-    re.IGNORECASE,
-)
-_GOES_ON = re.compile(r"\A(?!.*\b(?:is|has|does|was)\b)\S+(?:\s+\w+)*?\s+[a-z]{2,}", re.DOTALL)
-# "valid on buses or trams", but not for 1 or 2 years
-_FIT = re.compile(
-    r"\b(?:is|are)\s+(?:\w+ly\s+|also\s+)?(?:valid|open|suitable|eligible|usable|good|fit|meant|intended"
-    rf"|available)\s+(?:for|{_BEHIND})\b[^,;:\d]*\Z",
-    re.IGNORECASE,
-)
-_BORDER = re.compile(r"[,;:()–—]")
-_ONLY = re.compile(
-    r"(?<!\bthe )(?<!\bnot )(?<!\ban )\bonly\s+(?:(?:for|to|by|on|in|at|with|from|via|the|an?|those|\w+"
-    r"\s+(?:for|to|by|on|in|at|with|from|via))\s+)*(?!one\b|two\b|if\b|when\b|\w+ly\b)([a-z][\w-]+)",
-    re.IGNORECASE,
-)
-_THAN = re.compile(r"\b(\w+)\s+than\b", re.IGNORECASE)
-_BOUND = re.compile(
-    r"\b(?:(?P<least>at\s+least|no\s+(?:less|fewer)\s+than|minimum(?:\s+of)?|more\s+than)|up\s+to|at\s+most"
-    r"|no\s+more\s+than|maximum(?:\s+of)?|less\s+than|fewer\s+than)\s+(?P<number>\d[\d.,]*)",
-    re.IGNORECASE,
-)
-# who does it, and what, at the beginning of a sentence
-_DOES = re.compile(
-    r"\W*(?P<who>(?i:the|an?)\s+[a-z]\w+|[A-Z]\w+(?:\s+[A-Z]\w+)*)"
-    r"\s+(?P<does>(?:(?:is|are|was|were|has|have|had)\s+)?(?:not\s+)?[a-z]\w+)"
-)
-# what either does to the other
-_MUTUAL = re.compile(
-    r"(?:(?:is|are|was|were|has|have|had)\s+)?(?:near|next|close|similar|equal|identical|related"
-    r"|married|adjacent"
-    r"|parallel|opposite|different|as|border|meet|met\b|marr|resembl|match|neighbo|fac|fought|fight"
-    r"|play|compet"
-    r"|talk|spoke|speak|agree|disagree|merg|touch|join|differ|adjoin|cooperat|correspond|intersect"
-    r"|and\b|or\b)"
-)
-# So much of a claim stands in a part of a sentence that is about it, and no sentence is searched further.
-_MOSTLY, _MOST_LIMITS = 0.8, 4
-
-
-def limits(claim: str, sentence: str) -> set[Stance]:
-    """Return what becomes of a claim that leaves out what limits the sentence it is from.
-
-    A condition or what is true of some makes it ``CONDITIONAL``, one of several or a perhaps ``SUPPOSED``;
-    what the sentence excepts is ``DENIED``, and ``AFFIRMED`` where the claim itself says the opposite of
-    that. By lists of words, English only.
-    """
-    claim, sentence = " ".join(claim.split()), " ".join(sentence.split())
-    found = {*_conditions(claim, sentence), *_exceptions(claim, sentence), *_weaker(claim, sentence)}
-    return found | {Stance.DENIED} if _numbers_moved(claim, sentence) else found
-
-
-def _conditions(claim: str, sentence: str) -> Iterator[Stance]:
-    if _ON_CONDITION.search(claim):
-        return
-    said = stems(claim)
-    for found in islice(_WHEN.finditer(sentence), _MOST_LIMITS):
-        part = found["ahead"] or found["behind"] or found["permits"]
-        is_now = _IS_NOW.search(part) is not None or (found["once"] and part[-1] == "s")
-        if (found["once"] and not is_now) or (_WAS.search(part) and not is_now):
-            continue  # it tells when something happened
-        if (found["before"] or "").lower() in _OF_TIME or _says_no_more(part, sentence):
-            continue
-        main = stems(f"{sentence[: found.start()]} {found['before'] or ''} {sentence[found.end() :]}")
-        if 2 * len(said & main) > len(said) and _leaves_out(said, stems(part) - main):
-            yield Stance.CONDITIONAL
-    for clause in [] if "only" in claim.lower() else _BORDER.split(sentence):
-        only = _ONLY.search(clause)
-        if only and 2 * len(said & stems(clause)) >= len(said) and not stems(only[1]) <= said:
-            yield Stance.CONDITIONAL
-
-
-def _says_no_more(part: str, sentence: str) -> bool:
-    """Tell whether a condition is one that goes without saying."""
-    found = _IF_SO.fullmatch(part)
-    return found is not None and (not found["full"] or _HOLDS.search(sentence) is not None)
-
-
-def _leaves_out(said: frozenset[str], part: frozenset[str]) -> bool:
-    return bool(part) and 2 * len(said & part) < len(part)
-
-
-def _exceptions(claim: str, sentence: str) -> Iterator[Stance]:
-    if _EXCEPT.search(claim):
-        return
-    said = stems(claim)
-    for found in islice(_EXCEPT.finditer(sentence), _MOST_LIMITS):
-        main = f"{sentence[: found.start('out')]} {sentence[found.end('out') :]}"
-        out = stems(found["out"]) - stems(main)
-        rest = said - out
-        if out and out <= said and 2 * len(rest & stems(main)) >= len(rest):
-            rule = f"{sentence[: found.start()]} {sentence[found.end() :]}"
-            turned = turned_around(claim, rule) or denials(claim) != denials(rule)
-            yield Stance.AFFIRMED if turned else Stance.DENIED
-        elif out and not out & said and (_ALL.search(claim) or _DAILY.search(claim)):
-            yield Stance.CONDITIONAL
-
-
-def _weaker(claim: str, sentence: str) -> Iterator[Stance]:
-    if _ALL.search(claim) and _SOME.search(sentence) and not (_ALL.search(sentence) or _SOME.search(claim)):
-        yield Stance.CONDITIONAL
-    perhaps = None if _HEDGED.search(claim) else _MAYBE.search(sentence)
-    if perhaps:  # what it is about stands behind it
-        behind = filter(None, map(_stem_of, _DENYING_WORD.findall(sentence, perhaps.end())))
-        if next(behind, "") in stems(claim):
-            yield Stance.SUPPOSED
-    ors = [] if _OR.search(claim) else islice(_OR.finditer(sentence), _MOST_LIMITS)
-    sides = [(sentence[: found.start()], sentence[found.end() :]) for found in ors]
-    one_of = not _FREE.search(sentence) and any(
-        _is_one_of(claim, *side) and not _is_each(*side) for side in sides
-    )
-    if one_of or any(_is_one_clause(stems(claim), *side) for side in sides):
-        yield Stance.SUPPOSED
-    bounds = [
-        {each["number"]: each["least"] is None for each in _BOUND.finditer(x)} for x in (claim, sentence)
-    ]
-    if any(bounds[1].get(number, below) != below for number, below in bounds[0].items()):
-        yield Stance.DENIED
-    more = _THAN.search(claim), _THAN.search(sentence)
-    if more[0] and more[1] and more[0][1].lower() == more[1][1].lower():
-        less, greater = stems(claim[: more[0].start()]), stems(claim[more[0].end() :])
-        first, second = stems(sentence[: more[1].start()]), stems(sentence[more[1].end() :])
-        if (less & second) - first and (greater & first) - second:
-            yield Stance.DENIED
-    if (one := _DOES.match(claim)) and (other := _DOES.match(sentence)) and one["does"] == other["does"]:
-        mine, theirs = one["who"].lower(), other["who"].lower()
-        swapped = mine in sentence[other.end() :].lower() and theirs in claim[one.end() :].lower()
-        if mine != theirs and swapped and not _MUTUAL.match(one["does"]):
-            yield Stance.DENIED
-
-
-def _is_one_of(claim: str, before: str, behind: str) -> bool:
-    """Tell whether a claim says one of two numbers, names or other parts that stand around an "or"."""
-    last, first = _NAME_BEFORE.search(before), _NAME_BEHIND.match(behind)
-    if last and first and (last[1] is None) == (first[1] is None):
-        words, named = re.findall(r"[\w.,:]*\w", claim), (last[1] or last[2], first[1] or first[2])
-        return sum(each.strip(".,:") in words for each in named) == 1
-    if "either" in before.lower().split():
-        said, there = stems(claim), stems(behind)
-        one = stems(re.split(r"\beither\b", before, flags=re.IGNORECASE)[-1])
-        return bool(one & said) != bool(there & said) or bool(one - said) != bool(there - said)
-    # "in red or in blue", but not "practices or disciplines"
-    is_begun = tokens(before)[-len(tokens(claim)) :] == tokens(claim)
-    return is_begun and re.match(rf"{_BEHIND}\b", behind) is not None
-
-
-def _is_each(before: str, behind: str) -> bool:
-    """Tell whether what is said holds of both parts around an "or": of kinds of things, or what is fit."""
-    if _EITHER.search(before) or _WAS.search(behind):
-        return False
-    if _FIT.search(before):
-        return True
-    return _KINDS.fullmatch(before) is not None and _GOES_ON.search(behind) is not None
-
-
-def _is_one_clause(said: frozenset[str], before: str, behind: str) -> bool:
-    """Tell whether what is said is one of two clauses that stand around an "or"."""
-    sides = ((stems(before), behind), (stems(behind), before))
-    other = (stems(behind), stems(before))
-    return any(
-        len(said & here) >= _MOSTLY * len(said) and bool(there - said) and _CLAUSE.match(clause) is not None
-        for (here, clause), there in zip(sides, other, strict=True)
-    )
-
-
-_NUMBER = r"(?<![\w.,])(?:[€$£]\s?)?(\d[\d.,:]*\d|\d)(?!\w|[.,]\d)"
-_A_YEAR = r"(?<![\w.,])(?:1[5-9]|20)\d\d(?!\w|[.,]\d)"
-_GOVERNED = re.compile(rf"(?<![-−])\b([^\W\d_]+)\s+{_NUMBER}", re.IGNORECASE)
-_WAYS = word_set("from to by under over before after")
-_SAME_WAY = {"until": "to", "till": "to", "since": "from", "above": "over", "below": "under"}
-_PARTS = re.compile(r"[,;]\s|\b(?:and|while|whereas|but)\b", re.IGNORECASE)
-_PLACED = word_set("for in of at by to with on from under over during on per")
-
-
-def _numbers_moved(claim: str, sentence: str) -> bool:
-    """Tell whether a claim gives a number of the sentence to something else that stands there with another.
-
-    "From 7 to 5" is moved from "from 5 to 7", room 3 on floor 12 from room 12 on floor 3, and 20 euros for
-    children from 20 for adults and 10 for children.
-    """
-    mine, theirs = (_governed(text) for text in (claim, sentence))
-    for number in mine.keys() & theirs.keys():
-        if mine[number] & theirs[number]:
-            continue
-        if mine[number] <= _WAYS and theirs[number] <= _WAYS:
-            return True
-        beside = {word for other in mine.keys() - {number} for word in theirs.get(other, ())}
-        if mine[number] <= beside and not (mine[number] | theirs[number]) & _IGNORED:
-            return True
-    wanted = set(re.findall(_NUMBER, claim))
-    if len(wanted) != 1:
-        return False
-    (number,) = wanted
-    like = re.compile(_A_YEAR if re.fullmatch(_A_YEAR, number) else rf"{_NUMBER}|\b(?:nothing|free|none)\b")
-    parts = [part for part in _PARTS.split(sentence) if like.search(part)]
-    own = [part for part in parts if number in re.findall(_NUMBER, part)]
-    said = stems(claim)
-    return len(own) == 1 and any(
-        _are_parallel(one, other)
-        for one in _placed(own[0])
-        if one[1] not in said
-        for part in parts
-        if part is not own[0]
-        for other in _placed(part)
-        if other[1] in said and other[1] not in stems(own[0])
-    )
-
-
-_IGNORED = STOP_WORDS | _PLACED
-
-
-def _governed(text: str) -> dict[str, set[str]]:
-    """Return the words that stand right before each number."""
-    found: dict[str, set[str]] = {}
-    for word, number in _GOVERNED.findall(text):
-        found.setdefault(number, set()).add(_SAME_WAY.get(word.lower(), word.lower()))
-    return found
-
-
-def _placed(part: str) -> list[tuple[str, str, str]]:
-    """Return the words of weight of a part: what stands before each, its stem, and the word.
-
-    Before the subject that a part begins with stands what it does: "guests pay".
-    """
-    words = _DENYING_WORD.findall(part)
-    before = ["", *(word.lower() for word in words)]
-    at = int(bool(words) and words[0].lower() in ("the", "a", "an"))
-    if len(words) > at + 1:
-        before[at] = f"{words[at + 1].lower()} does"
-    return [(last, _stem_of(word), word) for last, word in zip(before, words, strict=False) if _stem_of(word)]
-
-
-def _are_parallel(one: tuple[str, str, str], other: tuple[str, str, str]) -> bool:
-    """Tell whether two words stand in the same place of two parts: "for adults" and "for children"."""
-    names = (
-        one[2][0].isupper()
-        and other[2][0].isupper()
-        and all(each[0] == "in" or each[0].endswith(" does") for each in (one, other))
-    )
-    is_same = one[0] in _PLACED or one[0].endswith(" does")
-    same = one[0] == other[0] and is_same and not any(each[2][0].isdigit() for each in (one, other))
-    return names or same or are_opposite(one[2].lower(), other[2].lower())

@@ -67,7 +67,7 @@ def test_beir_corpus(read_items, blocks_of):
     [
         ("{bad", "not JSON"),
         ("[1]", "expected a JSON object on the line, found a list"),
-        ('{"body": "x", "id": 3}', "no field `text`, found `body`, `id`; set documents.text_field"),
+        ('{"id": ""}', "no text in it"),
         ('{"text": ["x"]}', "the field `text` is a list, expected a string"),
         ('{"text": "  "}', "no text in it"),
         ("[" * 100_000, "not"),
@@ -256,6 +256,20 @@ def test_the_text_of_a_json_line_may_be_a_path(read_items, row, field, text, met
     (item,) = read_items("a.jsonl", json.dumps(row), text_field=field)
     assert (item.text, item.metadata) == (text, metadata)
     assert item.blocks[0].line == 1
+
+
+def test_json_lines_without_a_text_are_records_as_those_of_a_csv(read_items, blocks_of):
+    row = {"item": "Roll", "price": 0.95, "allergens": ["milk", "egg"], "shop": {"city": "Ulm"}, "old": None}
+    (item,) = read_items("a.jsonl", json.dumps(row))
+    assert blocks_of(item) == [("list", 0, "item: Roll\nprice: 0.95\nallergens: milk, egg\nshop city: Ulm")]
+    assert (item.title, item.metadata["price"]) == ("Roll", "0.95")
+    (item,) = read_items("a.jsonl", '{"item": "Roll", "principals": ["staff"]}')
+    assert (item.text, item.principals) == ("item: Roll", ("staff",))
+
+
+def test_a_field_that_was_named_must_be_there(read_items):
+    (item,) = read_items("a.jsonl", '{"id": 3, "text": "x"}', text_field="body")
+    assert "no field `body`, found `id`, `text`; set documents.text_field" in item.reason
 
 
 def test_a_path_that_leads_nowhere_says_how_far_it_went(read_items):

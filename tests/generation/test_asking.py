@@ -82,6 +82,44 @@ def test_only_things_that_are_counted_must_be_named_with_their_number(question, 
     assert read_question(question).counted == counted
 
 
+@pytest.mark.parametrize("text", ["It seats 40.", "Up to 12 people can wait.", "It is for 6.", "It takes 9."])
+def test_a_capacity_is_told_by_seats_or_by_whom_it_is_for(text):
+    for question in ("How many people can the room take?", "For how many is the room?"):
+        asked = read_question(question)
+        assert asked.wanted.search(text)
+        assert not asked.wanted.search("It takes 30 minutes.")
+        assert asked.counted == ""
+
+
+@pytest.mark.parametrize(
+    ("question", "asks"),
+    [
+        ("When is it?", True),
+        ("Tell me when it opens.", True),
+        ("The pool: since when?", True),
+        ("What is done first when it rains?", False),
+        ("What do staff who are ill get?", False),
+        ("and who is it", True),
+        ("To whom do I write?", True),
+    ],
+)
+def test_a_word_that_hangs_on_another_asks_for_no_time_and_nobody(question, asks):
+    assert bool(read_question(question).wanted) is asks
+
+
+@pytest.mark.parametrize(
+    ("question", "word"),
+    [
+        ("How do I get my money back?", "refund"),
+        ("Was the plan turned down?", "reject"),
+        ("Must I hand the form in?", "submit"),
+        ("What does it cost one way?", "singl"),
+    ],
+)
+def test_what_is_said_in_two_words_around_a_thing_is_one_word(question, word):
+    assert word in read_question(question).words
+
+
 @pytest.mark.parametrize(
     ("text", "counts"),
     [

@@ -36,6 +36,13 @@ def test_what_the_newer_edition_does_not_speak_of_stays():
     assert outdated(*facts("How long may I keep a book?", OLD, other)) == [0, 0]
 
 
+def test_what_another_document_says_to_be_so_no_longer_is_outdated():
+    news = ("news.txt", "News", "It is kept for one week instead of two weeks from 2 May on.")
+    notice = ("n.txt", "Notice", "It begins on 4 May instead of 1 May.")
+    assert outdated(*facts("How long may I keep a book?", OLD, news)) == [0, 0]
+    assert outdated(*facts("When does it begin?", ("p.txt", "Plan", "It begins on 1 May."), notice)) == [2, 0]
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [

@@ -267,6 +267,7 @@ def test_yes_or_no_is_only_said_where_the_sentence_decides_it(sentence, begins):
         ("Is smoking allowed in the hall?", "Allowed in the hall: dogs.\n\nForbidden in the hall: smoking."),
         ("May I use a radio in the hall?", "Music ends at ten; radios are forbidden in the hall."),
         ("Is smoking allowed in the hall?", "It is strictly forbidden to smoke in the hall."),
+        ("May I bring my dog?", "Dogs are forbidden in the hall."),
         ("Are dogs fed in the hall?", "Dogs are never fed in the hall, since others could not rest."),
     ],
 )
@@ -303,6 +304,10 @@ def test_what_a_clause_denies_or_forbids_is_no_whatever_else_the_question_frames
         ("May I keep a cat in the flat?", "Keeping more than two cats in the flat is forbidden."),
         ("Can I grill in the yard?", "Grilling with charcoal in the yard is forbidden."),
         ("Can I fly drones in the park?", "Drones over 250 g are banned in the park."),
+        ("Can I park here?", "Parking by the gate is prohibited."),
+        ("Can I park here?", "It is forbidden to park by the gate."),
+        ("Is the hall open on Sunday?", "The hall is open Mon to Fri from 8 to 22."),
+        ("Is the hall let on Monday?", "The hall is not let on Saturdays."),
         ("Can minors buy tickets?", "Minors are prohibited from buying tickets for the late show."),
     ],
 )
@@ -323,6 +328,12 @@ def test_more_than_a_limit_is_no():
     limit = hit("Working from abroad is allowed for at most 30 days a year.", "Rules", "Work from abroad")
     assert said("Can I work from abroad for two months?", limit).startswith("No: “Working from abroad")
     assert said("Can I work from abroad for two weeks?", limit).startswith("Yes: “Working from abroad")
+
+
+@pytest.mark.parametrize("told", ["Mon–Fri", "Tue to Sat", "weekdays", "daily"])
+def test_what_is_open_on_a_range_of_days_is_open_on_one_of_them(told):
+    open_on = hit(f"The hall is open {told} from 8 to 22.", "Rules", "Times")
+    assert said("Is the hall open on Wednesday?", open_on).startswith("Yes: ")
 
 
 STEPS = "1. Unplug the lamp.\n2. Turn the bulb left.\n3. Put the new bulb in.\n\nBulbs are sold at the desk."

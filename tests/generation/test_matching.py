@@ -8,7 +8,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from hybrid.generation.matching import as_spelled, inflected, matcher, mended, names_held, patterns, slipped
+from hybrid.generation.matching import as_spelled, inflected, matcher, mended, names_held, slipped
+from hybrid.text.words import listed
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_a_share_is_a_share(question, texts):
 )
 def test_expressions_are_taken_in_the_order_of_their_file(module):
     taken = vars(importlib.import_module(f"hybrid.{module}"))
-    own = patterns()[module.partition(".")[2]]
+    own = listed("generation")[module.partition(".")[2]]
     names = {key: key.upper() if key.upper() in taken else f"_{key.upper()}" for key in own}
     assert {key: taken[name].pattern for key, name in names.items()} == {
         key: "|".join(parts) for key, parts in own.items()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hybrid.grounding.checks import objections
 from hybrid.grounding.values import Doubt
 from hybrid.text.framing import framed, frames
-from hybrid.text.polarity import limits
+from hybrid.text.limits import limits
 from hybrid.text.sentences import sentence_spans
 
 CLAIMS = """
@@ -418,6 +418,41 @@ def test_a_claim_that_denies_what_the_evidence_asserts_is_objected_to_as_well(fr
         ("The hall is heated.", "The hall is heated, it is not.", [Doubt.NEGATION]),
         ("The hall is heated.", "The hall is heated, everyone knows the hall is not.", [Doubt.NEGATION]),
         ("The hall is heated.", "The hall is heated, which is not.", [Doubt.NEGATION]),
+        ("The cellar is heated.", "The hall is heated, the cellar isn't.", [Doubt.NEGATION]),
+        ("The hall is heated.", "The hall is heated, the cellar isn't.", []),
+        ("The hall is heated.", "The hall is heated, it isn't.", [Doubt.NEGATION]),
+        ("Students pay.", "Guests pay, but students don’t.", [Doubt.NEGATION]),
+        ("Guests pay.", "Guests pay, but students don’t.", []),
+        ("Tom can swim.", "Anna can swim and Tom can't.", [Doubt.NEGATION]),
+        ("The cellar is heated.", "The hall is heated. The cellar isn't.", [Doubt.NEGATION]),
+        ("The hall is heated.", "The hall is heated. The cellar is not.", []),
+        # things that an "or" joins, and what is only another name or a count
+        ("The warranty covers theft.", "The warranty covers theft or fire.", [Doubt.SUPPOSED]),
+        ("The warranty covers fire.", "The warranty covers theft or fire.", [Doubt.SUPPOSED]),
+        ("The warranty covers theft.", "The warranty covers theft, flood or fire.", [Doubt.SUPPOSED]),
+        ("The room has a bath.", "The room has a bath or a shower.", [Doubt.SUPPOSED]),
+        ("The manager approves trips.", "The manager or the director approves trips.", [Doubt.SUPPOSED]),
+        ("The wall is blue.", "The wall is red or blue.", [Doubt.SUPPOSED]),
+        ("The warranty covers theft or fire.", "The warranty covers theft or fire.", []),
+        ("The warranty does not cover theft.", "The warranty does not cover theft or fire.", []),
+        ("The tool is for doctors.", "The tool is for doctors or nurses.", []),
+        ("The trip takes a day.", "The trip takes a day or two.", []),
+        ("The lift carries 8 persons.", "The lift carries 8 persons or 600 kg.", []),
+        ("It is called the Old Bridge.", "It is called the Iron Bridge or Old Bridge.", []),
+        # until something has come to pass, and what has
+        ("The fee is waived.", "After the trial ends, the fee is waived.", [Doubt.CONDITIONAL]),
+        ("The fee is refunded.", "The fee is refunded after the trial ends.", [Doubt.CONDITIONAL]),
+        ("Access is free.", "While the trial lasts, access is free.", [Doubt.CONDITIONAL]),
+        ("Visitors may enter.", "Given approval, visitors may enter.", [Doubt.CONDITIONAL]),
+        ("The grant is paid.", "With the consent of the board, the grant is paid.", [Doubt.CONDITIONAL]),
+        ("The grant is paid.", "The grant is paid upon written request.", [Doubt.CONDITIONAL]),
+        ("Tours run hourly.", "Depending on demand, tours run hourly.", [Doubt.CONDITIONAL]),
+        ("The fee is waived after the trial.", "After the trial ends, the fee is waived.", []),
+        ("The company moved.", "After the war ended, the company moved.", []),
+        ("The grant was paid.", "With the consent of the board, the grant was paid.", []),
+        ("The city has 5 schools.", "Given its size, the city has 5 schools.", []),
+        ("Tom was given the prize.", "Tom was given the prize.", []),
+        ("The pump stops.", "After ten minutes, the pump stops.", []),
         # conditions that go without saying
         ("The hall holds 200 people.", "The hall holds 200 people, when full.", []),
         ("Trains depart every hour.", "Whenever possible, trains depart every hour.", []),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.text.dates import dates, months_between
+from hybrid.text.dates import DAYS, dates, days_in, months_between
 
 
 def read(text):
@@ -102,3 +102,20 @@ def test_months_between_two_are_told_over_the_end_of_the_year():
     }
     assert months_between("Apr–Jun and 3 to 5") == {"april", "may", "june"}
     assert not months_between("may to march")
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("open Mon to Fri", DAYS[:5]),
+        ("Sat–Mon", (*DAYS[5:], DAYS[0])),
+        ("weekdays 10 to 18, Saturdays 10 to 13", DAYS[:6]),
+        ("every day but Monday", DAYS[1:]),
+        ("daily except Sundays", DAYS[:6]),
+        ("Tue, Thu", (DAYS[1], DAYS[3])),
+        ("at weekends", DAYS[5:]),
+        ("10 working days ahead, when the sun sat low", ()),
+    ],
+)
+def test_days_of_the_week_are_told_by_ranges_and_groups_too(text, days):
+    assert days_in(text) == frozenset(days)
