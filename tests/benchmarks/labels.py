@@ -258,11 +258,22 @@ def main() -> None:
             adapter, seconds = learned(generator, examples, Path(folder))
             adapted = generator.adapted(adapter)
             found = answer(adapted, test)
+            right = rights(test, found)
             if options.below:
                 asked = label_examples(test, prompts)
                 further, more = refined(generator, adapter, examples.train, asked, options.below)
+                rows.append(
+                    {
+                        "arm": f"head and LoRA below it, {len(chosen)} examples",
+                        "right": float(np.mean(further)),
+                        "above words": show(difference("words", words, further, test)),
+                        "above base": show(difference("base", before, further, test)),
+                        "above head": show(difference("head", right, further, test)),
+                        "seconds": seconds + more,
+                    }
+                )
+                print(rows[-1], flush=True)
             lost = changes(measure(generator, adapted, shipped_suite().sample(options.items)))
-        right = rights(test, found)
         rows.append(
             {
                 "arm": f"head, {len(chosen)} examples",
@@ -276,18 +287,6 @@ def main() -> None:
             }
         )
         print(rows[-1], flush=True)
-        if options.below:
-            rows.append(
-                {
-                    "arm": f"head and LoRA below it, {len(chosen)} examples",
-                    "right": float(np.mean(further)),
-                    "above words": show(difference("words", words, further, test)),
-                    "above base": show(difference("base", before, further, test)),
-                    "above head": show(difference("head", right, further, test)),
-                    "seconds": seconds + more,
-                }
-            )
-            print(rows[-1], flush=True)
     some = Examples(tuple(label_examples(parts.train[:200], prompts)), ())
     settings = AdaptationSettings(epochs=1)
     base = Base(generator_folder(name, offline=True), name)
