@@ -221,6 +221,8 @@ def _extract(
         facts, scores, relevances = facts[:found], scores[:found], relevances[:found]
         scores = reread(asked, facts, scores, embedder)
     order = [int(place) for place in np.argsort(-scores, kind="stable")]
+    if not table and asked.needed and asked.form is Form.FACT:
+        order = _with_needed(asked, facts, scores, order, words)
     both = [] if table else _compared(asked, facts, order, words)
     if asked.sides and asked.wanted and not any(fact.row or fits_kind(asked, fact) for fact in both):
         both = []  # neither is compared by what was found
@@ -251,6 +253,24 @@ def _whole(question: str, passages: Sequence[Passage]) -> str:
     tables = [[row for place in own if (row := told[place].row)] for own in tables_of(told)]
     columns = (cells for rows in tables for cells in zip(*(row.cells for row in rows), strict=True))
     return exchanged(question, columns)
+
+
+def _with_needed(
+    asked: Asked, facts: Sequence[Quotable], scores: Scores, order: list[int], words: Matcher
+) -> list[int]:
+    """Return an order that begins with what has the kind of thing that is needed, if the best sentence has not."""
+    best = facts[order[0]]
+    if best.row or denials(best.text) != 0 or tells(asked.needed, asked, f"{best.around} {best.text}"):
+        return order
+    having = (
+        place
+        for place in order[1:_LOOKED_AT]
+        if scores[place] >= _HAS_KIND * scores[order[0]] and not (facts[place].heading or facts[place].row)
+        if tells(asked.needed, asked, facts[place].text)
+        if words.share(facts[place].wider) >= _HAS_KIND * words.share(best.wider) > 0
+    )
+    first = next(having, order[0])
+    return [first, *(place for place in order if place != first)]
 
 
 def _lacks_needed(asked: Asked, best: Quotable, words: Matcher, chosen: Sequence[Cited]) -> bool:
