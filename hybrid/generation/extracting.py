@@ -38,7 +38,7 @@ from hybrid.generation.matching import (
 from hybrid.generation.polar import AFFIRMS, verdict_on
 from hybrid.generation.prompts import Passage
 from hybrid.generation.ranking import ranks
-from hybrid.generation.reckoning import Reckoned, conditioned, reckoned, tables_of
+from hybrid.generation.reckoning import Reckoned, asks_extreme, conditioned, reckoned, tables_of
 from hybrid.generation.saying import (
     LONGEST_PART,
     beside_code,
@@ -215,8 +215,8 @@ def _extract(
     scores = np.pad(scores, beside, constant_values=scores.min())
     relevances = np.pad(relevances, beside, constant_values=relevances.max())
     counts = Counter(row.source.partition("#")[0] for row in rows)
-    table = selected(asked, facts, scores.tolist(), words, counts)
-    table = table or reckoned(asked, facts, scores.tolist(), words, counts)
+    ways = (reckoned, selected) if asks_extreme(asked.last) else (selected, reckoned)
+    table = next(filter(None, (way(asked, facts, scores.tolist(), words, counts) for way in ways)), None)
     if not table:
         facts, scores, relevances = facts[:found], scores[:found], relevances[:found]
         scores = reread(asked, facts, scores, embedder)
@@ -267,7 +267,8 @@ def _with_needed(
         for place in order[1:_LOOKED_AT]
         if scores[place] >= _HAS_KIND * scores[order[0]] and not (facts[place].heading or facts[place].row)
         if tells(asked.needed, asked, facts[place].text)
-        if words.share(facts[place].wider) >= _HAS_KIND * words.share(best.wider) > 0
+        if words.share(facts[place].wider) >= _HAS_KIND * words.share(best.wider)
+        if len(words.held(facts[place].wider)) >= min(2, len(asked.words))
     )
     first = next(having, order[0])
     return [first, *(place for place in order if place != first)]

@@ -64,8 +64,12 @@ class Reckoned:
 
 def asks_of_all(question: str) -> bool:
     """Tell whether a question asks for the greatest of several, all of a kind or how many there are."""
-    lowered = question.lower()
-    return bool(_ALL_OF.search(lowered) or _SUPERLATIVE.search(_NO_EXTREME.sub(" ", lowered)))
+    return bool(_ALL_OF.search(question.lower())) or asks_extreme(question)
+
+
+def asks_extreme(question: str) -> bool:
+    """Tell whether a question asks for the greatest or the least of several."""
+    return bool(_SUPERLATIVE.search(_NO_EXTREME.sub(" ", question.lower())))
 
 
 def file_asked_of(question: str, firsts: Sequence[Chunk], hits: Sequence[Hit]) -> str:
