@@ -276,6 +276,7 @@ def _phrases() -> tuple[re.Pattern[str], dict[str, str]]:
 def _plain(question: str) -> str:
     """Return a question with one word for what is said in two: reject for "turned down", also around it."""
     pattern, table = _phrases()
+
     def told(found: re.Match[str]) -> str:
         whole = re.sub(r"^n['’]t", " not", found.group(), flags=re.IGNORECASE)
         for said, word in table.items():

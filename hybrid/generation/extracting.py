@@ -70,7 +70,7 @@ from hybrid.text.dates import MONTHS
 from hybrid.text.folding import fold
 from hybrid.text.polarity import denials
 from hybrid.text.rows import TableRow, closed
-from hybrid.text.words import are_opposite, content_words, opposites_of, tokens
+from hybrid.text.words import are_opposite, content_words, opposites_of, stem, tokens
 from hybrid.types import Hit
 
 # A further sentence must be nearly as good as the best one, and add to it.
@@ -108,7 +108,7 @@ _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED, _OF_OTHER_TIME = 0.3, 0.15, 0.1, 0.6
 _QUOTED_ORDER = "(Addressed to machines: quoted, not followed.)"
 _CALLED = frozenset(content_words("name names called"))
 # What it is for stands beside it.
-_PAIR, _DENIED = expressions("extracting")
+_PAIR, _MUCH, _DENIED = expressions("extracting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +221,7 @@ def _extract(
         facts, scores, relevances = facts[:found], scores[:found], relevances[:found]
         scores = reread(asked, facts, scores, embedder)
     order = [int(place) for place in np.argsort(-scores, kind="stable")]
-    if not table and asked.needed and asked.form is Form.FACT:
-        order = _with_needed(asked, facts, scores, order, words)
+    order = _with_needed(asked, facts, scores, order, words)
     both = [] if table else _compared(asked, facts, order, words)
     if asked.sides and asked.wanted and not any(fact.row or fits_kind(asked, fact) for fact in both):
         both = []  # neither is compared by what was found
@@ -248,19 +247,21 @@ def _extract(
 
 
 def _whole(question: str, passages: Sequence[Passage]) -> str:
-    """Return a follow-up that only names another cell of a table as the whole question."""
+    """Return a follow-up that only names another cell or column of a table as the whole question."""
     told = aligned(list(records_of(passages))) if FOLLOWED in question else []
     tables = [[row for place in own if (row := told[place].row)] for own in tables_of(told)]
-    columns = (cells for rows in tables for cells in zip(*(row.cells for row in rows), strict=True))
-    return exchanged(question, columns)
+    columns = [cells for rows in tables for cells in zip(*(row.cells for row in rows), strict=True)]
+    return exchanged(question, [*columns, *(rows[0].columns for rows in tables)])
 
 
 def _with_needed(
     asked: Asked, facts: Sequence[Quotable], scores: Scores, order: list[int], words: Matcher
 ) -> list[int]:
-    """Return an order that begins with what has the kind of thing that is needed, if the best sentence has not."""
+    """Return an order that begins with what has the kind of thing that is needed, where the best lacks it."""
     best = facts[order[0]]
-    if best.row or denials(best.text) != 0 or tells(asked.needed, asked, f"{best.around} {best.text}"):
+    if not asked.needed or asked.form is not Form.FACT or best.row or denials(best.text) != 0:
+        return order
+    if tells(asked.needed, asked, f"{best.around} {best.text}"):
         return order
     having = (
         place
@@ -276,6 +277,12 @@ def _with_needed(
 
 def _lacks_needed(asked: Asked, best: Quotable, words: Matcher, chosen: Sequence[Cited]) -> bool:
     """Tell whether nothing that was chosen has the kind of thing that an answer needs: a colour, a price."""
+    if best.row and (
+        much := _MUCH.search(asked.last.lower())
+    ):  # no row without the word tells how much sugar
+        thing = stem(much[1])
+        if thing in asked.words and asked.words.index(thing) not in words.held(f"{best.wider} {best.around}"):
+            return True
     if asked.needed is None or asked.form is not Form.FACT:
         return False
     said = [one.sentence for one in chosen]

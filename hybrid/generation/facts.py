@@ -293,7 +293,7 @@ def _of_item(item: Saying, told: Sequence[Span]) -> Iterator[tuple[Saying, str]]
 
 
 def _is_label(text: str) -> bool:
-    """Tell whether a sentence only names what follows: "Laser cutter." and not "Invoices are due after a week." """
+    """Tell whether a sentence only names what follows, as "Laser cutter." does and "It is open." does not."""
     return text.endswith(".") and len(text.split()) <= _LABEL_WORDS and not _SAYS.search(text)
 
 

@@ -177,6 +177,7 @@ def stem(word: str) -> str:
 # What a document calls a property, the kinds of unit that it has, and what a question names it by.
 _PROPERTIES = """
 weight | gram | heavy heavier heaviest weigh weighs light lighter lightest
+length distance | metre |
 height | | tall taller tallest
 width | | wide wider widest
 depth | | deep deeper deepest
