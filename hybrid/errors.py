@@ -19,7 +19,7 @@
     │   └── AdapterError           an adapter is unsafe, inactive, or was made for another base
     │       └── AdapterMissing     there is none that could serve so
     ├── GateFailed              7  an adapter that the gate does not let into use
-    ├── TrainingFailed          1  the loss became something that is not a number
+    ├── TrainingFailed          1  the loss is not a number, or validation got no better
     └── StorageError            1  the disk is full or refuses (retryable)
 
 Exit code 6 (partial: some files were rejected, or answers failed) belongs to results, not to exceptions, and

@@ -20,7 +20,16 @@ from hybrid.index import Index, Scored, require_embedder
 from hybrid.models import Embedder, Reranker, Vectors
 from hybrid.text.abbreviations import Explained, reworded
 from hybrid.text.identifiers import identifiers, identifiers_of_chunk
-from hybrid.text.words import NEGATORS, STOP_WORDS, content_words, properties, tokens
+from hybrid.text.words import (
+    NEGATORS,
+    STOP_WORDS,
+    content_words,
+    properties,
+    rarities,
+    tokens,
+    weighed_share,
+    word_runs,
+)
 from hybrid.tracing import names
 from hybrid.tracing.names import SpanKind
 from hybrid.tracing.spans import Attributes, found, is_traced, only, span, tell_vectors
@@ -355,11 +364,9 @@ def by_best_line(question: str, hits: Sequence[Hit]) -> list[Hit]:
     """
     words = frozenset(content_words(question))
     lines = [[words & (above | line) for line in own] for above, own in map(_lines_of, hits)]
-    held = Counter(word for own in lines for word in frozenset[str]().union(*own))
-    weight = {word: math.log(1 + len(hits) / (1 + held[word])) for word in words}
-    total = math.fsum(weight.values()) or 1.0
-    shares = [max((math.fsum(map(weight.__getitem__, line)) for line in own), default=0.0) for own in lines]
-    return _reread(hits, [_LINE * share / total for share in shares], most=_LINE)
+    weights = rarities(words, [frozenset[str]().union(*own) for own in lines])
+    shares = [max((weighed_share(line, weights) for line in own), default=0.0) for own in lines]
+    return _reread(hits, [_LINE * share for share in shares], most=_LINE)
 
 
 def by_names(names: Sequence[str], hits: Sequence[Hit]) -> list[Hit]:
@@ -370,11 +377,10 @@ def by_names(names: Sequence[str], hits: Sequence[Hit]) -> list[Hit]:
     """
     held = [identifiers_of_chunk(names, hit.chunk) for hit in hits]
     counts = Counter(chain.from_iterable(held))
-    weight = {name: math.log(len(hits) / count) for name, count in counts.items()}
-    total = math.fsum(weight.values())
-    if not total:
+    weights = {name: math.log(len(hits) / count) for name, count in counts.items()}
+    if not any(weights.values()):
         return list(hits)
-    gains = [_NAME * (math.fsum(map(weight.__getitem__, own)) / total) for own in held]
+    gains = [_NAME * weighed_share(own, weights) for own in held]
     return _reread(hits, gains, most=_NAME)
 
 
@@ -489,8 +495,7 @@ def _said(
 ) -> tuple[frozenset[tuple[str, ...]], frozenset[str], frozenset[str]]:
     """Return the 5-grams of a chunk, its words with those above it, and which of them tell it from others."""
     words = tokens(text)
-    count = max(len(words) - _SHINGLE + 1, 1)
-    shingles = frozenset(tuple(words[place : place + _SHINGLE]) for place in range(count))
+    shingles = frozenset(word_runs(words, _SHINGLE) or [tuple(words)])
     lower = {word: word.lower() for part in (*above, text) for word in _WORD.findall(part)}
     telling = frozenset(low for word, low in lower.items() if _tells(word, low))
     return shingles, frozenset(lower.values()), telling

@@ -15,6 +15,7 @@ from hybrid.adaptation.data.material import Objective, TrainingRequest, question
 from hybrid.adaptation.elsewhere import kind_of, named, prove_active, take_in
 from hybrid.adaptation.embedding import EmbedderWorkshop
 from hybrid.adaptation.export import leave
+from hybrid.adaptation.forgetting import refusal_changes
 from hybrid.adaptation.methods.deltas import Ablation, BlockDrift, Recipe, Worth, measure_drift
 from hybrid.adaptation.methods.generator import Rendered, Trial
 from hybrid.adaptation.methods.labels import SelfRound, SelfTraining
@@ -131,7 +132,7 @@ class Adaptation:
 
         Raises:
             UsageError: too little to train on, or the name is taken.
-            TrainingFailed: the loss is not a number.
+            TrainingFailed: the loss is not a number, or validation got no better.
             IndexLocked: another process trains an adapter of this domain.
             StorageError: the disk is full; no earlier adapter is touched.
         """
@@ -181,7 +182,6 @@ class Adaptation:
 
         Raises:
             UsageError: the documents give no questions.
-            TrainingFailed: the loss is not a number.
         """
         grounder = load_grounder(self.settings, self.store.domain, embedder=self.embedder())
         made = Rounds(self._workshop, name, licence, self._against(()), progress)
@@ -206,7 +206,7 @@ class Adaptation:
 
         Raises:
             UsageError: too few labelled questions, or one without options.
-            TrainingFailed: the loss is not a number.
+            TrainingFailed: the loss is not a number, or validation got no better.
         """
         for question in (*labelled, *unlabelled):
             if not question.options:
@@ -231,13 +231,15 @@ class Adaptation:
         suites: Sequence[Path] = (),
         items: int | None = None,
         tasks: Sequence[str] = (),
+        complete: bool = True,
         note: Note = silent,
         progress: Progress | None = None,
     ) -> Card:
         """Measure what an adapter cost, and of an embedder what it gained; write it into its card.
 
         For a generator, ``tasks`` of lm-eval are measured as well; for an embedder, ``suites`` are
-        collections in BEIR's format beside the general one.
+        collections in BEIR's format beside the general one. What need not be ``complete`` ends where the gate
+        has refused it.
 
         Raises:
             AdapterError: there is no such adapter, or it cannot serve with the model.
@@ -246,18 +248,18 @@ class Adaptation:
         """
         card = self.store.card(name)
         if card.kind is AdapterKind.GENERATOR:
-            suite = _suite(suites)
-            asked = self._workshop.asked(card, suite, against=self._against(()), items=items, note=note)
+            suite, against = _suite(suites), self._against(())
             return check_generator(
                 self.store,
                 name,
                 self.tunable,
                 suite,
-                asked=asked,
+                asked=partial(self._workshop.asked, card, suite, against=against, items=items, note=note),
+                enough=None if complete else self.store.budget,
                 tasks=tasks,
                 items=items,
                 seed=self.settings.adaptation.seed,
-                progress=lambda doing: note(f"measuring {doing}"),
+                note=note,
             )
         if items is not None or tasks:
             raise UsageError("--items and --task are for adapters of the generator")
@@ -316,11 +318,22 @@ class Adaptation:
     ) -> EmbedderFingerprint | None:
         """Do all of ``promote`` but the switch; return what embedded the domain, None of a generator."""
         if not force:
-            if not self.store.card(name).forgetting:
-                self.check(name, note=note, progress=progress)
+            card = self.store.card(name)
+            if not card.forgetting:
+                self.check(name, complete=False, note=note, progress=progress)
+            elif not card.measures_refusal and not self.store.reasons(name).against:
+                # it was refused before all was measured, by a smaller budget
+                self._measure_refusal(card, note)
             self.store.require_passed(name)
         generates = self.store.card(name).kind is AdapterKind.GENERATOR
         return None if generates else self._embedded(name, progress)
+
+    def _measure_refusal(self, card: Card, note: Note) -> None:
+        """Write into a card what the adapter declines, beside what was measured of it."""
+        asked = self._workshop.asked(card, _suite(()), against=self._against(()), note=note)
+        base, seed = self.tunable, self.settings.adaptation.seed
+        found = refusal_changes(base, base.adapted(self.store.folder(card.name)), asked, seed=seed)
+        self.store.annotate(card.name, forgetting=(*card.forgetting, *found))
 
     def rollback(self, kind: AdapterKind, *, progress: Progress | None = None) -> str | None:
         """Put the adapter that was in use before back in use; return its name, None for the base.

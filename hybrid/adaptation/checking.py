@@ -78,21 +78,49 @@ def check_generator(
     generator: TransformersGenerator,
     suite: Suite,
     *,
-    asked: Sequence[AskedQuestion] = (),
+    asked: Callable[[], Sequence[AskedQuestion]] = tuple,
+    enough: Budget | None = None,
     tasks: Sequence[str] = (),
     items: int | None = None,
     seed: int = 0,
-    progress: Note = silent,
+    note: Note = silent,
 ) -> Card:
-    """Measure what an adapter made the generator forget, and write it into its card; return the card."""
+    """Measure what an adapter made the generator forget, and write it into its card; return the card.
+
+    With a budget that is ``enough``, what is refused by it is not ``asked`` what it declines.
+    """
     adapted = generator.adapted(store.folder(name))
     drawn = suite if items is None else suite.sample(items, seed=seed)
-    found = changes(measure(generator, adapted, drawn, progress=progress), seed=seed)
-    found += refusal_changes(generator, adapted, asked, seed=seed, progress=progress)
+    found = forgotten(generator, adapted, drawn, asked, enough=enough, seed=seed, note=note)
     if tasks:
-        progress(f"lm-eval: {', '.join(tasks)}")
+        note(f"measuring lm-eval: {', '.join(tasks)}")
         found += measure_tasks(generator, adapted, tasks, items=items, seed=seed)
     return store.annotate(name, forgetting=found)
+
+
+def forgotten(
+    base: TransformersGenerator,
+    adapted: TransformersGenerator,
+    suite: Suite,
+    asked: Callable[[], Sequence[AskedQuestion]],
+    *,
+    enough: Budget | None,
+    seed: int,
+    note: Note = silent,
+) -> tuple[Change, ...]:
+    """Return what an adapter cost in general and in declining; the answers take most of the time.
+
+    What breaks the budget that is ``enough`` is refused whatever it declines, and is not asked for answers.
+    """
+
+    def progress(doing: str) -> None:
+        note(f"measuring {doing}")
+
+    found = changes(measure(base, adapted, suite, progress=progress), seed=seed)
+    if enough is not None and judge(found, enough).breaches:
+        note("refusal is not measured of what is refused already; `hybrid adapters check` measures all")
+        return found
+    return found + refusal_changes(base, adapted, asked(), seed=seed, progress=progress)
 
 
 def gain_in_service(
@@ -241,8 +269,10 @@ class Bench:
         limit = self.workshop.settings.adaptation.max_tokens
         pairs = encode_pairs(self._examples.checks, generator.dialogue, max_tokens=limit).encoded
         gain = gain_in_service(generator, adapted, pairs if self._examples.preferences else self._encoded)
-        general = changes(measure(generator, adapted, self.suite), seed=self.seed)
-        general += refusal_changes(generator, adapted, self._asked, seed=self.seed)
+        budget = self.workshop.store.budget
+        general = forgotten(
+            generator, adapted, self.suite, lambda: self._asked, enough=budget, seed=self.seed
+        )
         return Assessment(gain, general)
 
     def losses(self, folder: Path | None, *, general: bool = True) -> tuple[float, float]:

@@ -248,6 +248,12 @@ class Card:
         return self.settings.get("objectives") == ExampleKind.LABEL
 
     @property
+    def measures_refusal(self) -> bool:
+        """Tell whether it was measured what it declines, where it can decline anything."""
+        answers = self.kind is AdapterKind.GENERATOR and not self.chooses
+        return not answers or any(change.measure in list(Declining) for change in self.forgetting)
+
+    @property
     def general_loss(self) -> Change | None:
         """Return the change of general text, or the first that was measured elsewhere."""
         text = [change for change in self.forgetting if change.measure == Measure.TEXT]

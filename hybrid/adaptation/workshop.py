@@ -189,6 +189,7 @@ class GeneratorWorkshop:
                     state=work / "state",
                     progress=progress,
                 )
+            made.fit.require_better()
             card = self._card(base, material, made, parent or start)
             if not is_main():
                 return card

@@ -18,6 +18,7 @@ from hybrid.errors import StorageError
 from hybrid.files import json_text
 from hybrid.freshness import Drift
 from hybrid.index.sync import Progress, Stage
+from hybrid.report.words import counted
 from hybrid.text.folding import columns_of
 from hybrid.types import Chunk, Citation, Rejected, Span, plain
 
@@ -270,7 +271,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def rejected(items: Sequence[Rejected], *, skipped: int) -> None:
     """List on stderr what was not indexed and why."""
     if skipped:
-        note(f"{skipped} files skipped: hidden, excluded, or styles, scripts and fonts")
+        note(f"{counted(skipped, 'file')} skipped: hidden, excluded, or styles, scripts and fonts")
     if items:
         note(f"{len(items)} not indexed:")
     for item in items[:_SHOWN_REJECTED]:

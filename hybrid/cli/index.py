@@ -24,9 +24,11 @@ from hybrid.errors import EXIT_PARTIAL, HybridError, UsageError
 from hybrid.index.generations import domains
 from hybrid.ingestion import IndexStatus, IngestEstimate, IngestReport, left_out_by_kind
 from hybrid.operations.feedback import Feedback
+from hybrid.report.words import counted
 from hybrid.tracing import traced
 from hybrid.types import BY_OCR, Block, Document, LeftOut, Rejected, share_kept
 
+_RESTRICTED = "documents say who may read them, and are found with --as-user only"
 _SHOWN_FILES = 10
 # a file that kept this share of its characters lost nothing that a line about it would help to find
 _KEPT_ENOUGH = 0.9
@@ -106,7 +108,7 @@ def remove(
     if not everything:
         manifest = assistant.remove(patterns or [])
         counts = manifest.counts
-        left = f"{counts.documents} documents, {counts.chunks} chunks are left"
+        left = f"{counted(counts.documents, 'document')}, {counted(counts.chunks, 'chunk')} left"
         context.show({"domain": name, "manifest": manifest}, left)
         return
     if not yes and not sys.stdin.isatty():
@@ -124,19 +126,25 @@ def _show_report(domain: str, report: IngestReport) -> None:
     plan, counts, dense = report.plan, report.manifest.counts, report.manifest.dense
     console.rejected(report.rejected, skipped=report.skipped)
     if report.unread:
-        unread = console.one_line(by_suffix(report.unread), 400)
-        console.note(f"no reader for {unread}; --exclude '*.suffix' says that they may stay out")
+        console.note(f"no reader for {console.one_line(by_suffix(report.unread), 600)}")
+        named = next((suffix for suffix in report.unread if suffix.startswith(".")), ".suffix")
+        console.note(f"  → what may stay out is named with --exclude '*{console.one_line(named, 20)}'")
     for line in _left_out_lines(report.left_out, report.characters):
         console.note(line)
     console.data(
         f"{domain}: added {len(plan.added)}, changed {len(plan.changed)}, removed {len(plan.removed)}, "
-        f"kept {len(plan.kept)} files; {report.embedded} chunks embedded in {report.seconds:.1f} s"
+        f"kept {counted(len(plan.kept), 'file')}; {counted(report.embedded, 'chunk')} embedded "
+        f"in {report.seconds:.1f} s"
     )
     search = "exact" if dense.effort == 0 else f"{dense.kind}, recall@10 {dense.recall_at_10:.3f}"
-    console.data(f"{domain}: {counts.documents} documents, {counts.chunks} chunks, search {search}")
+    held = f"{counted(counts.documents, 'document')}, {counted(counts.chunks, 'chunk')}"
+    console.data(f"{domain}: {held}, search {search}")
     if dense.effort and dense.recall_at_10 < 0.95:
         console.note(f"note: recall@10 against exact search stays at {dense.recall_at_10:.3f}, below .95")
-    console.note(f'Next: hybrid ask "..." --domain {domain}')
+    user = " --as-user NAME" if report.manifest.restricted else ""
+    if user:
+        console.note(f"{_RESTRICTED}; a document without a rule is found by nobody")
+    console.note(f'Next: hybrid ask "..." --domain {domain}{user}')
 
 
 def _show_estimate(context: Context, domain: str, estimate: IngestEstimate) -> None:
@@ -152,7 +160,7 @@ def _show_estimate(context: Context, domain: str, estimate: IngestEstimate) -> N
             console.data(f"{word}  … and {len(sources) - _SHOWN_FILES} more")
     console.data(
         f"{domain}: would add {len(plan.added)}, change {len(plan.changed)}, remove {len(plan.removed)}, "
-        f"keep {len(plan.kept)} files"
+        f"keep {counted(len(plan.kept), 'file')}"
     )
     console.data(
         f"about {estimate.chunks} chunks to embed, {estimate.megabytes:.0f} MB, {estimate.seconds:.0f} s "
@@ -166,19 +174,20 @@ def _status_lines(status: IndexStatus) -> list[str]:
     return [
         f"{console.name(status.domain, 100)}: generation {manifest.generation} of {manifest.created}",
         f"  from       {console.name(manifest.folder or 'no folder')}",
-        f"  holds      {counts.documents} documents, {counts.chunks} chunks",
+        f"  holds      {counted(counts.documents, 'document')}, {counted(counts.chunks, 'chunk')}",
         f"  embedder   {manifest.embedder.name} ({manifest.embedder.weights[:12]})",
         f"  search     in {status.store or 'a vector store that `vectors` of these settings does not name'}"
         if manifest.external
         else f"  search     {manifest.dense.kind}, recall@10 {manifest.dense.recall_at_10:.3f}",
         f"  answers    by {console.one_line(status.arm, 100)}",
+        *((f"  readers    {_RESTRICTED}",) if manifest.restricted else ()),
         *(f"  {kind:<10} with the adapter {console.one_line(name, 90)}" for kind, name in used),
         f"  rejected   {len(status.rejected)}",
         *(
             f"    {console.name(item.source, 60)}: {console.one_line(item.reason, 200)}"
             for item in status.rejected
         ),
-        *(f"  no reader  {count:,} x {suffix}" for suffix, count in status.unread.items()),
+        *(f"  no reader  {console.one_line(by_suffix(one), 600)}" for one in (status.unread,) if one),
         *(f"  {line}" for line in _left_out_lines(status.left_out, status.characters or {})),
         *(f"  {console.name(source)}" for source in status.sources or ()),
         *(f"  {console.one_line(meant(one), 200)}" for one in status.glossary or ()),
@@ -205,7 +214,8 @@ def _left_out_lines(
             share = f"{kept(length, parts)}; " if length else ""
             yield f"  {console.name(source, 60)}: {share}{described(parts)}"
     if told < len(left_out):
-        yield f"  in {len(left_out) - told} {'more ' * bool(told)}files; --json lists all"
+        rest = counted(len(left_out) - told, f"{'more ' * bool(told)}file")
+        yield f"  in {rest}; --json lists all"
 
 
 def _worst_first(left_out: Mapping[str, Sequence[LeftOut]]) -> list[tuple[str, Sequence[LeftOut]]]:
@@ -249,7 +259,7 @@ def show_document(
         for item in items:
             _show_item(item)
     if found.unread:
-        console.note(f"no reader for {console.one_line(by_suffix(found.unread), 400)}")
+        console.note(f"no reader for {console.one_line(by_suffix(found.unread), 600)}")
     whole = all(isinstance(item, Document) and not any(part.lost for part in item.left_out) for item in items)
     return 0 if whole and not found.unread else EXIT_PARTIAL
 

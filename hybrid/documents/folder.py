@@ -28,16 +28,16 @@ from hybrid.types import Rejected
 
 # What lies beside pages and holds none of their text; anything else without a reader is told.
 _WITHOUT_TEXT = frozenset((".css", ".js", ".mjs", ".map", ".ico", ".woff", ".woff2", ".ttf", ".otf", ".eot"))
-# What programs save other files as, so that there is a reader for them.
-_SAVED_AS = {
-    ".docx": ".doc .odt .rtf .pages .wpd",
-    ".xlsx": ".xls .xlsb .ods .numbers",
-    ".pptx": ".ppt .odp .key",
-    ".txt": ".log .eml .msg .yaml .yml .ini .conf .cfg .toml",
-    ".md": ".ipynb .org .wiki",
-    ".pdf": ".tex .ps .djvu .mobi",
-    ".jsonl": ".json",
+# What may be done with a file that no reader exists for.
+_INSTEAD = {
+    "save as .docx": ".doc .pages .wpd",
+    "save as .xlsx": ".xls .xlsb .numbers",
+    "save as .pptx": ".ppt .key",
+    "save as .eml": ".msg",
+    "save as .pdf": ".ps .djvu .mobi .xps",
+    "unpack it": ".zip .tar .gz .tgz .bz2 .xz .7z .rar",
 }
+_MOST_SUFFIXES = 12
 # What this program writes, wherever it lies, by files that stand together in a folder: gold answers must not
 # get into an index that is asked for them.
 _OWN_FOLDERS = (
@@ -99,14 +99,18 @@ def scan(folder: Path, settings: DocumentSettings) -> Scan:
 
 
 def by_suffix(unread: Mapping[str, int]) -> str:
-    """Return on one line which files no reader exists for, as ``2 x .ods (save as .xlsx)``."""
-    return ", ".join(f"{count:,} x {suffix}{_instead(suffix)}" for suffix, count in unread.items())
+    """Return on one line which files no reader exists for, most first: ``2 x .doc (save as .docx)``."""
+    most = sorted(unread.items(), key=lambda entry: -entry[1])
+    told = [f"{count:,} x {suffix[:20]}{_instead(suffix)}" for suffix, count in most[:_MOST_SUFFIXES]]
+    if rest := most[_MOST_SUFFIXES:]:
+        told.append(f"{sum(count for _, count in rest):,} of {len(rest)} other kinds")
+    return ", ".join(told)
 
 
 def _instead(suffix: str) -> str:
-    """Return what a file that no reader exists for can be saved as, where programs do that."""
-    found = next((saved for saved, suffixes in _SAVED_AS.items() if suffix.lower() in suffixes.split()), "")
-    return f" (save as {found})" if found else ""
+    """Return what can be done with a file that no reader exists for, where that is known."""
+    found = next((way for way, suffixes in _INSTEAD.items() if suffix.lower() in suffixes.split()), "")
+    return f" ({found})" if found else ""
 
 
 def _single(path: Path, status: os.stat_result) -> Scan:

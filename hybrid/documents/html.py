@@ -452,10 +452,11 @@ def add_page(builder: TextBuilder, root: Element, *, in_book: bool = False, is_c
     return page.title
 
 
-def add_markup(builder: TextBuilder, text: str) -> None:
-    """Append the blocks of HTML that was written from another format, with their lines, and none left out."""
-    walk = PageWalk(next(_tree(text).iter("body")), machinery_kind)
-    builder.add_all(walk.blocks(builder, with_lines=True))
+def add_markup(builder: TextBuilder, text: str, *, with_lines: bool = True) -> None:
+    """Append the blocks of HTML that was written from another format, with its lines, and none left out."""
+    if text.strip():
+        walk = PageWalk(next(_tree(text).iter("body")), machinery_kind)
+        builder.add_all(walk.blocks(builder, with_lines=with_lines))
 
 
 def inserted(builder: TextBuilder, data: bytes) -> list[RawBlock]:

@@ -102,7 +102,7 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     if front.cut:
         builder.leave_out("end of a long field of the front matter", front.cut)
     text = "\n".join(lines[front.lines :])
-    _add(builder, text, first_line=front.lines + 1, is_mdx=file.path.suffix.lower() == ".mdx")
+    add_markdown(builder, text, first_line=front.lines + 1, is_mdx=file.path.suffix.lower() == ".mdx")
     if not builder.length:
         builder.add(
             BlockKind.LIST, "\n".join(f"{name}: {value}" for name, value in front.fields.items()), line=2
@@ -111,8 +111,8 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     yield builder.document(file.source, title=title, metadata=front.fields, principals=front.rule)
 
 
-def _add(builder: TextBuilder, text: str, *, first_line: int, is_mdx: bool) -> None:
-    """Append the blocks of a page."""
+def add_markdown(builder: TextBuilder, text: str, *, first_line: int = 0, is_mdx: bool = False) -> None:
+    """Append the blocks of a page, with their lines where it says which its first one is."""
     text = builder.without_embedded(text, mark="./…")  # an address, where one is expected
     tags = _Tags(text, components=is_mdx)
     page = _Rendering(builder, tags)
@@ -126,7 +126,7 @@ def _add(builder: TextBuilder, text: str, *, first_line: int, is_mdx: bool) -> N
             page.text(note)
             note = ""
         _take(page, token)
-    add_markup(builder, page.html())
+    add_markup(builder, page.html(), with_lines=first_line > 0)
 
 
 def _take(page: _Rendering, token: Token) -> None:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from lxml import etree
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.builder import one_line
+from hybrid.documents.builder import TextBuilder, one_line
 from hybrid.documents.markup import count_heads
 from hybrid.documents.office import (
     Element,
@@ -41,13 +41,15 @@ _FORMATS |= dict.fromkeys((*range(14, 18), *range(27, 37), *range(50, 59)), "y")
 _FORMATS |= dict.fromkeys((19, 21, 45, 47), "hs") | {18: "h", 20: "h", 46: "[h]s"}
 _FORMATS |= dict.fromkeys((37, 38), "#,##0") | dict.fromkeys((39, 40), "#,##0.00")
 _NUMBER = re.compile(r"[€$£¥]?-?\d[\d.,]*(?:%| ?\w{1,3})?")
-_MAX_CELLS, _MAX_MERGED, _MOST_HEADS = 2_000_000, 10_000, 3
+MAX_CELLS, _MAX_MERGED, _MOST_HEADS = 2_000_000, 10_000, 3
 # What stands in the head of a printed page for its sides, fonts, colours, and what counts or names.
 _PRINT_CODE = re.compile(
     r"(?:\w{1,20}\s{0,3})?&P(?:\W{0,5}\w{0,20}\s{0,3}&N)?|"
     r'&(?:"[^"]*"|K[0-9A-F]{6}|K\d\d[+-]\d{3}|\d+|[A-Za-z])'
 )
-_Row = dict[int, str | None]
+SheetRow = dict[int, str | None]
+# the first row and column, and the last ones
+_Area = tuple[int, int, int, int]
 
 
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
@@ -66,15 +68,62 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
 
 
 @dataclass(slots=True)
-class _Sheet:
+class Sheet:
     """The filled cells by row and column, the rows that are all bold, and ranges that say something."""
 
-    rows: dict[int, _Row] = field(default_factory=dict)
+    rows: dict[int, SheetRow] = field(default_factory=dict)
     bold: set[int] = field(default_factory=set)
-    merged: list[str] = field(default_factory=list)
+    merged: list[_Area] = field(default_factory=list)
     heads: set[int] = field(default_factory=set)
     printed: list[str] = field(default_factory=list)
     last: int = 0
+
+    def add_to(self, builder: TextBuilder) -> None:
+        """Append the tables of a sheet, which empty rows part, with the lines above that name them."""
+        for area in self.merged:
+            _merge(self.rows, area)
+        places = sorted(self.rows)
+        begins = [n for n, at in enumerate(places) if not n or at > places[n - 1] + 1]
+        table, above, pending = list[SheetRow](), list[SheetRow](), list[str]()
+        heads, caption, columns = 0, "", set[int]()
+        for begin, stop in pairwise([*begins, len(places)]):
+            part = places[begin:stop]
+            first = next((n for n, at in enumerate(part) if _filled(self.rows[at]) > 1), len(part))
+            names = [text for at in part[:first] for text in self.rows[at].values() if text]
+            part = part[first:]
+            rows = [self.rows[at] for at in part]
+            if not rows:
+                _put(builder, table, heads, caption)
+                table, pending = [], names if len(names) < 3 else []
+                builder.add(BlockKind.PARAGRAPH, "\n".join(names))
+                continue
+            if len(beside := _beside(rows)) > 1:
+                _put(builder, table, heads, caption)
+                builder.add(BlockKind.PARAGRAPH, "\n".join(names))
+                table, pending, columns, names = [], [], set(), names or pending
+                for one in beside:
+                    first = next((n for n, row in enumerate(one) if _filled(row) > 1), 0)
+                    own = [text for row in one[:first] for text in row.values() if text]
+                    builder.add(BlockKind.PARAGRAPH, "\n".join(own))
+                    is_named = all(any(map(str.isalpha, text)) for text in one[first].values() if text)
+                    found = max(count_heads(_grid(one[first:][:40])), int(is_named))
+                    _put(builder, one[first:], found, " ".join((own or names)[-2:]))
+                continue
+            bold = next((n for n, at in enumerate(part) if at not in self.bold), 0)
+            marked = min(bold, _MOST_HEADS) if part[-1] not in self.bold else 0
+            found = max(count_heads(_grid(rows[:40])), marked, part[0] in self.heads)
+            # the same columns go on below an empty row, or below the name of a group
+            goes_on = heads and not found and set().union(*rows) <= columns
+            if table and goes_on and not names:
+                table += rows
+                continue
+            _put(builder, table, heads, caption)
+            table, heads = ([*above, *rows], heads) if goes_on else (rows, found)
+            above, columns = table[:heads], set().union(*table)
+            caption, pending = " ".join((names or pending)[-2:]), []
+            for name in names:
+                builder.add(BlockKind.PARAGRAPH, name)
+        _put(builder, table, heads, caption)
 
 
 class _Workbook:
@@ -104,12 +153,9 @@ class _Workbook:
         if data is None:
             self._builder.leave_out("sheet that cannot be read", lost=True)
             return
-        if not _NO_NAME.fullmatch(name):
-            self._builder.add(BlockKind.HEADING, name, level=1)
+        self._builder.add(BlockKind.HEADING, sheet_name(name), level=1)
         sheet = self._read(data)
-        for area in sheet.merged:
-            _merge(sheet.rows, area)
-        self._add_tables(sheet)
+        sheet.add_to(self._builder)
         # most sheets of a workbook are printed with the same
         for text in filter(None, sheet.printed):
             if text not in self._printed:
@@ -123,8 +169,8 @@ class _Workbook:
             elif one.type in ("oleObject", "package"):
                 self._builder.leave_out("embedded object", lost=True)
 
-    def _read(self, data: bytes) -> _Sheet:
-        sheet = _Sheet()
+    def _read(self, data: bytes) -> Sheet:
+        sheet = Sheet()
         names = [f"{{*}}{name}" for name in ("row", "mergeCell", "autoFilter", "headerFooter")]
         # a sheet may have a million rows: none is kept as XML
         steps = etree.iterparse(
@@ -134,7 +180,8 @@ class _Workbook:
             if local(element) == "row":
                 self._take_row(sheet, element)
             elif local(element) == "mergeCell":
-                sheet.merged.append(value(element, "ref"))
+                begin, _, end = value(element, "ref").partition(":")
+                sheet.merged.append((*_corner(begin), *_corner(end)))
             elif local(element) == "headerFooter":
                 sheet.printed += [_printed(raw_text(part)) for part in element]
             else:
@@ -146,9 +193,9 @@ class _Workbook:
             self._builder.leave_out("damaged stretch of XML", lost=True)
         return sheet
 
-    def _take_row(self, sheet: _Sheet, row: Element) -> None:
+    def _take_row(self, sheet: Sheet, row: Element) -> None:
         at = sheet.last = number(row.get("r", "")) or sheet.last + 1
-        cells: _Row = {}
+        cells: SheetRow = {}
         bold, column = True, 0
         for cell in row.iterchildren("{*}c"):
             column = _corner(cell.get("r", ""))[1] or column + 1
@@ -161,8 +208,8 @@ class _Workbook:
             sheet.rows[at] = cells
             sheet.bold |= {at} if bold else set()
             self._filled += len(cells)
-        if self._filled > _MAX_CELLS:
-            raise Unreadable(f"more than {_MAX_CELLS:,} filled cells; split the workbook")
+        if self._filled > MAX_CELLS:
+            raise Unreadable(f"more than {MAX_CELLS:,} filled cells; split the workbook")
 
     def _shown(self, cell: Element, code: str) -> str:
         """Return what a cell shows."""
@@ -187,57 +234,18 @@ class _Workbook:
                 return formatted(text, code, self._begin, rounded=True)
         return one_line(text)
 
-    def _add_tables(self, sheet: _Sheet) -> None:
-        """Append the tables of a sheet, which empty rows part, with the lines above that name them."""
-        places = sorted(sheet.rows)
-        begins = [n for n, at in enumerate(places) if not n or at > places[n - 1] + 1]
-        table, above, pending = list[_Row](), list[_Row](), list[str]()
-        heads, caption, columns = 0, "", set[int]()
-        for begin, stop in pairwise([*begins, len(places)]):
-            part = places[begin:stop]
-            first = next((n for n, at in enumerate(part) if _filled(sheet.rows[at]) > 1), len(part))
-            names = [text for at in part[:first] for text in sheet.rows[at].values() if text]
-            part = part[first:]
-            rows = [sheet.rows[at] for at in part]
-            if not rows:
-                self._put(table, heads, caption)
-                table, pending = [], names if len(names) < 3 else []
-                self._builder.add(BlockKind.PARAGRAPH, "\n".join(names))
-                continue
-            if len(beside := _beside(rows)) > 1:
-                self._put(table, heads, caption)
-                self._builder.add(BlockKind.PARAGRAPH, "\n".join(names))
-                table, pending, columns, names = [], [], set(), names or pending
-                for one in beside:
-                    first = next((n for n, row in enumerate(one) if _filled(row) > 1), 0)
-                    own = [text for row in one[:first] for text in row.values() if text]
-                    self._builder.add(BlockKind.PARAGRAPH, "\n".join(own))
-                    is_named = all(any(map(str.isalpha, text)) for text in one[first].values() if text)
-                    found = max(count_heads(_grid(one[first:][:40])), int(is_named))
-                    self._put(one[first:], found, " ".join((own or names)[-2:]))
-                continue
-            bold = next((n for n, at in enumerate(part) if at not in sheet.bold), 0)
-            marked = min(bold, _MOST_HEADS) if part[-1] not in sheet.bold else 0
-            found = max(count_heads(_grid(rows[:40])), marked, part[0] in sheet.heads)
-            # the same columns go on below an empty row, or below the name of a group
-            goes_on = heads and not found and set().union(*rows) <= columns
-            if table and goes_on and not names:
-                table += rows
-                continue
-            self._put(table, heads, caption)
-            table, heads = ([*above, *rows], heads) if goes_on else (rows, found)
-            above, columns = table[:heads], set().union(*table)
-            caption, pending = " ".join((names or pending)[-2:]), []
-            for name in names:
-                self._builder.add(BlockKind.PARAGRAPH, name)
-        self._put(table, heads, caption)
 
-    def _put(self, rows: list[_Row], heads: int, caption: str) -> None:
-        if max(map(_filled, rows), default=0) > 1:
-            self._builder.add_table(_grid(rows), heads=heads, caption=caption)
-        else:
-            texts = (text for row in rows for text in row.values() if text)
-            self._builder.add(BlockKind.PARAGRAPH, "\n".join(texts))
+def _put(builder: TextBuilder, rows: list[SheetRow], heads: int, caption: str) -> None:
+    if max(map(_filled, rows), default=0) > 1:
+        builder.add_table(_grid(rows), heads=heads, caption=caption)
+    else:
+        texts = (text for row in rows for text in row.values() if text)
+        builder.add(BlockKind.PARAGRAPH, "\n".join(texts))
+
+
+def sheet_name(name: str) -> str:
+    """Return what somebody called a sheet, nothing where a program did."""
+    return "" if _NO_NAME.fullmatch(name) else name
 
 
 def _below(root: Element | None, name: str) -> list[Element]:
@@ -259,11 +267,11 @@ def _text(element: Element) -> str:
     return one_line(line.take())
 
 
-def _filled(row: _Row) -> int:
+def _filled(row: SheetRow) -> int:
     return sum(1 for text in row.values() if text)
 
 
-def _beside(rows: list[_Row]) -> list[list[_Row]]:
+def _beside(rows: list[SheetRow]) -> list[list[SheetRow]]:
     """Return the tables that stand beside one another, which a column without cells parts.
 
     Each has names in its first column, and numbers; without them tables of one height may be one.
@@ -301,10 +309,9 @@ def _printed(text: str) -> str:
     return said if any(map(str.isalpha, said)) else ""
 
 
-def _merge(rows: dict[int, _Row], area: str) -> None:
+def _merge(rows: dict[int, SheetRow], area: _Area) -> None:
     """Let a cell stand in all rows of its range; the cells to its right are its own."""
-    begin, _, end = area.partition(":")
-    (top, left), (bottom, right) = _corner(begin), _corner(end)
+    top, left, bottom, right = area
     text = rows.get(top, {}).get(left)
     if not text or (bottom - top + 1) * (right - left + 1) > _MAX_MERGED:
         return
@@ -314,8 +321,8 @@ def _merge(rows: dict[int, _Row], area: str) -> None:
             rows[at] = dict(sorted(rows[at].items()))
 
 
-def _grid(rows: Sequence[_Row]) -> list[list[str | None]]:
+def _grid(rows: Sequence[SheetRow]) -> list[list[str | None]]:
     columns = sorted({column for row in rows for column, text in row.items() if text})
-    if len(columns) * len(rows) > _MAX_CELLS:  # few cells far apart
+    if len(columns) * len(rows) > MAX_CELLS:  # few cells far apart
         return [list(filter(None, row.values())) for row in rows]
     return [[row.get(column, "") for column in columns] for row in rows]

@@ -21,6 +21,12 @@ from hybrid.types import BlockKind, Document
 
 _RULE = re.compile(r"([=\-~^\"'*#+.`:_])\1{2,}")
 _ATX = re.compile(r"(={1,6})\s+(\S.*?)(?:\s+=+)?")
+_TEX_HEAD = re.compile(r"\s*\\((?:sub)*)(?:section|chapter|title)\*?\{(.+?)\}(?:\s*\\label\{[^{}]*\})?")
+_TEX_MACHINERY = re.compile(
+    r"\s*(?:\\(?:documentclass|usepackage|maketitle|tableofcontents|(?:new|clear)page|centering"
+    r"|appendix|noindent|bibliographystyle|graphicspath|(?:begin|end)\{[\w*]+\}|\w{0,12}(?:rule|line))"
+    r"(?:\[[^\[\]]*\])?(?:\{[^{}]*\})*\s*)+"
+)
 _ITEM = re.compile(r"\s*(?:[*\-+•‣◦]|\.{1,5}|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+\S")
 _TABLE = re.compile(r"\s*(?:\||\+[-=+]{3,})")
 _GRID_RULE = re.compile(r" *\+(?:[-=]{2,}\+)+")
@@ -40,6 +46,9 @@ _SECTION = re.compile(r"(?:appendix )?((?:\d+|[A-Z])(?:\.\d+)*)\.?\s+\S", re.IGN
 _MOSTLY_SET_IN, _LEAST_LINES = 0.6, 10
 _CENTRED = re.compile(r" {8,}\S.*")
 _HEADS_A_PAGE = 3
+# settings and logs
+_ENTRIES = (".log", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf", ".properties")
+_SECTION_NAME = re.compile(r"\s*\[{1,2}([\w.:/ \"'-]{1,100})\]{1,2}\s*(?:[#;].*)?")
 _FENCE = re.compile(r"-{4,}|\.{4,}")
 _TITLE_LENGTH = 160
 _MOST_SPANNED = 200
@@ -51,11 +60,40 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     builder = TextBuilder(settings.max_characters, plain=partial(_plain, _MARKS.get(suffix, ())))
     text = builder.without_embedded(_decoded(file.path.read_bytes()).replace("\r\n", "\n"))
     lines, heads = _paged(text) if text.count("\f") > 1 else (clean(text).split("\n"), {})
+    if suffix == ".tex":
+        lines = [_without_machinery(builder, line) for line in lines]
     for head in filter(None, heads.values()):
         builder.leave_out("running head", len(head))
+    if suffix in _ENTRIES:
+        _add_entries(builder, lines)
+        yield builder.document(file.source)
+        return
     splitter = _Splitter(builder, lines, frozenset(heads))
     splitter.run()
     yield builder.document(file.source, title=splitter.title)
+
+
+def _without_machinery(builder: TextBuilder, line: str) -> str:
+    """Return a line of LaTeX; one that only sets or arranges is told as left out."""
+    if not _TEX_MACHINERY.fullmatch(line):
+        return line
+    builder.leave_out("setting", len(line.strip()))
+    return ""
+
+
+def _add_entries(builder: TextBuilder, lines: list[str]) -> None:
+    """Append settings or a log: what is set in belongs to the line above, and ``[name]`` is a heading."""
+    held: list[str] = []
+    for number, line in enumerate([*lines, ""], start=1):
+        if held and line[:1].isspace() and line.strip():
+            held.append(line)
+            continue
+        builder.add(BlockKind.LIST, "\n".join(held), line=number - len(held))
+        section = _SECTION_NAME.fullmatch(line)
+        held = [line] if line.strip() and not section else []
+        if section:
+            level = min(section[1].count(".") + 1, 6)
+            builder.add(BlockKind.HEADING, section[1], level=level, line=number)
 
 
 def _plain(marks: Sequence[_Mark], text: str) -> str:
@@ -93,7 +131,23 @@ _ASCIIDOC: tuple[_Mark, ...] = (
         r"\1",
     ),
 )
-_MARKS = {".rst": _REST, ".adoc": _ASCIIDOC, ".asciidoc": _ASCIIDOC}
+# only what is known to set text: in a formula the rest says how numbers stand to one another
+_TEX: tuple[_Mark, ...] = (
+    (re.compile(r"\\(?:text(?:bf|it|tt|sc|sf|rm|up|sl)|emph|underline|mbox|url|caption)\{([^{}]*)\}"), r"\1"),
+    (re.compile(r"\\href\{[^{}]*\}\{([^{}]*)\}"), r"\1"),
+    (re.compile(r"\\(?:[a-z]{0,6}cite[a-z]{0,6}|[a-zA-Z]{0,4}ref)\*?(?:\[[^\[\]]*\])*\{([^{}]*)\}"), r"[\1]"),
+    (re.compile(r"\\footnote\{([^{}]*)\}"), r" [\1]"),
+    (
+        re.compile(
+            r"\\(?:label|vspace|hspace)\*?\{[^{}]*\}|\\(?:begin|end)\{(?:itemize|enumerate|document)\}"
+        ),
+        "",
+    ),
+    (re.compile(r"\\item\b"), "-"),
+    (re.compile(r"\\([%&#_])|\\[,;]"), r"\1"),
+    (re.compile(r"(?<!\\)~"), " "),
+)
+_MARKS = {".rst": _REST, ".adoc": _ASCIIDOC, ".asciidoc": _ASCIIDOC, ".tex": _TEX}
 # What stands between such is left alone; a role of reStructuredText has one sign on each side.
 _QUOTED, _LITERAL = re.compile(r"(``.+?``(?!`))"), re.compile(r"(`+[^`\n]+`+)")
 
@@ -198,8 +252,9 @@ class _Splitter:
             level = self._levels.setdefault(below[0], len(self._levels) + 1)
             self._builder.add(BlockKind.HEADING, line.strip(), level=level, line=index + 1)
             return index + 2
-        if not self._stretch and not _BARS.fullmatch(line) and (match := _ATX.fullmatch(line)):
-            self._builder.add(BlockKind.HEADING, match[2], level=len(match[1]), line=index + 1)
+        if (not self._stretch or line.lstrip()[:1] == "\\") and (head := _headed(line)):
+            self._flush()
+            self._builder.add(BlockKind.HEADING, head[1], level=head[0], line=index + 1)
             return index + 1
         if self._is_set_in and not self._stretch and _stands_out(line, below):
             level = found[1].count(".") + 1 if (found := _SECTION.match(line)) else 1
@@ -339,6 +394,14 @@ def _cut(line: str, runs: list[tuple[int, int]], *, is_grid: bool) -> list[str |
             cells += [line[begin:stop].strip("| " if is_grid else " "), *[None] * (place - first)]
             begin, first = stop, place + 1
     return cells
+
+
+def _headed(line: str) -> tuple[int, str] | None:
+    """Return the level and the text of a heading that a mark says to be one; None for other lines."""
+    if (match := _ATX.fullmatch(line)) and not _BARS.fullmatch(line):
+        return len(match[1]), match[2]
+    match = _TEX_HEAD.fullmatch(line)
+    return (len(match[1]) // 3 + 1, match[2]) if match else None
 
 
 def _stands_out(line: str, below: str) -> bool:

@@ -94,12 +94,12 @@ class _Styles:
             if (outline := child(style, "pPr", "outlineLvl")) is not None:
                 return _outline(outline)
             name = value(child(style, "name"))
-            if (level := _named_level(name)) or name.lower() in ("author", "date"):
+            if (level := named_level(name)) or name.lower() in ("author", "date"):
                 return level
-        return _named_level(name) if name not in self._styles else 0
+        return named_level(name) if name not in self._styles else 0
 
 
-def _named_level(name: str) -> int:
+def named_level(name: str) -> int:
     """Return the level that a name says; who wrote it, and when, is written like a title and is none."""
     match = _HEADING.match(name)
     return int(match[1]) if match else int(name.lower() == "title")

@@ -35,6 +35,7 @@ from hybrid.grounding.citing import CitationScores, CitedAnswer, citation_scores
 from hybrid.grounding.judge import Case, Grounder, Grounding
 from hybrid.grounding.values import hallucinated, share_supported, share_unjudged
 from hybrid.models import Embedder
+from hybrid.text.words import word_runs
 from hybrid.types import Question
 
 # Written by an arm that was shown nothing; in "a[1]" a bracket is what it is.
@@ -388,8 +389,8 @@ def _quoted(outcome: Outcome) -> float | None:
     if len(said) < _RUN:
         return None
     given = [_WORD.findall(passage.text.casefold()) for passage in outcome.passages]
-    runs = {tuple(words[at : at + _RUN]) for words in given for at in range(len(words) - _RUN + 1)}
-    held = [at for at in range(len(said) - _RUN + 1) if tuple(said[at : at + _RUN]) in runs]
+    runs = {run for words in given for run in word_runs(words, _RUN)}
+    held = [at for at, run in enumerate(word_runs(said, _RUN)) if run in runs]
     return len({at + step for at in held for step in range(_RUN)}) / len(said)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,7 +12,7 @@ from hybrid.text.dates import DAYS, MONTHS, dates, days_in, months_between
 from hybrid.text.folding import fold
 from hybrid.text.identifiers import as_written
 from hybrid.text.numbers import SMALL_NUMBERS, same_units
-from hybrid.text.words import content_words, is_english, listed, stem
+from hybrid.text.words import content_words, is_english, listed, rarities, stem
 
 _SIMILAR, _SLIP = 0.8, 0.8
 # A word of so many letters may have a slip.
@@ -292,11 +291,9 @@ def matcher(words: Sequence[str], texts: Sequence[str], earlier: frozenset[str] 
     for other in set[str]().union(*bags):
         vocabulary.setdefault(_begun(other), []).append(other)
     forms = [_forms(word, vocabulary) for word in words]
-    frequency = Counter[int]()
-    for bag in bags:
-        frequency.update(place for place, own in enumerate(forms) if own.keys() & bag)
-    rarity = [math.log(1 + len(bags) / (1 + frequency[place])) for place in range(len(forms))]
-    weights = [(_EARLIER if word in earlier else 1.0) * one for word, one in zip(words, rarity, strict=True)]
+    held = [[place for place, own in enumerate(forms) if own.keys() & bag] for bag in bags]
+    rare = rarities(range(len(forms)), held).values()
+    weights = [(_EARLIER if word in earlier else 1.0) * one for word, one in zip(words, rare, strict=True)]
     return Matcher(tuple(forms), tuple(weights))
 
 

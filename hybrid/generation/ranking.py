@@ -131,8 +131,7 @@ def _windows(
     if not titled:
         return [], 0.0
     cosines = vectors[[piece.place for own in parts for piece in own]] @ asked
-    words = _shared(question, titled)
-    scores = cosines + _WORDS * words
+    scores, relevance = by_question(question, titled, cosines)
     windows: list[_Window] = []
     begun = 0
     for hit, rank, own in zip(hits, ranks(hits), parts, strict=True):
@@ -143,7 +142,7 @@ def _windows(
             span = Span(own[first].span.start, own[last].span.end)
             # the rank that retrieval gave counts where fewer passages are shown than there are hits
             windows.append(_Window(hit.chunk, span, float(scored[first : last + 1].max()) + rank))
-    return windows, _relevance(cosines, words)
+    return windows, relevance
 
 
 def _numbered(windows: Sequence[_Window], passages: int) -> tuple[Passage, ...]:
@@ -192,14 +191,13 @@ def _title(chunk: Chunk) -> str:
     return " > ".join(dict.fromkeys(ends))
 
 
-def _shared(question: str, texts: Sequence[str]) -> Vectors:
-    """Return the weighted share of the question's words in each text."""
-    return np.array(overlaps(question, texts), dtype=np.float32)
+def by_question(question: str, texts: Sequence[str], cosines: Vectors) -> tuple[Vectors, float]:
+    """Return what each text is worth to a question, and how sure it is that one of them is about it.
 
-
-def _relevance(cosines: Vectors, words: Vectors) -> float:
-    """Return how sure one can be that something is about the question, from 0 to 1."""
-    return float(np.clip((cosines.max() + words.max()) / 2, 0.0, 1.0))
+    What counts is its cosine to the question, and the weighted share of the question's words that it has.
+    """
+    words = np.array(overlaps(question, texts), dtype=np.float32)
+    return cosines + _WORDS * words, float(np.clip((cosines.max() + words.max()) / 2, 0.0, 1.0))
 
 
 def ranks(hits: Sequence[Hit]) -> list[float]:

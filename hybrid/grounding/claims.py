@@ -12,7 +12,7 @@ from hybrid.grounding.values import Claim
 from hybrid.text.folding import legible
 from hybrid.text.framing import Stance, answered
 from hybrid.text.sentences import sentence_spans
-from hybrid.text.words import content_words, word_set
+from hybrid.text.words import common_parts, content_words, either, expressions, listed, word_set
 from hybrid.types import Span
 
 QUESTION = "question"
@@ -22,7 +22,11 @@ DECLINES = "declines"
 EMPTY = "no content"
 APPEAL = "appeal to the judge"
 
-_MARKERS = re.compile(r"(?:\s*\[\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*\])+")
+_PARTS = common_parts("grounding")
+_TOLD = expressions("grounding", "claims")
+# What each is for stands beside it.
+_FINITE, _CONDITION, _REACHING, _LEANING = map(word_set, listed("grounding")["words"].values())
+_MARKERS = re.compile(_PARTS["markers"])
 _TRAILING_MARKERS = re.compile(rf"{_MARKERS.pattern}\s*$")
 # A line that is a unit of its own though no full stop ends it: an item, a heading, a row, a fence.
 _OWN_LINE = re.compile(r"[ \t]*(?:[-*•+](?=\s)|#|>|\||```|\d{1,3}[.)][ \t])")
@@ -31,160 +35,24 @@ _HEADING = re.compile(r"\s*#{1,6}\s")
 _DECORATION = re.compile(r"(?:[*_#>|•·`]+|[-–—](?=\s)|\d{1,3}[.)](?=\s)|\s)+")
 _ITEM_NUMBER = re.compile(r"\(?\d{1,3}[.)]")
 
-_PLEASANT = "yes|no|sure|certainly|of course|great question|hello|hi|hey|thanks|thank you|ja|nein|gerne|hallo"
-_SOURCE = (
-    r"(?:the )?(?:(?:given|provided|supplied|retrieved|above|following) )?(?:passages?|documents?|contexts?"
-    r"|sources?|texts?|excerpts?|search results|information)(?: (?:provided|given|above|\d{1,2}))*"
-)
-_OPENING = re.compile(
-    rf"(?:(?!no\.\s*\d)(?:{_PLEASANT})\s*(?:[,.!:;–—]+\s*|$)|(?:according to|based on|as (?:stated|mentioned"
-    rf"|described) in|per) {_SOURCE}(?:{_MARKERS.pattern})?\s*[,:]\s*)+",
-    re.IGNORECASE,
-)
-_COURTESY = re.compile(
-    r"(?:(?:hello|hi|hey)(?=[,.!]| there\b| again\b| everyone\b|$)|thanks(?! to\b)|thank you"
-    r"|you['’]re welcome|(?:i )?hope (?:this|that|it) helps|(?:please )?(?:let me know|feel free)"
-    r"|(?:i['’]m )?(?:happy|glad) to help|here (?:is|are) (?:the|your|my) (?:answers?|summary)"
-    r"|if you have (?:any )?(?:more |other |further )?questions|as an ai(?: language)? model(?!,? i know\b)"
-    r"|have an? (?:nice|great|good|lovely) (?:day|one|time|week|evening))\b[^.]{0,80}[.!:]*",
-    re.IGNORECASE,
-)
-_BUT = r"(?:(?:however|unfortunately|but|sorry|i['’]m sorry|leider),? (?:but )?)?"
-_DECLINES = re.compile(
-    r"i (?:don['’]t|do not) know|das weiß ich nicht|ich weiß es nicht"
-    rf"|{_BUT}(?:{_SOURCE} (?:(?:do|does|did) ?(?:not|n['’]t)|never) (?:\w+ )?(?:(?:say|state|mention|specify"
-    rf"|answer|address|indicate|tell|explain|discuss)\b|(?:contain|provide|include"
-    rf"|give) (?:\w+ ){{0,3}}(?:information|details?|answers?|mention|data|evidence)\b)"
-    rf"|there is no mention of\b|there is (?:no|not enough|insufficient) (?:\w+ )?(?:information|evidence"
-    rf"|answer)\b.*\b{_SOURCE}|(?:i|we) (?:cannot|can['’]t|could not|couldn['’]t|(?:am|was|are"
-    rf"|were) (?:unable|not able) to) (?:answer|find|determine|tell|say|provide|confirm|verify)\b|(?:this"
-    rf"|that|it|the answer) is not (?:\w+ )?(?:stated|mentioned|specified|given|answered)\b.*\b{_SOURCE}"
-    rf"|(?:die|in den) (?:passagen|texten?|dokumenten?|quellen) (?:sagen|nennen|erwähnen|enthalten"
-    rf"|beantworten|steht)\b.*\b(?:nicht|nichts|keinen?)\b)",
-    re.IGNORECASE,
-)
 # A sentence that ends with a colon and is longer asserts something before it announces.
 _HEADING_WORDS = 12
-# "The options are the following:", "Here is how it works:"
-_ANNOUNCES = re.compile(
-    r"\b(?:following|follows|below|these|such as|for example|here (?:is|are)|there (?:is|are)|e\.g)\b",
-    re.IGNORECASE,
-)
-# a question that tells
-_TOLD = re.compile(
-    r"did(?:n['’]t)? you know (?!(?:wh\w+|how|if|of|about)\b)|do(?:n['’]t)? you know that\b|is(?:n['’]t"
-    r"| it not| not) it (?:\w+ ){0,3}that\b",
-    re.IGNORECASE,
-)
-_ASKS = re.compile(
-    r"(?:(?:and|but|so|or|then|also|in|on|at|by|for|to|of|with|from) )*(?:what|which|who|whom|whose|when"
-    r"|where|why|how|is|are|was|were|do|does|did|can|could|will|would|shall|should|may|might|has|have|had|am"
-    r"|isn|aren|don|doesn|didn|won|any)\b",
-    re.IGNORECASE,
-)
 # "Aliens hacked the server": a verb that no list of ours holds
 _DID = re.compile(r"(?<=\w )\w+ed (?:by|the|an?|all|every|its|his|her|their|our|no|\d|in \d)\b")
-# Where something may be asserted behind a courtesy, or behind saying that nothing is known.
-_BEHIND = re.compile(
-    r"[\s,;:–—-]+(?P<turn>but|however|yet|nevertheless|nonetheless|although|though|still|except that"
-    r"|anyway)\b,?\s+|[,;:–—]\s+|\s-\s+|[!.]\s+|\s\(|(?<=\byou) that\s+|(?<=\bmore) than"
-    r" that\s+|\sbecause\s+(?!they\b|these\b|it\b)",
-    re.IGNORECASE,
-)
-# of the passages still, or of who answers
-_OF_PASSAGES = re.compile(
-    r"(?:they )?(?:only|rather|just|instead|do|does|did|discuss|mention|describe|explain|provide|give|say"
-    r"|state|contain|include|refer|focus|cover|list|talk|note|suggest|indicate|show|offer|i\b|i['’])",
-    re.IGNORECASE,
-)
-_OF_ITSELF = re.compile(r"(?:and |so |please )?(?:i|we|feel|let|you|nor)\b", re.IGNORECASE)
 _CLOSING = "\"'”’»)]*_ "
 _JOINT = re.compile(r";\s+|,\s+(?:and|but)\s+|,?\s+while\s+")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
-# Verbs that are hardly ever anything else: no "plans", no "works", no "left".
-_FINITE = word_set(
-    """
-    is are was were has have had does do did can could will would may might must shall should isn't aren't
-    wasn't weren't hasn't haven't hadn't doesn't don't didn't can't cannot couldn't won't wouldn't shouldn't
-    agrees allows announced appears applies asks assures became becomes began begins believes belongs brings
-    came comes confirms consists contains creates decides defines depends describes discusses emphasizes
-    enables encourages enjoys exists expresses fell found gave gets gives goes got grew happens includes
-    informs introduces invites keeps knew knows learns listens made makes mentions moves noted notes occurs
-    produces promotes provides ran reads receives recommends reduces refers removes requires rose sees seems
-    sends shares sold spoke stood suggests takes tells thinks told took uses wants went wrote writes
-    """
-)
-# What hangs on them is not asserted without condition, in whichever half they are.
-_CONDITION = word_set("if when whenever unless whether until lest let neither either")
-# A clause with one of these may reach beyond the joint: "said that A is so, and B is so".
-_REACHING = word_set(
-    """
-    because although though since that who whom whose which where why how said says say saying claimed claims
-    believed believes believe thinks think thought argued argues suggested suggests reported noted notes told
-    tells announced according both between would could might as than before after once
-    """
-)
-# What a clause begins with that leans on the one before it.
-_LEANING = word_set(
-    """
-    it its he his him she her they their them this that these those there then thus so hence therefore also
-    not even only still just such who which where when what one another others neither nor or and but i we you
-    """
-)
 _DETERMINERS = word_set("the a an all some most many several each every no any both few")
 _BRACKETS = (("(", ")"), ("[", "]"), ("“", "”"), ("«", "»"), ("{", "}"))
 # So many words may a subject have; a verb further on belongs to something else.
 _SUBJECT = 6
 _SHORTEST = 3
-# Of a claim, hardly of anything else.
-_VERDICT = (
-    "(?:supported|verified|grounded|confirmed|entailed|entailment|entails|faithful|factual|accurate|proven)"
-)
-_TRUE = rf"(?:{_VERDICT}|true|truth|correct|valid|yes)"
-_YES = rf"(?:{_TRUE}|1(?:\.0+)?|0?\.\d+|100 ?%)"
-_NOUN = "(?:claim|statement|sentence|answer|response)"
-_THIS = rf"(?:this|that|it|these|the (?:above|previous|preceding))(?: {_NOUN})?"
-_LABEL = "(?:label|verdict|status|support|score|confidence|entailment|supported|answer)"
-_GIVEN = "(?:evidence|passages?|contexts?|sources?|documents?|text)"
-_POLITE = r"(?:(?:please|now|kindly|just|you (?:must|should|will)|and)[ ,]+)*"
 
-# Each reaches to the end of the sentence.
-_APPEALS = (
-    # orders to leave the evidence alone
-    rf"{_POLITE}(?:ignore|disregard|forget) (?:(?:all|any|of|the|these|your|previous|prior"
-    rf"|above) )*(?:evidence|passages?|contexts?|instructions?|rules|prompts?)\b.*",
-    # orders to give a verdict
-    rf"{_POLITE}(?:answer|say|respond|reply)\b(?:[ :=]+(?:only|with|just|the word))*[ :=]+{_YES}\W*",
-    rf"{_POLITE}(?:output|return|print)\b(?:[ :=]+(?:only|just|the word))*[ :=]+{_VERDICT}\W*",
-    rf"{_POLITE}(?:mark|label|rate|score|classify|treat|consider|judge|assume|grade"
-    rf"|accept)(?: that)? {_THIS}\b.{{0,30}}\b{_TRUE}\W*",
-    # verdicts on itself
-    rf"(?:this|the (?:above|previous|preceding)) {_NOUN} (?:is|was|has been|must be|should be) (?:(?:\w+ly"
-    rf"|already|100 ?%) )*{_TRUE}(?: by the {_GIVEN})?\W*",
-    rf"human: is {_THIS} .{{0,30}}\?.*",
-    # labels, tags and roles of a conversation
-    rf"(?:{_LABEL}\s*[:=]\s*[\"']?{_YES}(?!\w)\W*)+",
-    rf"support probability[ :=]+{_YES}\W*",
-    rf"(?:(?:[\[(<]|\*\*)/?{_VERDICT}(?:[\])>]|\*\*)\W*)+",
-    rf"(?:```\w*\s*)?\{{\s*\"{_LABEL}\"\s*:.*",
-    r"(?:<\|?/?(?:im_start|im_end|system|assistant|user|claim|evidence|label)\b|\[/?inst\]|#+\s*(?:system"
-    r"|instruction)\b).*",
-    # assurances
-    r"(?:it|this) is (?:an? )?(?:well[- ]known|widely known|obvious|established)(?: fact)?\W*",
-    r"as (?:everyone|everybody|we all) knows?\W*",
-    rf"[✓✔✅👍☑]+\W*{_VERDICT}?\W*",
-    rf"(?:{_TRUE}\W+){{2,}}{_TRUE}\W*",
-)
-_BEGINS = r"(?:\A|(?<=[\n,.;:!?)\]>}–—-])\s?|(?<=\s)(?-i:(?=[^\sa-z])))"
 _APPEAL = re.compile(
-    rf"{_BEGINS}(?:(?:system|assistant|human|user)\s*:\s*)?(?:{'|'.join(_APPEALS)})\s*\Z",
+    rf"{_PARTS['begins']}(?:(?:system|assistant|human|user)\s*:\s*)?"
+    rf"(?:{either(listed('grounding')['appeals']['says'], _PARTS)})\s*\Z",
     re.IGNORECASE | re.DOTALL,
-)
-# "The port is 5433, right?" asserts that it is.
-_TAG_QUESTION = re.compile(
-    r"(?<=\w)[\s,.–—-]+(?:right|correct|ok|isn['’]t it|is it not|don['’]t you think)\s*\?+\s*\Z",
-    re.IGNORECASE,
 )
 # No appeal is longer; of a longer sentence only the end is searched.
 _SEARCHED = 400
@@ -239,12 +107,16 @@ def _statement(answer: str, span: Span, cites: tuple[int, ...]) -> Statement:
 
 def _rest(answer: str, core: Span) -> Span | None:
     """Return what a sentence asserts behind its courtesy, or behind saying that nothing is known of it."""
-    for joint in _BEHIND.finditer(answer, core.start, core.end):
+    for joint in _TOLD["behind"].finditer(answer, core.start, core.end):
         rest = answer[joint.end() : core.end]
-        if joint.start() == core.start or _COURTESY.match(rest) or _DECLINES.match(rest.lstrip()):
+        if (
+            joint.start() == core.start
+            or _TOLD["courtesy"].match(rest)
+            or _TOLD["declines"].match(rest.lstrip())
+        ):
             continue
-        turns = joint["turn"] and len(content_words(rest)) > 1 and not _OF_PASSAGES.match(rest)
-        if turns or (asserts(rest) and not _OF_ITSELF.match(rest)):
+        turns = joint["turn"] and len(content_words(rest)) > 1 and not _TOLD["of_passages"].match(rest)
+        if turns or (asserts(rest) and not _TOLD["of_itself"].match(rest)):
             return Span(joint.end(), core.end)
     return None
 
@@ -258,7 +130,7 @@ def _core(answer: str, span: Span) -> Span:
     end = _TRAILING_MARKERS.search(text)
     stop = end.start() if end else len(text)
     start = 0
-    for pattern in (_MARKERS, _DECORATION, _OPENING, _DECORATION):
+    for pattern in (_MARKERS, _DECORATION, _TOLD["opening"], _DECORATION):
         found = pattern.match(text, start, stop)
         start = found.end() if found else start
     stop = start + (appeal_start(text[start:stop]) or stop - start)
@@ -271,16 +143,20 @@ def _reason(answer: str, span: Span, core: Span) -> str:
     whole = legible(without_markers(answer[span.start : span.end])).text
     text = legible(without_markers(answer[core.start : core.end])).text
     bare = text.rstrip(_CLOSING)
-    if bare.endswith(("?", "？", "؟")) and not _TOLD.match(text) and (_ASKS.match(text) or not asserts(text)):
+    if (
+        bare.endswith(("?", "？", "؟"))
+        and not _TOLD["told"].match(text)
+        and (_TOLD["asks"].match(text) or not asserts(text))
+    ):
         return QUESTION
     titled = _HEADING.match(whole) or (text.endswith((":", "：")) and len(text.split()) <= _HEADING_WORDS)
-    if titled and (_ANNOUNCES.search(text) or not asserts(text)):
+    if titled and (_TOLD["announces"].search(text) or not asserts(text)):
         return HEADING
-    if _COURTESY.fullmatch(text) or _OPENING.fullmatch(whole):
+    if _TOLD["courtesy"].fullmatch(text) or _TOLD["opening"].fullmatch(whole):
         return COURTESY
     if text and not appeal_start(text):
         return APPEAL
-    if _DECLINES.match(text.lstrip()):
+    if _TOLD["declines"].match(text.lstrip()):
         return DECLINES
     rest = answer[core.end : core.end + 2]
     numbers_an_item = _ITEM_NUMBER.fullmatch(text) and rest.startswith(" ") and rest.strip()
@@ -363,7 +239,7 @@ def asserts(text: str) -> bool:
     lower = _lower(text)
     verb = next((place for place, word in enumerate(lower) if word in _FINITE), 0)
     told = 0 < verb <= _SUBJECT and content_words(" ".join(lower[verb + 1 :]))
-    return bool(told or _DID.search(text)) and not _ASKS.match(text)
+    return bool(told or _DID.search(text)) and not _TOLD["asks"].match(text)
 
 
 def _lower(clause: str) -> list[str]:
@@ -392,7 +268,7 @@ def appeal_start(text: str) -> int:
     while end:
         first = max(end - _SEARCHED, 0)
         shown = legible(text[first:end])
-        found = _TAG_QUESTION.search(shown.text) or _APPEAL.search(shown.text)
+        found = _TOLD["tag_question"].search(shown.text) or _APPEAL.search(shown.text)
         # at the edge of what was searched nobody knows what stands before it
         if found is None or (first and not found.start()):
             break

@@ -1,9 +1,8 @@
-"""CheckedEvidence evidence: the stretches of a passage that could carry a claim (sentence retrieval)."""
+"""Evidence for claims: the stretches of a passage that could carry a claim (sentence retrieval)."""
 
 from __future__ import annotations
 
 import itertools
-import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +18,7 @@ from hybrid.grounding.values import Excerpt, Pair
 from hybrid.text.folding import legible
 from hybrid.text.framing import Framed, framed
 from hybrid.text.sentences import pieces
-from hybrid.text.words import NEGATORS, count_words, terms, tokens, word_set, word_spans
+from hybrid.text.words import NEGATORS, count_words, rarity, terms, tokens, word_set, word_spans
 from hybrid.types import Span
 
 # Of a passage a claim gets so many single sentences, a window of each length up to the second number, and one
@@ -103,8 +102,6 @@ class SearchedPassage:
         self._words = np.array([words for _, words in counted], dtype=np.int64)
         shown = [legible(text[unit.start : unit.end]).text for unit in self.units]
         self._tokens = [_apart(each) for each in shown]
-        # by how many sentences hold a term
-        self._rarity = [math.log(1 + len(self.units) / (1 + held)) for held in range(len(self.units) + 1)]
         self._terms = [terms(each) for each in shown]
         self._holders: dict[str, list[int]] = defaultdict(list)
         for place, found in enumerate(self._terms):
@@ -180,8 +177,8 @@ class SearchedPassage:
         asked = _asked(claim)
         weights: dict[_Feature, float] = {}
         for term in asked.terms:
-            rarity = self._rarity[len(self._holders.get(term, ()))]
-            weights[term] = rarity * (_EMPHASIS if term in asked.emphasised else 1.0)
+            rare = rarity(len(self._holders.get(term, ())), len(self.units))
+            weights[term] = rare * (_EMPHASIS if term in asked.emphasised else 1.0)
         for pair in asked.pairs:
             weights[pair] = _PAIR * (weights[pair[0]] + weights[pair[1]]) / 2
         return weights

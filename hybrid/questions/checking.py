@@ -12,7 +12,7 @@ from pathlib import Path
 from hybrid.errors import UsageError
 from hybrid.questions.files import load_questions, save_questions
 from hybrid.questions.splits import FRESH
-from hybrid.text.words import contains, tokens
+from hybrid.text.words import contains, tokens, word_runs
 from hybrid.types import ANSWERED_BY, FEEDBACK, REVIEWED, Document, Evidence, Question
 
 _SHINGLE = 3
@@ -27,10 +27,7 @@ def key_of(text: str) -> str:
 def shingles(text: str) -> frozenset[tuple[str, ...]]:
     """Return the runs of so many words; of a shorter text the whole of it, of an empty one nothing."""
     words = tokens(text)
-    count = max(len(words) - _SHINGLE + 1, 1)
-    return (
-        frozenset(tuple(words[place : place + _SHINGLE]) for place in range(count)) if words else frozenset()
-    )
+    return frozenset(word_runs(words, _SHINGLE) or [tuple(words)] if words else ())
 
 
 class Seen:
@@ -67,11 +64,7 @@ class Seen:
 
 def runs_of(texts: Iterable[str], length: int) -> frozenset[tuple[str, ...]]:
     """Return all runs of so many words; shorter texts have none."""
-    found: set[tuple[str, ...]] = set()
-    for text in texts:
-        words = tokens(text)
-        found.update(tuple(words[place : place + length]) for place in range(len(words) - length + 1))
-    return frozenset(found)
+    return frozenset(run for text in texts for run in word_runs(tokens(text), length))
 
 
 # A question is a quotation when so much of it, and so many words, stand in its evidence in one run.

@@ -11,12 +11,14 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, S
 from functools import lru_cache
 from importlib import resources
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from hybrid.text.dates import MONTHS
 from hybrid.text.folding import UNSPACED, fold, spaced, typed
 from hybrid.text.identifiers import is_unspaced, pairs
 from hybrid.types import Span
+
+_T = TypeVar("_T", bound=Hashable)
 
 
 @lru_cache
@@ -53,71 +55,9 @@ def word_set(*lines: str) -> frozenset[str]:
     return frozenset(word for line in lines for word in line.split())
 
 
-# What carries no meaning of its own.
-STOP_WORDS = word_set(
-    """
-    a about above after again all also am an and any are as at be because been before being below
-    between both but by can could did do does doing down during each few for from further had has have
-    having he her here hers him his how i if in into is it its itself just me more most my no nor not
-    now of off on once only or other our out over own same she should so some such than that the their
-    them then there these they this those through to too under until up use used uses using very was we
-    were what when where which while who whom why will with would you your
-    """
-)
-# What stands for something said before, and what else a sentence begins with that hangs on another one.
-POINTING = word_set(
-    "both former he here him it latter one others she such that them then there these they this those"
-)
-LEANING = POINTING | word_set(
-    """
-    accordingly additionally again also and another but consequently each either examples finally first
-    furthermore hence her his however i instead its likewise meanwhile moreover neither next note or
-    otherwise our second see similarly so their therefore third thus we what which yet you your
-    """
-)
-NEGATORS = word_set("not no never without neither nor none nobody nothing cannot hardly scarcely unable")
-# Verbs without their endings, and other words as they are; a line is one side against the other.
-_OPPOSITES = """
-increas enhanc elevat | decreas reduc lower declin diminish
-higher | lower
-more | less fewer
-rise rises rose rising | fall falls fell falling drop drops dropped
-gain gains gained win wins won | lose loses lost
-promot enhanc induc activat stimulat accelerat | inhibit suppress block prevent impair slow
-upregulat | downregulat
-positive positively | negative negatively inverse inversely
-before | after
-accept approv | reject declin
-allow permit | forbid forbids forbidden prohibit ban bans banned
-always | never rarely seldom
-with | without
-first | last
-improv | worsen
-early earlier | late later
-strong stronger | weak weaker
-better best | worse worst
-largest biggest most | smallest least
-majority | minority
-true | false
-safe | dangerous
-present presence | absent absence
-start begin begins began | end stop stops stopped
-open | clos shut shuts
-deep deeper | shallow shallower
-guilty guilt | innocent innocence
-optional voluntary | mandatory compulsory obligatory
-temporary | permanent
-indoor indoors | outdoor outdoors
-maximum | minimum
-import | export
-visible | hidden invisible
-alive | dead
-cheap cheaper | expensive
-empty | full
-includ | exclud
-buy buys bought | sell sells sold
-agree agrees agreed | disagree disagrees disagreed
-"""
+_LISTS = listed("text", "words.toml")
+STOP_WORDS, POINTING, NEGATORS = (word_set(_LISTS[name]) for name in ("stop", "pointing", "negators"))
+LEANING = POINTING | word_set(_LISTS["leaning"])
 _ENDINGS = ("", "e", "es", "s", "ed", "d", "ing")
 _PREFIXES = ("un", "in", "im", "ir", "il", "non", "dis")
 
@@ -174,17 +114,6 @@ def stem(word: str) -> str:
     return word[:-1] if word.endswith("e") and len(word) > 4 else word
 
 
-# What a document calls a property, the kinds of unit that it has, and what a question names it by.
-_PROPERTIES = """
-weight | gram | heavy heavier heaviest weigh weighs light lighter lightest
-length distance | metre |
-height | | tall taller tallest
-width | | wide wider widest
-depth | | deep deeper deepest
-price cost | euro dollar sterling | expensive cheap cheaper cheapest
-speed | | fast faster fastest
-duration | second |
-"""
 # Stems of superlatives: those that ask for the least, those that any column may have, and those of time,
 # where the oldest thing has the least year and the newest the greatest.
 OF_LESS = word_set("cheap low short small light few littl least narrow near early young slow new fewest")
@@ -195,7 +124,7 @@ ROOM = word_set("seat capacity peopl person plac guest maximum participant")
 
 
 def _properties(column: int) -> dict[str, str]:
-    rows = [line.split("|") for line in _PROPERTIES.strip().split("\n")]
+    rows = [line.split("|") for line in _LISTS["properties"].strip().split("\n")]
     return {word: row[0].strip() for row in rows for word in row[column].split()}
 
 
@@ -253,15 +182,34 @@ def share_supported(sentence: str, text: str) -> float:
     return 0.0 if foreign else share_held(words, there)
 
 
+def rarity(held: int, among: int) -> float:
+    """Return how much a word counts that so many of the texts hold which are ranked by it."""
+    return math.log(1 + among / (1 + held))
+
+
+def rarities(words: Iterable[_T], bags: Sequence[Collection[_T]]) -> dict[_T, float]:
+    """Return how much each word counts among texts of which the bags hold the words."""
+    held = Counter(word for bag in bags for word in bag)
+    return {word: rarity(held[word], len(bags)) for word in words}
+
+
+def weighed_share(held: Iterable[_T], weights: Mapping[_T, float]) -> float:
+    """Return the share of the weights, from 0 to 1, that what is held has."""
+    # exact sums: the order of a set is another one in every process
+    return math.fsum(map(weights.__getitem__, held)) / (math.fsum(weights.values()) or 1.0)
+
+
 def overlaps(question: str, texts: Sequence[str]) -> list[float]:
     """Return the share of the question's words in each text, from 0 to 1; a rare word counts for more."""
     words = set(content_words(question))
     bags = [set(content_words(text)) & words for text in texts]
-    frequency = Counter(word for bag in bags for word in bag)
-    weight = {word: math.log(1 + len(bags) / (1 + frequency[word])) for word in words}
-    # exact sums: the order of a set is another one in every process
-    total = math.fsum(weight.values()) or 1.0
-    return [math.fsum(weight[word] for word in bag) / total for bag in bags]
+    weights = rarities(words, bags)
+    return [weighed_share(bag, weights) for bag in bags]
+
+
+def word_runs(words: Sequence[str], length: int) -> list[tuple[str, ...]]:
+    """Return all runs of so many words; a shorter text has none."""
+    return [tuple(words[place : place + length]) for place in range(len(words) - length + 1)]
 
 
 def word_spans(text: str, within: Span) -> list[Span]:
@@ -292,7 +240,7 @@ def are_opposite(one: str, other: str) -> bool:
 
 def _read_opposites() -> dict[str, frozenset[str]]:
     table: dict[str, set[str]] = {}
-    for line in _OPPOSITES.strip().split("\n"):
+    for line in _LISTS["opposites"].strip().split("\n"):
         one, other = (
             frozenset(word + end for word in side.split() for end in _ENDINGS) for side in line.split("|")
         )
@@ -336,42 +284,9 @@ _SHARE = 0.25
 # With so many function words of English it is English, whatever it quotes or someone added.
 _ENGLISH_HITS = 2
 
-# Without those of another language: "in", "a", "die", "was", "as", "on".
-_ENGLISH = word_set(
-    "the of and to is with for that by are from this were has have had not which it its their been",
-    "but they be what who when where than there these would could should does did you your he she his",
-    "we our if into all how will at can about after between during only other such more most also",
-    "because through while both",
-)
-# Those that English has as well are taken out below, and a few in them alone do not make a sentence foreign.
-_FUNCTION_WORDS = {
-    "de": word_set(
-        "der das und ist nicht ein eine einen einem einer eines mit von für auf dem den des sich auch",
-        "werden wird wurde wurden sind im zum zur durch bei nach über aus oder wie nur noch sie wenn dass",
-        "als kann haben vom beim zwischen unter ihre seine diese dieser dieses ihr",
-    ),
-    "fr": word_set(
-        "le la les des une est et dans pour que qui sur avec pas par sont au aux ce cette ces du il elle",
-        "ils nous vous mais ou où été était être ont plus sans leur leurs comme se ne un sous entre",
-    ),
-    "es": word_set(
-        "el la los las una es y en que por con para del se su sus como pero más fue son está al lo este",
-        "esta ha sin sobre entre también desde cuando muy un",
-    ),
-    "it": word_set(
-        "il lo la gli le una di che è e con del della dei delle nel nella sono si da al alla per non più",
-        "anche come ma su questo questa stato tra ha un dal dalla",
-    ),
-    "pt": word_set(
-        "o os as um uma de que e em com não do da dos das no na nos nas por para é foi são se ao à mais",
-        "como mas seu sua pelo pela este esta também entre",
-    ),
-    "nl": word_set(
-        "de het een en van is op te dat niet met zijn voor aan er om ook als maar naar wordt worden werd",
-        "bij uit door over kan heeft deze die dan nog geen tussen",
-    ),
-}
-_OTHERS = {name: words - _ENGLISH for name, words in _FUNCTION_WORDS.items()}
+_OTHERS = {name: word_set(text) for name, text in _LISTS["small"].items()}
+_ENGLISH = _OTHERS.pop("en")
+_OTHERS = {name: words - _ENGLISH for name, words in _OTHERS.items()}
 
 
 def language_of(text: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hybrid.adaptation.checking import Assessment, check_generator, gain_in_service, repair, tell
+from hybrid.adaptation.forgetting import AskedQuestion
 from hybrid.adaptation.methods.encoding import encode
 from hybrid.adaptation.methods.generator import Base, tune_generator
 from hybrid.adaptation.store import AdapterStore, read_card, write_card
@@ -51,7 +52,7 @@ def stored(tmp_path, tiny_adapter_folder):
 
 def test_a_check_is_written_into_the_card(stored, tiny_generator):
     said = []
-    card = check_generator(stored, "a", tiny_generator, SUITE, progress=said.append)
+    card = check_generator(stored, "a", tiny_generator, SUITE, note=said.append)
     assert card == stored.card("a")
     assert {"general text", "multiple choice"} <= {change.measure for change in card.forgetting}
     assert said
@@ -61,6 +62,26 @@ def test_a_check_is_written_into_the_card(stored, tiny_generator):
     assert text.items == 12
     again = check_generator(stored, "a", tiny_generator, SUITE)
     assert again.forgetting == card.forgetting
+
+
+def test_what_is_refused_already_is_not_asked_what_it_declines(stored, tiny_generator):
+    turn = Message(MessageRole.USER, "which port")
+    questions = [AskedQuestion((turn,), "", f"s{n}", general=True) for n in range(3)]
+    asked = []
+
+    def ask():
+        asked.append(len(asked))
+        return questions
+
+    strict, generous = Budget(nats=1e-9, points=1e-9), Budget(nats=1e9, points=1e9)
+    said = []
+    cut = check_generator(stored, "a", tiny_generator, SUITE, asked=ask, enough=strict, note=said.append)
+    assert not asked and not cut.measures_refusal and "refused already" in said[-1]
+    for enough in (generous, None):
+        whole = check_generator(stored, "a", tiny_generator, SUITE, asked=ask, enough=enough)
+        assert whole.measures_refusal
+        assert whole.forgetting[: len(cut.forgetting)] == cut.forgetting
+    assert len(asked) == 2
 
 
 def test_fewer_items_are_drawn_on_demand(stored, tiny_generator):

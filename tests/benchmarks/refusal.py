@@ -1,10 +1,11 @@
 """What adapters do to refusal on the pages of examples/postgres, and what preferences do about it.
 
-    python tests/benchmarks/refusal.py --folder FOLDER [--only reading,preference] [--json FILE]
+    python tests/benchmarks/refusal.py --folder FOLDER [--only reading,preference]
 
 Each adapter is trained, and measured before and after on questions of held-out pages with the passage that
 answers them and without, on general questions, and on general text. ``self-training`` is measured on labels,
-of examples/contracts: a third of them is labelled, the others are not. What is in the folder is not made
+of examples/contracts: a third of them is labelled, the others are not. Seconds are of the clock, for all that
+makes an adapter: its examples, what is sampled and judged, and training. What is in the folder is not made
 again, so a run that was interrupted goes on.
 """
 
@@ -22,7 +23,7 @@ from hybrid.adaptation.data.material import reading_questions
 from hybrid.adaptation.forgetting import changes as changes_of
 from hybrid.adaptation.forgetting import domain_questions, general_questions, measure, refusal_changes
 from hybrid.adaptation.suites import Suite, shipped_suite
-from hybrid.adaptation.values import Declining, Measure
+from hybrid.adaptation.values import Change, Declining, Measure
 from hybrid.config import Reader
 from hybrid.generation.prompts import load_prompts
 from hybrid.models.device import cpu_has_bf16
@@ -95,7 +96,9 @@ def measured(assistant: Assistant, name: str, options: argparse.Namespace) -> di
         found: dict[str, object] = json.loads(kept.read_text(encoding="utf-8"))
         return found
     reader, make = MAKERS[name]
+    begun = time.perf_counter()
     adapter = make(assistant, name)
+    seconds = time.perf_counter() - begun
     base = assistant.adaptation.tunable
     adapted = base.adapted(assistant.adapters.folder(adapter)) if adapter else base
     generation, suite = assistant.settings.generation, shipped_suite()
@@ -116,12 +119,29 @@ def measured(assistant: Assistant, name: str, options: argparse.Namespace) -> di
     found = {
         "reader": str(reader),
         "adapter": adapter,
-        "minutes": card.seconds / 60 if card else 0.0,
+        # what an interrupted run had trained before it went on is in the card
+        "seconds": max(seconds, card.seconds if card else 0.0),
+        "megabytes": megabytes(assistant, adapter),
         "gain": dataclasses.asdict(card.gain) if card and card.gain else None,
         "changes": [dataclasses.asdict(change) for change in changes],
     }
     kept.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return found
+
+
+def megabytes(assistant: Assistant, adapter: str) -> float:
+    """Return what the weights of an adapter weigh, 0 without one."""
+    weights = assistant.adapters.folder(adapter).glob("*.safetensors") if adapter else ()
+    return sum(path.stat().st_size for path in weights) / 1e6
+
+
+def gained(found: dict[str, object]) -> str:
+    """Return what the card of an adapter says that it gained."""
+    if not isinstance(found["gain"], dict):
+        return "–"
+    gain = Change(**found["gain"])
+    told = "{:+.2f} ({:+.2f} to {:+.2f})".format(*gain.upwards).replace("-", "−")
+    return f"{gain.measure}: {told} {gain.unit} better"
 
 
 def cells(found: dict[str, object], *, before: bool) -> str:
@@ -147,6 +167,7 @@ def labels(options: argparse.Namespace) -> None:
     assistant = assistant_for("contracts", options)
     questions = load_questions(_EXAMPLES / "contracts" / "tuning.jsonl")
     given, rest = questions[::3], [question for place, question in enumerate(questions) if place % 3]
+    begun = time.perf_counter()
     found = assistant.adaptation.self_train(
         given,
         [dataclasses.replace(question, answers=()) for question in rest],
@@ -163,7 +184,9 @@ def labels(options: argparse.Namespace) -> None:
         against = f"{change.change:+.1f} ({change.low:+.1f} to {change.high:+.1f})" if change else ""
         rights = f"{right / len(one.learned):.0%}" if one.learned else ""
         print(f"| {place} | {len(one.learned)} | {rights} | {one.right:.0%} | {against} | {one.kept} |")
-    print(f"\n{len(found.doubtful)} of {len(rest)} are left for a person", flush=True)
+    print(f"\n{len(found.doubtful)} of {len(rest)} are left for a person")
+    took, weight = time.perf_counter() - begun, megabytes(assistant, found.best.name)
+    print(f"{took:.0f} seconds, {weight:.2f} MB", flush=True)
 
 
 def main() -> None:
@@ -180,19 +203,16 @@ def main() -> None:
     if pages := [name for name in named if name in MAKERS]:
         assistant = assistant_for("postgres", options)
         results = {name: measured(assistant, name, options) for name in pages}
-        print("\n| | reader | " + " | ".join(_SHOWN) + " | minutes |")
-        print("|---" * (len(_SHOWN) + 3) + "|")
+        print("\n| | reader | gain | " + " | ".join(_SHOWN) + " | seconds | MB |")
+        print("|---" * (len(_SHOWN) + 5) + "|")
         seen: set[object] = set()
         for name, found in results.items():
             reader = found["reader"]
             if reader not in seen:
-                print(f"| base | {reader} | {cells(found, before=True)} | |")
+                print(f"| base | {reader} | | {cells(found, before=True)} | | |")
                 seen.add(reader)
-            print(
-                f"| {name} | {reader} | {cells(found, before=False)} | {found['minutes']:.1f} |", flush=True
-            )
-        for name, found in results.items():
-            print(f"{name}: {found['gain']}")
+            shown_of = f"{gained(found)} | {cells(found, before=False)}"
+            print(f"| {name} | {reader} | {shown_of} | {found['seconds']:.0f} | {found['megabytes']:.2f} |")
     if "self-training" in named:
         labels(options)
 

@@ -167,22 +167,22 @@ def test_an_interrupted_training_goes_on_and_loses_no_earlier_adapter(domain, tm
     import hybrid.cli.adapt as module
 
     data = labels(tmp_path / "data.jsonl")
-    arguments = ["adapt", "generator", "--data", data, "--method", "rslora", "--no-check"]
-    assert run([*arguments, "--epochs", "0.3"]) == 0
+    arguments = ["adapt", "generator", "--data", data, "--method", "rslora", "--no-check", "--epochs"]
+    assert run([*arguments, "0.3"]) == 0
 
     class Dying:
         def __call__(self, step, steps, loss):
-            if step == 6:
+            if step == 9:
                 raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "_TrainingProgress", Dying)
-    assert run(arguments) == 130
+    assert run([*arguments, "3"]) == 130
     assert list((domain / "adapters" / ".work" / "state").glob("*.safetensors"))
     told = capsys.readouterr().err
     assert "interrupted" in told
     steps = []
     monkeypatch.setattr(module, "_TrainingProgress", lambda: lambda step, *_: steps.append(step))
-    assert run(arguments) == 0
+    assert run([*arguments, "3"]) == 0
     assert steps[0] > 1
     assert len(capsys.readouterr().out.splitlines()) == 1
 

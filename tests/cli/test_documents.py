@@ -47,12 +47,12 @@ def test_what_no_reader_is_for_names_the_suffixes_that_are_read(tmp_path, capsys
 
 @pytest.mark.slow
 def test_files_without_a_reader_in_a_folder_are_told(tmp_path, capsys):
-    (tmp_path / "mail.eml").write_text("Hello")
+    (tmp_path / "mail.msg").write_text("Hello")
     assert run(["documents", "show", str(tmp_path)]) == 2
-    assert "1 x .eml" in capsys.readouterr().err
+    assert "1 x .msg" in capsys.readouterr().err
     (tmp_path / "a.txt").write_text("One line.\n")
     assert run(["documents", "show", str(tmp_path)]) == 6
-    assert "no reader for 1 x .eml" in capsys.readouterr().err
+    assert "no reader for 1 x .msg" in capsys.readouterr().err
 
 
 def test_an_empty_folder_and_a_missing_file_are_errors(tmp_path, capsys):
@@ -65,7 +65,7 @@ def test_index_and_status_say_what_was_left_out_and_what_nobody_read(tmp_path, c
     missing, repeated = LeftOut("damaged stretch", 2, lost=True), LeftOut("navigation", 1, 60)
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.txt").write_text("Forty characters of a text that is kept.")
-    (tmp_path / "docs" / "mail.eml").write_text("Hello")
+    (tmp_path / "docs" / "mail.msg").write_text("Hello")
     add = Store.add
 
     def add_less(store, content, state, *, fingerprint):
@@ -76,7 +76,7 @@ def test_index_and_status_say_what_was_left_out_and_what_nobody_read(tmp_path, c
     monkeypatch.setattr(Store, "add", add_less)
     assert run(["index", str(tmp_path / "docs")]) == 6
     told = capsys.readouterr().err
-    assert "no reader for 1 x .eml" in told
+    assert "no reader for 1 x .msg" in told
     assert "left out   2 x damaged stretch, lost; 1 x navigation (60 characters)" in told
     assert "a.txt: 40% of what could be read kept; 2 x damaged stretch" in told
     assert run(["status"]) == 0

@@ -38,9 +38,9 @@ def test_files_are_sorted_and_hidden_or_unknown_ones_are_left_out(tmp_path):
 
 
 def test_files_without_a_reader_are_counted_by_suffix(tmp_path):
-    touch(tmp_path, "a.txt", "a.ODS", "sub/b.ods", "prog.exe", "no_suffix", "drafts/c.ods", ".hidden.ods")
+    touch(tmp_path, "a.txt", "a.XLS", "sub/b.xls", "prog.exe", "no_suffix", "drafts/c.xls", ".hidden.xls")
     found = scan(tmp_path, DocumentSettings(exclude=("drafts/",)))
-    assert found.unread == {".exe": 1, ".ods": 2, "no suffix": 1}
+    assert found.unread == {".exe": 1, ".xls": 2, "no suffix": 1}
 
 
 def test_styles_scripts_and_fonts_are_no_text_that_nobody_read(tmp_path):
@@ -79,13 +79,20 @@ def test_a_single_file(tmp_path):
 
 
 def test_what_a_file_without_a_reader_can_be_saved_as_is_said(tmp_path):
-    touch(tmp_path, "a.DOC", "b.ods", "c.zip")
-    assert (
-        by_suffix(scan(tmp_path, SETTINGS).unread)
-        == "1 x .doc (save as .docx), 1 x .ods (save as .xlsx), 1 x .zip"
+    touch(tmp_path, "a.DOC", "b.xls", "d.xls", "c.zip", "e.exe")
+    assert by_suffix(scan(tmp_path, SETTINGS).unread) == (
+        "2 x .xls (save as .xlsx), 1 x .doc (save as .docx), 1 x .exe, 1 x .zip (unpack it)"
     )
     (rejected,) = scan(tmp_path / "a.DOC", SETTINGS).rejected
     assert "`.DOC` (save as .docx); there are" in rejected.reason
+
+
+def test_of_many_suffixes_the_most_frequent_are_named_and_none_is_cut(tmp_path):
+    touch(tmp_path, "a.exe", "b.exe", *(f"x.s{number}" for number in range(30)))
+    told = by_suffix(scan(tmp_path, SETTINGS).unread)
+    assert told.startswith("2 x .exe, 1 x .s0, ")
+    assert told.endswith(", 19 of 19 other kinds")
+    assert len(told) < 200
 
 
 def test_links(tmp_path):

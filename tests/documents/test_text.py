@@ -204,3 +204,30 @@ def test_tables_written_as_lists_have_rows_and_columns(read_one):
     assert document.text == "Ports\n\nPort | Use\n80 | web, plain\n | none\n\nText."
     assert (document.blocks[1].columns, document.blocks[1].caption) == (("Port", "Use"), "Ports")
     assert read_one("a.rst", ".. list-table:: Ports\n\n   No item.\n").text == "Ports\n\nNo item."
+
+
+_LATEX = r"""\documentclass[a4paper]{article}
+\title{Cavitation in \emph{pumps}}
+\section{Results}\label{sec:r}
+It starts at $\frac{1}{2}$~\cite[p.~3]{smith} with \textbf{5\,\%}\footnote{Net.}.
+\subsection*{Parts}
+\begin{itemize}
+\item low \emph{flow}
+\end{itemize}
+% a note
+"""
+
+
+def test_latex_has_headings_and_text_without_marks_and_its_formulas_stay(read_one, blocks_of):
+    document = read_one("a.tex", _LATEX)
+    assert document.title == "Cavitation in pumps"
+    assert blocks_of(document) == [
+        ("heading", 1, "Cavitation in pumps"),
+        ("heading", 1, "Results"),
+        ("paragraph", 0, r"It starts at $\frac{1}{2}$ [smith] with 5% [Net.]."),
+        ("heading", 2, "Parts"),
+        ("paragraph", 0, "- low flow"),
+        ("paragraph", 0, "% a note"),
+    ]
+    assert [block.line for block in document.blocks] == [2, 3, 4, 5, 7, 9]
+    assert [(part.kind, part.count) for part in document.left_out] == [("setting", 3)]

@@ -18,7 +18,7 @@ from hybrid.adaptation.methods.lora import attach_lora, precision, save_lora
 from hybrid.adaptation.methods.teaching import Lesson, VectorModel
 from hybrid.adaptation.values import Pairs, QueryPair, Steps, silent
 from hybrid.config import AdaptationSettings, Method
-from hybrid.errors import TrainingFailed, UsageError
+from hybrid.errors import UsageError
 from hybrid.files import hash_text
 from hybrid.models import Vectors
 from hybrid.models.device import Placement
@@ -269,11 +269,7 @@ def tune_embedder(
     )
     schedule = Schedule(plan.learning_rate, adaptation.epochs, warmup=_WARMUP, looks=_LOOKS, patience=_LOOKS)
     done = fit(task, schedule, seed=adaptation.seed, state=state, progress=progress)
-    if done.best == 0:
-        raise TrainingFailed(
-            f"validation got no better in {done.steps} steps, so there is nothing to keep",
-            hint="give it more documents, or a lower adaptation.learning_rate",
-        )
+    done.require_better()
     # the change of a decomposed adapter is not in proportion to its weights
     tried = STRENGTHS_TRIED if plan.method is not Method.DORA else (1.0,)
     strengths = try_strengths(tuned, task, check, tried) if check is not None else ()

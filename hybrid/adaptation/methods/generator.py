@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import re
 import tempfile
 import time
@@ -59,6 +58,8 @@ _HOPELESS = 4.0
 # Of the budget on the few probe texts, so that the bound on the whole suite is inside it.
 _WITHIN = 0.6
 _STRENGTHS = (0.85, 0.7, 0.55, 0.4, 0.25)
+# To look at what is held out takes as long as two steps of four examples.
+_STEPS_APART = 8
 
 # The number of a block in the name of a parameter, and what of the weights is not worth telling.
 _BLOCK = re.compile(r"\.\d+\.")
@@ -250,16 +251,16 @@ def tune_generator(
     proof: Sequence[Told] = given.compared.proof if preferring else given.checked.proof
     # virtual tokens change what is said before they are trained
     with module.disable_adapter() if start is None else contextlib.nullcontext():
-        before, first = worth(task.losses, proof, dialogue), task.general()
+        before = worth(task.losses, proof, dialogue)
     schedule = Schedule(
         plan.learning_rate,
         settings.epochs,
+        apart=_STEPS_APART,
         drift=settings.stop_nats or _HOPELESS * settings.budget_nats,
         upper_first=settings.upper_first,
     )
     done = fit(preferring or task, schedule, seed=settings.seed, state=state, progress=progress)
-    limit = math.inf if first is None else first + _WITHIN * settings.budget_nats
-    strength = weaken(task, way.neutral(module), limit)
+    strength = weaken(task, way.neutral(module), done, _WITHIN * settings.budget_nats)
     gain = gain_of(before, worth(task.losses, proof, dialogue), proof)
     if is_main():
         way.save(module, base.name, out)
@@ -326,15 +327,15 @@ def not_adapted(module: Any) -> str:
     return f"{', '.join(large)} ({share:.0%} of the weights)" if share > _LITTLE else ""
 
 
-def weaken(task: GeneratorTask, neutral: Mapping[str, Tensor], limit: float) -> float:
-    """Scale the change down until general text loses no more than the limit; return the strength.
+def weaken(task: GeneratorTask, neutral: Mapping[str, Tensor], done: Fit, allowed: float) -> float:
+    """Scale the change down until general text loses no more than is allowed; return the strength.
 
     It costs no training, and keeps more of the gain than of the loss, which grows with the square of a small
     change. What does not pass at any strength is left as it was trained, for the gate to refuse, and so is
     what does not change in proportion to its parameters: for that ``neutral`` is empty.
     """
-    general = task.general()
-    if general is None or general <= limit or not neutral:
+    first, kept = done.curve[0].general, done.kept.general
+    if first is None or kept is None or kept <= first + allowed or not neutral:
         return 1.0
     parameters = dict(task.module.named_parameters())
     trained = {name: parameters[name].detach().clone() for name in neutral}
@@ -342,7 +343,7 @@ def weaken(task: GeneratorTask, neutral: Mapping[str, Tensor], limit: float) -> 
         for name, value in neutral.items():
             parameters[name].data.copy_(value + (trained[name] - value) * strength)
         general = task.general()
-        if general is not None and general <= limit:
+        if general is not None and general <= first + allowed:
             return strength
     return 1.0
 

@@ -39,7 +39,7 @@ class Schedule:
     """How long and how fast.
 
     ``warmup`` is the share of the steps until the learning rate is reached, from which it falls along a
-    cosine; ``looks`` is how often validation is asked, and
+    cosine; ``looks`` is how often validation is asked, at least ``apart`` steps after the last time, and
     after ``patience`` looks without a better one it stops. ``drift`` is how much the general loss may rise
     before two looks in a row above it stop the run; weights from beyond it are never the best ones.
     ``upper_first`` is the share of the steps in which only the upper third of the blocks is trained, and
@@ -50,6 +50,7 @@ class Schedule:
     epochs: float
     warmup: float = 0.06
     looks: int = 8
+    apart: int = 1
     patience: int = 4
     drift: float = float("inf")
     upper_first: float = 0.0
@@ -64,6 +65,19 @@ class Fit:
     best: int
     ended: str
     seconds: float
+
+    @property
+    def kept(self) -> LossPoint:
+        """Return what validation said of the weights that were kept."""
+        return next(point for point in self.curve if point.step == self.best)
+
+    def require_better(self) -> None:
+        """Raise a TrainingFailed where no weights were better than those that training began with."""
+        if self.steps and not self.best:
+            raise TrainingFailed(
+                f"validation got no better in {self.steps} steps, so there is nothing to keep",
+                hint="give more documents or examples, or another adaptation.learning_rate",
+            )
 
 
 class TrainingTask(Protocol):
@@ -144,7 +158,7 @@ class _Run:
         self._epoch, self._batches = -1, list[Sequence[Any]]()
         per_epoch = math.ceil(len(task.batches(0)) / self._world)
         self.steps = max(1, round(per_epoch * schedule.epochs))
-        self.interval = max(1, math.ceil(self.steps / schedule.looks))
+        self.interval = max(schedule.apart, math.ceil(self.steps / schedule.looks))
         self._per_epoch = per_epoch
         self._later = _below(task.module, self._tuned) if schedule.upper_first else []
         run = hash_text(task.digest, repr(schedule), str(seed), str(self._world))

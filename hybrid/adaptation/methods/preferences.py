@@ -21,7 +21,7 @@ from hybrid.adaptation.data.examples import LEAST_EXAMPLES
 from hybrid.adaptation.methods.encoding import Encoded, EncodedPair, margins, paired_change
 from hybrid.adaptation.values import Change, Example, ExampleKind, PreferencePair, silent
 from hybrid.config import AdaptationSettings
-from hybrid.errors import UsageError
+from hybrid.errors import TrainingFailed, UsageError
 from hybrid.files import hash_text
 from hybrid.generation.citations import without_markers
 from hybrid.generation.prompts import STOP, declines, shown
@@ -91,9 +91,14 @@ class PreferenceTask:
     ) -> None:
         self.module, self._task = task.module, task
         self._train, self._stop, self._settings = tuple(train), tuple(stop), settings
-        every = [*self._train, *self._stop]
-        margins = self.margins(every) if reads else [0.0] * len(every)
-        self._reference = dict(zip((pair.ids for pair in every), margins, strict=True))
+        # each part by itself: a look reads its pairs in the same batches, so that rounding is the same too
+        parts = (self._train, self._stop)
+        margins = [self.margins(part) if reads else [0.0] * len(part) for part in parts]
+        self._reference = {
+            pair.ids: margin
+            for part, found in zip(parts, margins, strict=True)
+            for pair, margin in zip(part, found, strict=True)
+        }
 
     @cached_property
     def digest(self) -> str:
@@ -273,11 +278,18 @@ def improve(
     for number in range(1, rounds + 1):
         asked = train[number - 1 :: rounds]
         pairs = judged_pairs(policy(name), grounder, asked, samples=samples, seed=seed + number)
+        why = ""
         if len(pairs) < LEAST_EXAMPLES:
-            too_few = f"the judge tells the samples of {len(pairs)} questions apart, which is too few"
-            done[-1] = replace(done[-1], ended=too_few)
+            why = f"the judge tells the samples of {len(pairs)} questions apart, which is too few"
+        else:
+            try:
+                name = learn(pairs, name, number)
+            except TrainingFailed as error:
+                why = str(error)
+        if why:  # what the rounds before came to is kept
+            done[-1] = replace(done[-1], ended=why)
+            progress(done[-1])
             break
-        name = learn(pairs, name, number)
         after, found = _looked(policy(name), grounder, checks, name, len(pairs))
         sources = [one.source for one in checks]
         change = paired_change("judge's reward", before, after, sources, seed=seed)

@@ -23,7 +23,7 @@ from hybrid.models import Embedder, Generator
 from hybrid.models.device import choose_placement
 from hybrid.models.loading import load_embedder, load_generator
 from hybrid.models.resolve import fetch
-from hybrid.text.words import content_words, share_held, tokens
+from hybrid.text.words import content_words, share_held, tokens, word_runs
 from hybrid.trust import Endpoint
 from hybrid.types import Message
 
@@ -121,11 +121,7 @@ def _share(said: Sequence[str], there: Sequence[str], size: int) -> float:
     size = min(size, len(said))
     if not size:
         return 0.0
-    return share_held(_grams(said, size), set(_grams(there, size)))
-
-
-def _grams(words: Sequence[str], size: int) -> list[tuple[str, ...]]:
-    return [tuple(words[place : place + size]) for place in range(len(words) - size + 1)]
+    return share_held(word_runs(said, size), set(word_runs(there, size)))
 
 
 class WordAlignment:

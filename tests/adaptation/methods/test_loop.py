@@ -77,6 +77,11 @@ def test_it_stops_when_validation_gets_no_better():
     assert (done.steps, done.best, done.ended) == (12, 0, "validation got no better")
 
 
+def test_looks_stand_apart_in_a_short_run():
+    steps = [point.step for point in fit(Line(), Schedule(0.1, 6, looks=8, apart=9), seed=0).curve]
+    assert steps == [0, 9, 18, 24]
+
+
 def test_it_stops_when_general_text_gets_worse_and_keeps_what_was_before():
     task = Line(general=lambda look: 1.0 if look < 4 else 1.2)
     done = fit(task, Schedule(0.1, 20, looks=20, patience=100, drift=0.1), seed=0)

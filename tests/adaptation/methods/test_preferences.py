@@ -28,7 +28,7 @@ from hybrid.adaptation.methods.preferences import (
 )
 from hybrid.adaptation.values import Example, ExampleKind, Examples, PreferencePair
 from hybrid.config import AdaptationSettings, Method
-from hybrid.errors import UsageError
+from hybrid.errors import TrainingFailed, UsageError
 from hybrid.generation.prompts import Passage, load_prompts, shown
 from hybrid.grounding.calibration import UNCALIBRATED
 from hybrid.grounding.judge import Grounder
@@ -69,17 +69,19 @@ def tune(base, out, settings=_SETTINGS, examples=None, **options):
     return tune_generator(base, given_, settings, out=out, placement=_CPU, **options)
 
 
-def task_of(base, settings=_SETTINGS, train=(), **options):
+def task_of(base, settings=_SETTINGS, train=(), placement=_CPU, given=(), checks=(), **options):
     from hybrid.models.dialogue import Dialogue
     from hybrid.models.pretrained import load_tokenizer
 
     dialogue = Dialogue(load_tokenizer(base.folder))
     torch.manual_seed(0)
     plan = plan_for(settings, tokens=1_000)
-    module = attach(load_base(base.folder, Method.LORA, _CPU), plan, settings).eval()
-    task = GeneratorTask(module, dialogue, train, [], [], settings, _CPU)
-    pairs = encode_pairs(pairs_of(6), dialogue, max_tokens=120).encoded
-    return PreferenceTask(task, pairs, pairs[:2], settings, **options), pairs
+    module = attach(load_base(base.folder, Method.LORA, placement), plan, settings).eval()
+    task = GeneratorTask(module, dialogue, train, [], [], settings, placement)
+    pairs, stop = (
+        encode_pairs(part, dialogue, max_tokens=400).encoded for part in (given or pairs_of(6), checks)
+    )
+    return PreferenceTask(task, pairs, stop or pairs[:2], settings, **options), pairs
 
 
 def by_hand(module, pair):
@@ -124,6 +126,27 @@ def test_before_training_no_pair_is_better_than_by_chance(base):
     assert task.validate()[0] == pytest.approx(math.log(2), abs=1e-5)
 
 
+@pytest.mark.slow
+def test_half_precision_rounds_a_look_as_it_rounded_the_reference(base):
+    def of_lengths(*lengths):
+        for n in lengths:
+            prompt = (Message(MessageRole.USER, " ".join(f"is server {k} a port" for k in range(n))),)
+            yield PreferencePair(prompt, "yes " * n + "port", "no the port", f"s{n}", "rule")
+
+    # beside longer pairs of training, those of a look would be padded otherwise
+    parts = {"given": [*of_lengths(*range(4, 14))], "checks": [*of_lengths(1, 2, 3)]}
+    task, _ = task_of(base, placement=Placement("cpu", "bfloat16", "test"), **parts)
+    assert task.validate()[0] == pytest.approx(math.log(2), abs=1e-6)
+
+
+@given(st.floats(-50, 50), st.floats(-50, 50), st.floats(-50, 50), st.floats(0.01, 2))
+def test_the_loss_is_the_papers_equation_seven_in_double_precision(chosen, rejected, reference, beta):
+    told = [torch.tensor([value], dtype=torch.float64) for value in (chosen, rejected, reference)]
+    # of the policy's and the reference's log-ratios, as TRL subtracts them for the sigmoid loss
+    expected = -math.log(1 / (1 + math.exp(-beta * ((chosen - rejected) - reference))))
+    assert dpo_loss(*told, beta=beta).item() == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
 @given(st.floats(-50, 50), st.floats(-50, 50), st.floats(-50, 50), st.floats(0.01, 2))
 def test_the_loss_falls_with_the_margin_and_is_log_two_at_the_reference(chosen, rejected, reference, beta):
     def loss(better):
@@ -155,7 +178,7 @@ def test_it_prefers_what_it_never_saw(base, tmp_path):
 @pytest.mark.slow
 def test_an_interrupted_run_goes_on_to_the_same_adapter(base, tmp_path):
     def die(step, steps, loss):
-        if step == 7:
+        if step == 9:
             raise KeyboardInterrupt
 
     settings = dataclasses.replace(_SETTINGS, epochs=1)
@@ -332,9 +355,23 @@ def test_pleasing_the_judge_in_another_way_is_told_and_not_kept(grounder, after,
 
 
 def test_too_few_pairs_end_the_rounds(grounder):
-    runs, done = run(grounder, [[INVENTED]], train=9)
+    told = []
+    runs, done = run(grounder, [[INVENTED]], train=9, progress=told.append)
     assert runs.learned == []
     assert "too few" in done[0].ended and done[0].kept
+    assert told[-1] == done[0]
+
+
+def test_training_that_fails_ends_the_rounds_and_leaves_those_before(grounder, monkeypatch):
+    def learn(self, pairs, start, number):
+        if number == 2:
+            raise TrainingFailed("validation got no better in 15 steps")
+        return f"run-{number}"
+
+    monkeypatch.setattr(_Runs, "learn", learn)
+    _, done = run(grounder, [[INVENTED], [INVENTED, CARRIED], [CARRIED]], train=60)
+    assert [one.name for one in done] == ["", "run-1"]
+    assert done[-1].kept and done[-1].ended == "validation got no better in 15 steps"
 
 
 def test_what_is_declined_is_told_of_both_sides(grounder):

@@ -1,0 +1,140 @@
+"""Mail (EML, mailboxes) and saved pages (MHTML): what is written in it, and which files hang on it."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from email import message_from_bytes
+from email.header import decode_header, make_header
+from email.message import Message
+
+from hybrid.config import DocumentSettings
+from hybrid.documents.builder import TextBuilder, one_line
+from hybrid.documents.html import add_page, parse
+from hybrid.documents.source import MEGABYTE, SourceFile, Unreadable
+from hybrid.documents.text import decode
+from hybrid.types import BlockKind, Document, Rejected
+
+_HEADS = ("From", "To", "Cc", "Date")
+_PAGES = (".mht", ".mhtml")
+# What a page is drawn with, and a second form of what a message says.
+_MACHINERY = ("text/css", "application/javascript", "text/javascript", "text/x-amp-html")
+_SEALED = ("application/pkcs7-mime", "application/x-pkcs7-mime")
+_MAX_DEPTH = 8
+
+
+def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
+    """Yield the document of a message, or of a page that was saved with its parts."""
+    is_page = file.path.suffix.lower() in _PAGES
+    yield _document(file.source, file.path.read_bytes(), settings, is_page=is_page)
+
+
+def read_box(file: SourceFile, settings: DocumentSettings) -> Iterator[Document | Rejected]:
+    """Yield one document or one reason a message of a mailbox; its source is ``path#number``, from 1."""
+    number = 0
+    for number, data in enumerate(_messages(file, settings), start=1):
+        source = f"{file.source}#{number}"
+        try:
+            yield _document(source, data, settings)
+        except Unreadable as error:
+            yield Rejected(source, str(error))
+    if not number:
+        raise Unreadable("no message in it: a mailbox begins with `From ` and who sent the first one")
+
+
+def _messages(file: SourceFile, settings: DocumentSettings) -> Iterator[bytes]:
+    """Yield the messages of a mailbox; of one above the limit no more than shows that it is."""
+    limit = settings.max_megabytes * MEGABYTE
+    lines: list[bytes] | None = None
+    size, before = 0, b"\n"
+    with file.path.open("rb") as stream:
+        while line := stream.readline(MEGABYTE):
+            if line.startswith(b"From ") and not before.strip():
+                if lines is not None:
+                    yield b"".join(lines)
+                lines, size = [], 0
+            elif lines is not None and size <= limit:
+                # a line that began so was marked when it was stored
+                lines.append(
+                    line[1:] if line.lstrip(b">").startswith(b"From ") and line[:1] == b">" else line
+                )
+                size += len(line)
+            before = line
+    if lines is not None:
+        yield b"".join(lines)
+
+
+def _document(source: str, data: bytes, settings: DocumentSettings, *, is_page: bool = False) -> Document:
+    if len(data) > settings.max_megabytes * MEGABYTE:
+        raise Unreadable(f"a message of more than the limit of {settings.max_megabytes:,g} MB")
+    builder = TextBuilder(settings.max_characters)
+    message = message_from_bytes(data)
+    if not message.keys():
+        raise Unreadable("damaged: no message, it has no line such as `From:` or `Subject:`")
+    if not is_page:
+        _add_heads(builder, message)
+    _add_part(builder, message, 0)
+    author = {} if is_page else {"author": _head(message, "From"), "date": _head(message, "Date")}
+    return builder.document(source, title=_head(message, "Subject"), metadata=author)
+
+
+def _head(message: Message, name: str) -> str:
+    """Return a line of the head as it is shown."""
+    said = message.get(name, "")
+    try:
+        return one_line(str(make_header(decode_header(said))))
+    except (LookupError, ValueError):  # of an encoding that nobody knows
+        return one_line(str(said))
+
+
+def _add_heads(builder: TextBuilder, message: Message) -> None:
+    builder.add(BlockKind.HEADING, _head(message, "Subject"), level=1)
+    heads = ((name, _head(message, name)) for name in _HEADS)
+    builder.add(BlockKind.LIST, "\n".join(f"{name}: {said}" for name, said in heads if said))
+
+
+def _add_part(builder: TextBuilder, part: Message, depth: int) -> None:
+    """Append what a part says; a file that hangs on the message is told."""
+    kind = part.get_content_type()
+    if depth > _MAX_DEPTH:
+        builder.leave_out("attached file", lost=True)
+    elif kind == "multipart/encrypted" or (kind in _SEALED and part.get_param("smime-type") != "signed-data"):
+        raise Unreadable("encrypted: the message was written for the key of somebody; save it decrypted")
+    elif part.is_multipart():
+        inner = [one for one in part.get_payload() if isinstance(one, Message)]
+        if kind == "multipart/alternative":
+            inner = [one for one in inner if _says(one)][-1:]
+        for one in inner:
+            if kind == "message/rfc822":
+                _add_heads(builder, one)
+            _add_part(builder, one, depth + 1)
+    elif part.get_content_disposition() == "attachment" or not _says(part):
+        _tell(builder, part, kind)
+    elif kind == "text/html":
+        add_page(builder, parse(builder, codecs.BOM_UTF8 + _text(part).encode("utf-8", "replace")))
+    else:
+        for paragraph in _text(part).replace("\r\n", "\n").split("\n\n"):
+            builder.add(BlockKind.PARAGRAPH, paragraph)
+
+
+def _says(part: Message) -> bool:
+    """Return whether a part is text to be read, or may hold some."""
+    kind = part.get_content_type()
+    return part.is_multipart() or (kind.startswith("text/") and kind not in (*_MACHINERY, "text/calendar"))
+
+
+def _tell(builder: TextBuilder, part: Message, kind: str) -> None:
+    if kind in _MACHINERY or kind in ("application/pgp-signature", "application/pkcs7-signature"):
+        return
+    is_shown = kind.startswith(("image/", "font/")) and part.get_content_disposition() != "attachment"
+    builder.leave_out("image" if is_shown else "attached file", lost=not is_shown)
+
+
+def _text(part: Message) -> str:
+    data = part.get_payload(decode=True)
+    data = data if isinstance(data, bytes) else b""
+    charset = part.get_content_charset()
+    try:
+        return data.decode(charset) if charset else decode(data) if data else ""
+    except (LookupError, UnicodeDecodeError):
+        return decode(data)

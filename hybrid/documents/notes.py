@@ -1,0 +1,223 @@
+"""What is written for another program and read by people: notebooks, JSON, Org, subtitles."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from html import unescape
+from typing import Any
+
+from hybrid.config import DocumentSettings
+from hybrid.documents.builder import TextBuilder
+from hybrid.documents.html import add_markup
+from hybrid.documents.markdown import add_markdown
+from hybrid.documents.source import SourceFile, Unreadable, is_rule, rule_of
+from hybrid.documents.text import decode
+from hybrid.types import BlockKind, Document
+
+# --- notebooks and JSON ----------------------------------------------------------------------------------
+
+
+def _json(file: SourceFile) -> Any:
+    try:
+        return json.loads(decode(file.path.read_bytes()))
+    except json.JSONDecodeError as error:
+        raise Unreadable(f"not JSON: {error.msg} at line {error.lineno}, character {error.colno}") from error
+
+
+def read_notebook(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
+    """Yield the document of a Jupyter notebook: its cells with what they wrote, without pictures."""
+    notebook = _json(file)
+    builder = TextBuilder(settings.max_characters)
+    held = notebook if isinstance(notebook, dict) else {}
+    sheets = [one for one in _list(held, "worksheets") if isinstance(one, dict)]  # before version 4
+    for cell in [*_list(held, "cells"), *(cell for one in sheets for cell in _list(one, "cells"))]:
+        _add_cell(builder, cell if isinstance(cell, dict) else {})
+    yield builder.document(file.source)
+
+
+def _list(held: Mapping[str, Any], name: str) -> list[Any]:
+    found = held.get(name)
+    return found if isinstance(found, list) else []
+
+
+def _source(value: object) -> str:
+    return "".join(map(str, value)) if isinstance(value, list) else value if isinstance(value, str) else ""
+
+
+def _add_cell(builder: TextBuilder, cell: Mapping[str, Any]) -> None:
+    text = _source(cell.get("source", cell.get("input")))
+    if cell.get("cell_type") in ("markdown", "heading"):
+        level = cell.get("level") if cell["cell_type"] == "heading" else 0
+        add_markdown(builder, "#" * level + f" {text}" if isinstance(level, int) and level else text)
+    else:
+        builder.add(BlockKind.CODE, builder.without_embedded(text))
+    for output in (one for one in _list(cell, "outputs") if isinstance(one, dict)):
+        _add_output(builder, output)
+
+
+def _add_output(builder: TextBuilder, output: Mapping[str, Any]) -> None:
+    held = output.get("data")
+    data = held if isinstance(held, dict) else output
+    kinds = {kind: _source(data.get(kind)) for kind in ("text/html", "text/markdown", "text/plain", "text")}
+    if "<table" in kinds["text/html"]:
+        add_markup(builder, kinds["text/html"], with_lines=False)
+    elif kinds["text/markdown"]:
+        add_markdown(builder, kinds["text/markdown"])
+    elif shown := kinds["text/plain"] or kinds["text"]:
+        builder.add(BlockKind.CODE, decode(shown.encode("utf-8", "replace")))
+    elif any(str(kind).startswith(("image/", "png", "svg", "jpeg")) for kind in data):
+        builder.leave_out("image")
+    elif output.get("output_type") in ("error", "pyerr"):
+        builder.add(BlockKind.CODE, f"{output.get('ename')}: {output.get('evalue')}")
+    elif data:
+        builder.leave_out("output that is no text", lost=True)
+
+
+def read_json(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
+    """Yield the document of a JSON file: what is alike is a table, the rest lists below headings."""
+    builder = TextBuilder(settings.max_characters)
+    held = _json(file)
+    _add_value(builder, "", held, 1)
+    top = held if isinstance(held, dict) else {}
+    title = top.get("title")
+    rule = rule_of(top.items())
+    yield builder.document(file.source, title=title if isinstance(title, str) else "", principals=rule)
+
+
+def _add_value(builder: TextBuilder, name: str, value: object, level: int) -> None:
+    """Append a value below its name: single ones first, so that none stands below the heading of another."""
+    builder.add(BlockKind.HEADING, name, level=min(level - 1, 6))
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        _add_records(builder, value, level)
+        return
+    pairs = list(value.items()) if isinstance(value, dict) else [("", one) for one in _many(value)]
+    if any(map(is_rule, dict(pairs))):
+        if level > 1:
+            raise Unreadable("a part of it says who may read it; write it as JSON lines, a row a document")
+        pairs = [(key, one) for key, one in pairs if not is_rule(key)]
+    single = [(key, one) for key, one in pairs if not isinstance(one, (dict, list))]
+    lines = (f"{key}: {_said(one)}" if key else f"- {_said(one)}" for key, one in single if _said(one))
+    builder.add(BlockKind.LIST, builder.without_embedded("\n".join(lines)))
+    for key, one in pairs:
+        if isinstance(one, (dict, list)) and one:
+            _add_value(builder, key, one, level + 1)
+
+
+def _many(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _said(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _add_records(builder: TextBuilder, records: Sequence[dict[str, Any]], level: int) -> None:
+    """Append objects as a table; long texts and what is nested follow, named by the first cell."""
+    columns = list(dict.fromkeys(key for record in records for key in record))
+    if any(map(is_rule, columns)):
+        raise Unreadable("its rows say who may read them; write them as JSON lines, a row a document")
+    flat = [name for name in columns if not any(_is_long(record.get(name)) for record in records)]
+    rows: list[list[str | None]] = [[_said(record.get(name)) for name in flat] for record in records]
+    if len(flat) > 1 or not columns:
+        builder.add_table([list(flat), *rows])
+    for record, row in zip(records, rows, strict=True):
+        rest = {name: record[name] for name in columns if name in record and name not in flat}
+        rest = rest if len(flat) > 1 else record
+        if rest:
+            name = next((cell for cell in row if cell), "")
+            _add_value(builder, name, rest, level + 1)
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, (dict, list)) or (isinstance(value, str) and (len(value) > 200 or "\n" in value))
+
+
+# --- Org -------------------------------------------------------------------------------------------------
+
+_ORG_RAW = re.compile(
+    r"^[ \t]*#\+begin_(?:src|example|export)\b.*\n((?:.*\n)*?)[ \t]*#\+end_\w+", re.I | re.M
+)
+_ORG_UNSHOWN = re.compile(
+    r"^[ \t]*(?:#\+(?!caption|subtitle|date|begin|end)[\w-]+:(?P<setting>.*)|#(?P<comment>(?: .*)?$)"
+    r"|:[\w-]+:(?P<property>.*))",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ORG_MARKS = (
+    (re.compile(r"^[ \t]*#\+\w+:?[ \t]*", re.MULTILINE), ""),
+    (re.compile(r"(?<=-)\+(?=-[-+|]*$)", re.MULTILINE), "|"),
+    (re.compile(r"\[\[(?:[^\[\]]*\]\[)?([^\[\]]+)\]\]"), r"\1"),
+    (re.compile(r"(?<![\w/:])/(?=[^\s/])([^/\n]{1,300}?)(?<=\S)/(?![\w/])"), r"\1"),
+    (re.compile(r"(?<![\w=~])([=~])(?=\S)([^=~\n]{1,300}?)(?<=\S)\1(?![\w=~])"), r"`\2`"),
+    (re.compile(r"(?<![\w+])\+(?=\S)([^+\n]{1,300}?)(?<=\S)\+(?![\w+])"), r"~~\1~~"),
+)
+
+
+def read_org(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
+    """Yield the document of an Org file, by way of Markdown of as many lines."""
+    builder = TextBuilder(settings.max_characters)
+    parts = _ORG_RAW.split(decode(file.path.read_bytes()) + "\n")
+    said = {name.lower(): text for name, text in re.findall(r"^#\+(\w+):[ \t]*(.*)", parts[0], re.MULTILINE)}
+    parts[::2] = (_org(part, builder) for part in parts[::2])
+    parts[1::2] = (f"```\n{part}```" for part in parts[1::2])
+    add_markdown(builder, "".join(parts), first_line=1)
+    metadata = {"author": said.get("author", "")}
+    yield builder.document(file.source, title=said.get("title", ""), metadata=metadata)
+
+
+def _org(text: str, builder: TextBuilder) -> str:
+    """Return a stretch of Org as Markdown; what stands below a heading is set in no further than it."""
+
+    def unshown(found: re.Match[str]) -> str:
+        kind = next(kind for kind, said in found.groupdict().items() if said is not None)
+        builder.leave_out(kind, len(found[0]))
+        return ""
+
+    text = _ORG_UNSHOWN.sub(unshown, text)
+    for pattern, left in _ORG_MARKS:
+        text = pattern.sub(left, text)
+    before, *sections = re.split(r"^(\*+)(?= )", text, flags=re.MULTILINE)
+    parts = [textwrap.dedent(before)]
+    for stars, section in zip(sections[::2], sections[1::2], strict=True):
+        title, end, below = section.partition("\n")
+        parts.append("#" * min(len(stars), 6) + title + end + textwrap.dedent(below))
+    return "".join(parts)
+
+
+# --- subtitles -------------------------------------------------------------------------------------------
+
+_CUE = re.compile(r"\s*(?:\d+:)?\d{1,2}:\d\d[.,]\d{1,3}\s*-->.*")
+_SPEAKER = re.compile(r"<v[.\w]*\s+([^<>]{1,80})>")
+_LONG_SPEECH = 500
+
+
+def read_subtitles(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
+    """Yield the document of subtitles: what is said as paragraphs, without the times of the cues."""
+    builder = TextBuilder(settings.max_characters)
+    lines = decode(file.path.read_bytes()).split("\n")
+    said, begin, is_cue = "", 0, False
+    for number, line in enumerate([*lines, ""], start=1):
+        below = lines[number] if number < len(lines) else ""
+        if _CUE.fullmatch(line):
+            is_cue = True
+            builder.leave_out("time of a cue", len(line.strip()))
+        elif not line.strip():
+            is_cue = False
+        elif not is_cue and _CUE.fullmatch(below):
+            builder.leave_out("number of a cue", len(line.strip()))
+        elif not is_cue:
+            builder.leave_out("setting", len(line.strip()))
+        else:
+            shown = unescape(re.sub(r"<[^<>]*>|\{\\[^{}]*\}", "", _SPEAKER.sub(r"\1: ", line))).strip()
+            is_ended = said.endswith((".", "?", "!", "…", "。")) and len(said) > _LONG_SPEECH
+            if is_ended or _SPEAKER.search(line) or shown.startswith(("- ", "– ", ">>")):
+                builder.add(BlockKind.PARAGRAPH, said, line=begin)
+                said = ""
+            begin = begin if said else number
+            said = f"{said} {shown}".strip()
+    builder.add(BlockKind.PARAGRAPH, said, line=begin)
+    yield builder.document(file.source)

@@ -1,0 +1,338 @@
+"""OpenDocument (ODT, ODS, ODP): texts and slides as the HTML that says the same, sheets as of workbooks."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Iterator
+from html import escape, unescape
+
+from lxml import etree
+
+from hybrid.config import DocumentSettings
+from hybrid.documents.builder import TextBuilder, one_line
+from hybrid.documents.html import PageWalk, add_markup, parse
+from hybrid.documents.markup import machinery_kind, tags
+from hybrid.documents.office import Element, Package, child, local, number, raw_text, value
+from hybrid.documents.sheets import MAX_CELLS, Sheet, sheet_name
+from hybrid.documents.source import SourceFile, Unreadable, check_pages, open_zip
+from hybrid.documents.text import numeral, speaks
+from hybrid.types import BlockKind, Document
+
+_LEFT_OUT = {
+    "annotation": "comment",
+    "deletion": "deleted text",
+    "table-of-content": "table of contents",
+    "alphabetical-index": "table of contents",
+    "illustration-index": "table of contents",
+    "table-index": "table of contents",
+}
+# what says nothing, or is said elsewhere: who changed what, samples of lists, where a page was broken
+_SILENT = tags(
+    "insertion format-change change-info sequence-decls forms event-listeners page-thumbnail "
+    "covered-table-cell annotation-end date-time page-number"
+)
+_TAGS = {"ruby": "ruby", "ruby-text": "rt", "list-item": "li", "list-header": "li"}
+_TAGS |= {"table": "table", "table-header-rows": "thead"}
+_EDGE = re.compile("(header|footer)(-left|-first)?")
+_SHAPES = ("custom-shape", "rect", "ellipse", "circle", "polygon", "path", "connector", "text-box")
+_NUMERALS = {"i": "lowerRoman", "I": "upperRoman", "a": "lowerLetter", "A": "upperLetter", "1": "decimal"}
+_MACHINE = ("page-number", "date-time", "page")
+_MOST_REPEATED = 1_000
+
+
+def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
+    """Yield the document of an OpenDocument file: a text, the pages of a presentation, or sheets."""
+    with open_zip(file.path, settings) as archive:
+        package = Package(archive, TextBuilder(settings.max_characters))
+        if b"encryption-data" in (package.data("META-INF/manifest.xml") or b""):
+            raise Unreadable("encrypted: the file wants a password; save it without one")
+        content = package.root("content.xml")
+        body = child(content, "body")
+        if body is None or not len(body):
+            raise Unreadable("damaged: no OpenDocument inside of the archive")
+        writing = _Writing(package, (content, package.root("styles.xml")))
+        held = body[0]
+        pages = [one for one in held if local(one) == "page"]
+        check_pages(len(pages), settings)
+        if local(held) == "spreadsheet":
+            _add_sheets(package.builder, writing, held)
+        for page in pages:
+            _add_page(package.builder, writing, page)
+        if local(held) != "spreadsheet" and not pages:
+            add_markup(package.builder, writing.whole(held), with_lines=False)
+        writing.add_running()
+        meta = child(package.root("meta.xml"), "meta")
+        title, *authors = (
+            one_line("" if (one := child(meta, name)) is None else raw_text(one))
+            for name in ("title", "initial-creator", "creator")
+        )
+        author = next(filter(None, authors), "")
+        yield package.builder.document(file.source, title=title, metadata={"author": author})
+
+
+def _add_page(builder: TextBuilder, writing: _Writing, page: Element) -> None:
+    builder.start_page()
+    before = builder.length
+    frames = sorted(page, key=lambda one: value(one, "class") != "title")
+    add_markup(builder, "".join(map(writing.shape, frames)) + writing.rest(), with_lines=False)
+    if builder.length == before and next(page.iter("{*}image"), None) is not None:
+        builder.leave_out("page without text", lost=True)
+
+
+def _add_sheets(builder: TextBuilder, writing: _Writing, held: Element) -> None:
+    filled = 0
+    for table in (one for one in held if local(one) == "table"):
+        builder.add(BlockKind.HEADING, sheet_name(value(table, "name")), level=1)
+        sheet = Sheet()
+        for row in table.iter("{*}table-row"):
+            filled += _take_row(sheet, row, writing)
+            if filled > MAX_CELLS:
+                raise Unreadable(f"more than {MAX_CELLS:,} filled cells; split the workbook")
+        sheet.add_to(builder)
+        shapes = child(table, "shapes")
+        drawn = "" if shapes is None else "".join(map(writing.shape, shapes))
+        add_markup(builder, drawn + writing.rest(), with_lines=False)
+
+
+def _take_row(sheet: Sheet, row: Element, writing: _Writing) -> int:
+    """Put the filled cells of a row, which may stand for many, into a sheet; return how many there are."""
+    cells: dict[int, str | None] = {}
+    column, top, times = 0, sheet.last + 1, number(value(row, "number-rows-repeated"), 1)
+    for cell in row:
+        repeated = number(value(cell, "number-columns-repeated"), 1)
+        text = one_line(writing.line(cell)) if local(cell) == "table-cell" else ""
+        if text:
+            wide, high = (number(value(cell, f"number-{name}-spanned"), 1) for name in ("columns", "rows"))
+            if wide * high > 1:
+                sheet.merged.append((top, column + 1, top + high - 1, column + wide))
+            for at in range(column + 1, column + 1 + min(repeated, _MOST_REPEATED)):
+                cells[at] = text
+        column += repeated
+    times = min(times, _MOST_REPEATED) if cells else times
+    if cells:
+        sheet.rows |= {at: dict(cells) for at in range(top, top + times)}
+        sheet.heads |= {top} if local(row.getparent()) == "table-header-rows" else set()
+    sheet.last += times
+    return len(cells) * times
+
+
+class _Writing:
+    """Elements as HTML; what hangs on a block waits for its end: notes, and boxes that stand in it."""
+
+    def __init__(self, package: Package, roots: Iterable[Element | None]) -> None:
+        self._package, self._builder = package, package.builder
+        held = [one for root in roots if root is not None for one in root]
+
+        def named(name: str, key: str = "name") -> dict[str, Element]:
+            return {value(one, key): one for part in held for one in part.iter(f"{{*}}{name}")}
+
+        self._styles = named("style")
+        self._lists = {
+            name: {value(level, "level"): _sign(level) for level in one}
+            for name, one in named("list-style").items()
+        }
+        self._outline = named("outline-level-style", "level")
+        self._fields = {value(one, "id"): one for form in named("form").values() for one in form}
+        self._edges = [one for page in named("master-page").values() for one in page]
+        self._written: dict[str, Callable[[Element], str]] = {
+            "p": self._paragraph,
+            "h": self._heading,
+            "span": self._span,
+            "list": self._list,
+            "table-row": self._row,
+            "table-cell": self._cell,
+            "note": self._note,
+            "s": lambda one: " " * min(number(value(one, "c"), 1), 100),
+            "tab": lambda _: "\t",
+            "line-break": lambda _: "<br>",
+            "frame": self._frame,
+            "control": self._control,
+            **dict.fromkeys(_SHAPES, self._box),
+        }
+        self._counts: dict[int, int] = {}
+        self._items: dict[str, int] = {}
+        self._list_names: list[str] = []
+        self._waiting: list[str] = []
+
+    def whole(self, element: Element) -> str:
+        """Return the blocks below an element, each followed by what hangs on it."""
+        return "".join(self.element(one) + self.rest() for one in element)
+
+    def rest(self) -> str:
+        """Return what waits, and what waits for that."""
+        found: list[str] = []
+        while self._waiting:
+            waiting, self._waiting = self._waiting, []
+            found += waiting
+        return "".join(found)
+
+    def shape(self, shape: Element) -> str:
+        """Return what a page of a presentation shows by a shape, or what its notes say."""
+        if value(shape, "class") in _MACHINE:
+            return ""
+        if value(shape, "class") == "title":
+            text = " ".join(filter(None, map(self.line, shape.iter("{*}p"))))
+            return f"<h1>{escape(text)}</h1>"
+        if local(shape) in ("notes", "g", "a"):
+            return "".join(map(self.shape, shape))
+        drawn = self.element(shape)
+        return drawn + self.rest()
+
+    def line(self, element: Element) -> str:
+        """Return the text of an element without its notes and comments."""
+        text = self._inside(element)
+        if text.count("<") > 2 or "<br>" in text:  # more than one paragraph
+            page = parse(self._builder, f"<body>{text}</body>".encode("utf-8", "replace"))
+            return PageWalk(next(page.iter("body")), machinery_kind, flat=True).line()
+        return unescape(re.sub(r"<[^>]*>", "", text))
+
+    def add_running(self) -> None:
+        """Append the texts that stand at the edge of every page, each once."""
+        texts = (one_line(self.line(one)) for one in self._edges if _EDGE.fullmatch(local(one)))
+        for text in dict.fromkeys(text for text in texts if re.search(r"[^\W\d_]{3}", text)):
+            self._builder.add(BlockKind.PARAGRAPH, text)
+
+    def element(self, element: Element) -> str:
+        """Return an element as HTML; of one that is not known what it holds."""
+        name = local(element)
+        if name in _LEFT_OUT:
+            self._builder.leave_out(_LEFT_OUT[name], len(one_line("".join(element.itertext()))))
+            return ""
+        if name in _SILENT or (name in ("title", "desc") and "svg" in element.tag):
+            return ""
+        if (write := self._written.get(name)) is not None:
+            return write(element)
+        tag = _TAGS.get(name)
+        return f"<{tag}>{self._inside(element)}</{tag}>" if tag else self._inside(element)
+
+    def _inside(self, element: Element) -> str:
+        parts = [escape(element.text or "", quote=False)]
+        for one in element:
+            parts += (self.element(one), escape(one.tail or "", quote=False))
+        return "".join(parts)
+
+    def _chain(self, element: Element) -> Iterator[Element]:
+        """Yield the style of an element and those that it is based on, the nearest first."""
+        name, seen = value(element, "style-name"), set[str]()
+        while name in self._styles and name not in seen:
+            seen.add(name)
+            yield self._styles[name]
+            name = value(self._styles[name], "parent-style-name")
+
+    def _paragraph(self, one: Element) -> str:
+        names = (value(one, "style-name"), *(value(style, "parent-style-name") for style in self._chain(one)))
+        tag = "h1" if "Title" in names else "p"
+        return f"<{tag}>{self._inside(one)}</{tag}>"
+
+    def _heading(self, one: Element) -> str:
+        level = min(max(number(value(one, "outline-level"), 1), 1), 9)
+        label = "" if value(one, "is-list-header") == "true" else self._label(level)
+        return f"<h{min(level, 6)}>{label}{self._inside(one)}</h{min(level, 6)}>"
+
+    def _label(self, level: int) -> str:
+        """Return the number that is drawn before a heading, which is nowhere in its text."""
+        self._counts = {at: count for at, count in self._counts.items() if at <= level}
+        self._counts[level] = self._counts.get(level, 0) + 1
+        style = self._outline.get(str(level))
+        if not value(style, "num-format"):
+            return ""
+        first = max(level - number(value(style, "display-levels"), 1) + 1, 1)
+        signs = {at: value(self._outline.get(str(at)), "num-format") for at in range(first, level + 1)}
+        parts = [
+            numeral(self._counts.get(at, 1), _NUMERALS.get(sign, "")) for at, sign in signs.items() if sign
+        ]
+        return escape(f"{value(style, 'num-prefix')}{'.'.join(parts)}{value(style, 'num-suffix')} ")
+
+    def _span(self, one: Element) -> str:
+        text = self._inside(one)
+        for style in self._chain(one):
+            says = child(style, "text-properties")
+            place = value(says, "text-position")
+            if place and not place.startswith("0%"):
+                tag = "sub" if place.startswith(("sub", "-")) else "sup"
+                text = f"<{tag}>{text}</{tag}>"
+            if value(says, "text-line-through-style") not in ("", "none"):
+                text = f"<s>{text}</s>"
+        return text
+
+    def _list(self, one: Element) -> str:
+        name = value(one, "style-name") or (self._list_names[-1] if self._list_names else "")
+        self._list_names.append(name)
+        depth = len(self._list_names)
+        sign = self._lists.get(name, {}).get(str(depth), "")
+        goes_on = value(one, "continue-numbering") == "true" or value(one, "continue-list")
+        start = self._items.get(name, 0) if goes_on and depth == 1 else 0
+        items = sum(local(item) == "list-item" for item in one)
+        self._items[name] = start + items if depth == 1 else self._items.get(name, 0)
+        inner = self._inside(one)
+        self._list_names.pop()
+        if not sign:
+            return f"<ul>{inner}</ul>"
+        return f'<ol type="{escape(sign)}" start="{start + 1}">{inner}</ol>'
+
+    def _row(self, one: Element) -> str:
+        times = min(number(value(one, "number-rows-repeated"), 1), _MOST_REPEATED)
+        return f"<tr>{self._inside(one)}</tr>" * times
+
+    def _cell(self, one: Element) -> str:
+        spans = "".join(
+            f' {name}span="{value(one, f"number-{name}{s}-spanned")}"'
+            for name, s in (("col", "umns"), ("row", "s"))
+            if value(one, f"number-{name}{s}-spanned").isdecimal()
+        )
+        tag = "th" if local(one.getparent().getparent()) == "table-header-rows" else "td"
+        times = min(number(value(one, "number-columns-repeated"), 1), 100)
+        return f"<{tag}{spans}>{self._inside(one)}</{tag}>" * times
+
+    def _note(self, one: Element) -> str:
+        """Write the mark of a note; its text follows the block."""
+        mark, body = child(one, "note-citation"), child(one, "note-body")
+        sign = f"[{escape('*' if mark is None else self.line(mark))}]"
+        if body is not None:
+            self._waiting.append(f"<p>{sign} {escape(self.line(body))}</p>")
+        return sign
+
+    def _box(self, one: Element) -> str:
+        self._waiting.append("".join(self.element(each) for each in one))
+        return ""
+
+    def _frame(self, one: Element) -> str:
+        """Take what a frame shows: a text, a table, an object, or a picture and what is said of it."""
+        kinds = {local(each): each for each in reversed(one)}
+        if "text-box" in kinds or "table" in kinds:
+            return self._box(one)
+        said = (one_line(raw_text(kinds[name])) for name in ("title", "desc") if name in kinds)
+        text = escape(" ".join(filter(speaks, said)))
+        if "object" in kinds or "object-ole" in kinds:
+            return self._object(kinds.get("object", one)) + text
+        if not text and "image" in kinds:
+            self._builder.leave_out("image")
+        return text
+
+    def _object(self, one: Element) -> str:
+        """Return a formula in its line; the table of a chart waits; another object is told."""
+        part = posixpath.normpath(value(one, "href") or ".")
+        root = self._package.root(f"{part}/content.xml") if part != "." else None
+        if root is not None and local(root) == "math":
+            return str(etree.tostring(root, encoding="unicode"))
+        tables = [] if root is None else list(root.iter("{*}table"))
+        titles = [] if root is None else [escape(self.line(each)) for each in root.iter("{*}title")]
+        self._waiting += [*(f"<p>{text}</p>" for text in titles), *map(self.element, tables)]
+        if not tables:
+            self._builder.leave_out("embedded object", lost=True)
+        return ""
+
+    def _control(self, one: Element) -> str:
+        field = self._fields.get(value(one, "control"))
+        label = value(field, "label")
+        said = value(field, "current-value") or value(field, "value") or label
+        if field is not None and local(field) == "checkbox":
+            is_set = "checked" in (value(field, "current-state"), value(field, "state"))
+            said = f"[{'x' if is_set else ' '}] {label}"
+        return escape(f" {said} ")
+
+
+def _sign(level: Element) -> str:
+    """Return with what a level of a list counts; nothing where it has bullets."""
+    return value(level, "num-format") if local(level).endswith("number") else ""

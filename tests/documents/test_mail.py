@@ -1,0 +1,118 @@
+"""Mail, mailboxes and saved pages."""
+
+from email.message import EmailMessage
+
+import pytest
+
+from hybrid.types import Rejected
+
+
+@pytest.fixture
+def message():
+    mail = EmailMessage()
+    mail["From"], mail["To"] = "Anna Berg <anna@plant.example>", "ops@plant.example"
+    mail["Subject"], mail["Date"] = "Shutdown in Köln", "Tue, 04 Jun 2024 09:12:00 +0200"
+    mail.set_content("Hello all,\n\nit closes on 12 August für Größe L.\n\n> When?\n")
+    return mail
+
+
+HEADS = "From: Anna Berg <anna@plant.example>\nTo: ops@plant.example\nDate: Tue, 04 Jun 2024 09:12:00 +0200"
+
+
+def test_a_message_is_its_heads_and_its_text(message, read_one, blocks_of):
+    document = read_one("a.eml", bytes(message))
+    assert document.title == "Shutdown in Köln"
+    assert document.metadata["author"] == "Anna Berg <anna@plant.example>"
+    assert blocks_of(document) == [
+        ("heading", 1, "Shutdown in Köln"),
+        ("list", 0, HEADS),
+        ("paragraph", 0, "Hello all,"),
+        ("paragraph", 0, "it closes on 12 August für Größe L."),
+        ("paragraph", 0, "> When?"),
+    ]
+    assert not document.left_out
+
+
+def test_the_richest_of_alternatives_is_read_once(message, read_one):
+    rows = "<tr><th>Part</th><th>Days</th></tr><tr><td>Seal</td><td>12</td></tr>"
+    message.add_alternative(f"<p>It closes.</p><table>{rows}</table>", subtype="html")
+    message.get_payload()[1].add_related(b"\x89PNG", "image", "png", cid="<logo>")
+    document = read_one("a.eml", bytes(message))
+    assert document.text.endswith("It closes.\n\nPart | Days\nSeal | 12")
+    assert [(part.kind, part.lost) for part in document.left_out] == [("image", False)]
+
+
+def test_a_message_within_is_read_and_a_file_that_hangs_on_it_is_told(message, read_one):
+    inner = EmailMessage()
+    inner["Subject"], inner["From"] = "Before", "bo@plant.example"
+    inner.set_content("The code is 7741.")
+    message.add_attachment(inner)
+    message.add_attachment(b"%PDF-1.4", maintype="application", subtype="pdf", filename="plan.pdf")
+    message.add_attachment("a,b\n", subtype="csv", filename="rows.csv")
+    document = read_one("a.eml", bytes(message))
+    assert document.text.endswith("Before\n\nFrom: bo@plant.example\n\nThe code is 7741.")
+    assert [(part.kind, part.count, part.lost) for part in document.left_out] == [("attached file", 2, True)]
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"Subject: =?koi8-r?B?8NLJ18XU?=\n\nx", "Привет"),
+        (b"Subject: =?nobody-knows?B?8NLJ?=\n\nx", "=?nobody-knows?B?8NLJ?="),
+        (b"Subject: a\nContent-Type: text/plain; charset=iso-8859-1\n\nM\xfcller", "Müller"),
+        (b"Subject: a\nContent-Type: text/plain; charset=nobody-knows\n\nM\xfcller", "Müller"),
+        (b"Subject: a\nContent-Type: text/plain\nContent-Transfer-Encoding: base64\n\nSGVsbG8=", "Hello"),
+    ],
+)
+def test_letters_are_read_as_they_were_meant(read_one, data, text):
+    assert text in read_one("a.eml", data).text
+
+
+def test_a_mailbox_is_a_document_a_message(message, read_items):
+    other = b"Subject: Second\n\n>From the start it ran.\n>>From here on too.\n\nFrom them it came.\n"
+    box = b"From anna Tue Jun  4 09:12:00 2024\n" + bytes(message) + b"\nFrom bo Wed Jun  5 2024\n" + other
+    first, second = read_items("in.mbox", box)[:2]
+    assert (first.source, first.title) == ("in.mbox#1", "Shutdown in Köln")
+    assert second.text == "Second\n\nFrom the start it ran.\n>From here on too."
+
+
+def test_a_saved_page_is_a_page(read_one):
+    page = EmailMessage()
+    page["From"], page["Subject"] = "<Saved by Blink>", "Warranty"
+    page.set_content("<h1>Warranty</h1><p>It lasts 30 months.</p>", subtype="html")
+    page.add_related(b"a{}", "text", "css", cid="<c>")
+    document = read_one("a.mhtml", bytes(page))
+    assert (document.title, document.text) == ("Warranty", "Warranty\n\nIt lasts 30 months.")
+    assert not document.left_out
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("a.eml", b"\n\nno head", "no message"),
+        ("a.mbox", b"Subject: x\n\ntext", "no message"),
+        (
+            "a.eml",
+            b"Subject: a\nContent-Type: multipart/encrypted; boundary=b\n\n--b\n\nx\n--b--",
+            "encrypted",
+        ),
+        ("a.eml", b"Subject: a\nContent-Type: application/pkcs7-mime\n\nMIAG", "encrypted"),
+    ],
+)
+def test_what_cannot_be_read_costs_a_reason(read_one, name, data, reason):
+    found = read_one(name, data)
+    assert isinstance(found, Rejected)
+    assert reason in found.reason
+
+
+def test_messages_within_messages_end_somewhere(read_one):
+    data = b"Subject: x\nContent-Type: message/rfc822\n\n" * 500 + b"Subject: y\n\ndeep"
+    found = read_one("a.eml", data)
+    assert isinstance(found, Rejected) or any(part.lost for part in found.left_out)
+
+
+def test_a_message_above_the_limit_costs_itself(read_items):
+    box = b"From a\nSubject: big\n\n" + b"x" * 3_000_000 + b"\n\nFrom b\nSubject: small\n\ny\n"
+    big, small = read_items("a.mbox", box, max_megabytes=1)
+    assert isinstance(big, Rejected)
+    assert small.title == "small"

@@ -1,0 +1,295 @@
+"""OpenDocument: texts, sheets and slides as LibreOffice writes them."""
+
+import pytest
+
+from hybrid.types import Rejected
+
+_SPACES = {
+    "office": "office",
+    "text": "text",
+    "table": "table",
+    "draw": "drawing",
+    "style": "style",
+    "fo": "xsl-fo-compatible",
+    "svg": "svg-compatible",
+    "form": "form",
+    "presentation": "presentation",
+    "chart": "chart",
+    "meta": "meta",
+}
+NAMES = " ".join(
+    f'xmlns:{short}="urn:oasis:names:tc:opendocument:xmlns:{long}:1.0"' for short, long in _SPACES.items()
+)
+WIDE = ' table:number-columns-spanned="2"'
+NAMES += ' xmlns:xlink="http://www.w3.org/1999/xlink" xmlns:dc="http://purl.org/dc/elements/1.1/"'
+
+
+@pytest.fixture
+def opened(make_zip, read_one):
+    """Read a file of the given body: opened("a.odt", "<text:p>…", styles="", …) -> Document."""
+
+    def call(name, body, *, styles="", running="", parts=(), **settings):
+        kind = {"odt": "text", "ods": "spreadsheet", "odp": "presentation"}[name[-3:]]
+        content = (
+            f"<office:document-content {NAMES}><office:automatic-styles>{styles}</office:automatic-styles>"
+            f"<office:body><office:{kind}>{body}</office:{kind}></office:body></office:document-content>"
+        )
+        masters = f"<office:master-styles>{running}</office:master-styles>"
+        entries = {
+            "mimetype": f"application/vnd.oasis.opendocument.{kind}",
+            "content.xml": content,
+            "styles.xml": f"<office:document-styles {NAMES}>{masters}</office:document-styles>",
+            **dict(parts),
+        }
+        return read_one(name, make_zip(name, entries), **settings)
+
+    return call
+
+
+def test_headings_paragraphs_and_blanks(opened, blocks_of):
+    document = opened(
+        "lease.odt",
+        '<text:p text:style-name="P1">Lease</text:p><text:h text:outline-level="2">Term</text:h>'
+        '<text:p>It ends on<text:s text:c="2"/>31<text:tab/>May<text:line-break/>&lt;7&gt; &amp;.</text:p>',
+        styles='<style:style style:name="P1" style:family="paragraph" style:parent-style-name="Title"/>',
+    )
+    assert document.title == "Lease"
+    assert blocks_of(document) == [
+        ("heading", 1, "Lease"),
+        ("heading", 2, "Term"),
+        ("paragraph", 0, "It ends on 31 May\n<7> &."),
+    ]
+
+
+def test_lists_count_as_their_style_says_and_go_on_where_they_say_so(opened):
+    style = (
+        '<text:list-style style:name="L1"><text:list-level-style-number text:level="1" style:num-format="1"/>'
+        '<text:list-level-style-bullet text:level="2"/></text:list-style>'
+    )
+    item = "<text:list-item><text:p>{}</text:p>{}</text:list-item>".format
+    inner = f"<text:list>{item('inner', '')}</text:list>"
+    document = opened(
+        "steps.odt",
+        f'<text:list text:style-name="L1">{item("Close the valve", inner)}{item("Drain", "")}</text:list>'
+        f'<text:p>Wait.</text:p><text:list text:style-name="L1" text:continue-numbering="true">'
+        f"{item('Open it', '')}</text:list>",
+        styles=style,
+    )
+    assert document.text == "1. Close the valve\n  - inner\n2. Drain\n\nWait.\n\n3. Open it"
+
+
+def test_the_numbers_of_headings_are_drawn(opened, blocks_of):
+    outline = "".join(
+        f'<text:outline-level-style text:level="{n}" style:num-format="1" text:display-levels="{n}"/>'
+        for n in (1, 2)
+    )
+    heads = [(1, "Scope"), (1, "Terms"), (2, "Price"), (2, "Delivery")]
+    document = opened(
+        "a.odt",
+        "".join(f'<text:h text:outline-level="{n}">{text}</text:h>' for n, text in heads)
+        + "<text:p>x</text:p>",
+        styles=f"<text:outline-style>{outline}</text:outline-style>",
+    )
+    assert [text for _, _, text in blocks_of(document)][:4] == [
+        "1 Scope",
+        "2 Terms",
+        "2.1 Price",
+        "2.2 Delivery",
+    ]
+
+
+def test_raised_and_struck_text_notes_and_boxes(opened):
+    styles = "".join(
+        f'<style:style style:name="{name}"><style:text-properties {says}/></style:style>'
+        for name, says in {
+            "T1": 'style:text-position="super 58%"',
+            "T2": 'style:text-line-through-style="solid"',
+        }.items()
+    )
+    document = opened(
+        "a.odt",
+        '<text:p>10<text:span text:style-name="T1">6</text:span> cells at <text:span text:style-name="T2">40'
+        "</text:span> 50 euros<text:note><text:note-citation>1</text:note-citation><text:note-body>"
+        "<text:p>Net.</text:p></text:note-body></text:note>.<draw:frame><draw:text-box><text:p>Boxed</text:p>"
+        "</draw:text-box></draw:frame></text:p><text:p>After.</text:p>",
+        styles=styles,
+    )
+    assert document.text == "10^6 cells at ~~40~~ 50 euros[1].\n\n[1] Net.\n\nBoxed\n\nAfter."
+
+
+def test_a_table_has_its_heads_and_spans(opened):
+    cell = "<table:table-cell{}><text:p>{}</text:p></table:table-cell>".format
+    document = opened(
+        "rent.odt",
+        "<table:table><table:table-column/><table:table-header-rows><table:table-row>"
+        f"{cell('', 'Item')}{cell('', 'Rent')}</table:table-row></table:table-header-rows><table:table-row>"
+        f"{cell('', 'Hall 9')}{cell('', '850 euros')}</table:table-row><table:table-row>"
+        f"{cell(WIDE, 'Paid monthly')}<table:covered-table-cell/>"
+        "</table:table-row></table:table>",
+    )
+    (table,) = document.blocks
+    assert table.columns == ("Item", "Rent")
+    assert document.text.split("\n")[:2] == ["Item | Rent", "Hall 9 | 850 euros"]
+    assert "Paid monthly" in document.text
+
+
+def test_what_is_left_out_is_told(opened):
+    document = opened(
+        "a.odt",
+        "<text:tracked-changes><text:changed-region><text:deletion><office:change-info><dc:creator>A</dc:creator>"
+        "</office:change-info><text:p>ninety days</text:p></text:deletion></text:changed-region>"
+        "</text:tracked-changes><text:table-of-content><text:index-body><text:p>Scope 1</text:p>"
+        "</text:index-body></text:table-of-content><text:p>Sixty days."
+        "<office:annotation><text:p>Sure?</text:p></office:annotation>"
+        "<draw:frame><draw:image/></draw:frame><draw:frame><draw:object-ole/></draw:frame></text:p>",
+    )
+    assert document.text == "Sixty days."
+    told = {part.kind: part.lost for part in document.left_out}
+    assert told == {
+        "deleted text": False,
+        "table of contents": False,
+        "comment": False,
+        "image": False,
+        "embedded object": True,
+    }
+
+
+def test_descriptions_formulas_charts_and_fields(opened):
+    chart = (
+        f"<office:document-content {NAMES}><office:body><office:chart><chart:chart><chart:title>"
+        "<text:p>Sales</text:p></chart:title><table:table><table:table-row><table:table-cell><text:p>North"
+        "</text:p></table:table-cell><table:table-cell><text:p>19.2</text:p></table:table-cell>"
+        "</table:table-row></table:table></chart:chart></office:chart></office:body></office:document-content>"
+    )
+    math = "<math xmlns='http://www.w3.org/1998/Math/MathML'><msup><mi>x</mi><mn>2</mn></msup></math>"
+    frame = "<draw:frame>{}</draw:frame>".format
+    document = opened(
+        "a.odt",
+        '<office:forms><form:form><form:checkbox form:id="c1" form:label="agreed" '
+        'form:current-state="checked"/>'
+        "</form:form></office:forms><text:p>Area "
+        + frame('<draw:object xlink:href="./Object 1"/>')
+        + " of "
+        + frame("<draw:image/><svg:desc>The pump seen from above, with its valves</svg:desc>")
+        + '<draw:control draw:control="c1"/></text:p><text:p>Chart'
+        + frame('<draw:object xlink:href="./Object 2"/><draw:image/>')
+        + "</text:p>",
+        parts={"Object 1/content.xml": math, "Object 2/content.xml": chart},
+    )
+    assert document.text == (
+        "Area x^2 of The pump seen from above, with its valves [x] agreed\n\nChart\n\nSales\n\nNorth | 19.2"
+    )
+    assert not document.left_out
+
+
+def test_the_edges_of_pages_are_read_once(opened):
+    line = "<text:p>QM-7781 confidential, page <text:page-number>1</text:page-number></text:p>"
+    edge = f"<style:footer>{line}</style:footer>"
+    running = "".join(f'<style:master-page style:name="{name}">{edge}</style:master-page>' for name in "AB")
+    assert opened("a.odt", "<text:p>Text.</text:p>", running=running).text == (
+        "Text.\n\nQM-7781 confidential, page"
+    )
+
+
+def test_sheets_are_tables_whatever_is_repeated(opened):
+    def row(*cells, repeated=1):
+        inner = "".join(f"<table:table-cell><text:p>{one}</text:p></table:table-cell>" for one in cells)
+        inner += '<table:table-cell table:number-columns-repeated="16000"/>'
+        return f'<table:table-row table:number-rows-repeated="{repeated}">{inner}</table:table-row>'
+
+    document = opened(
+        "stock.ods",
+        '<table:table table:name="Stock"><table:table-column/>'
+        + row("Part", "Count")
+        + row("A-100", "17<office:annotation><text:p>checked</text:p></office:annotation>")
+        + row("A-200", "4", repeated=2)
+        + row(repeated=1_000_000)
+        + "</table:table><table:table table:name='Sheet2'>"
+        + row("Only a note")
+        + "</table:table>",
+    )
+    assert document.text == "Stock\n\nPart | Count\nA-100 | 17\nA-200 | 4\nA-200 | 4\n\nOnly a note"
+    assert document.blocks[1].columns == ("Part", "Count")
+    assert [part.kind for part in document.left_out] == ["comment"]
+
+
+def test_slides_are_pages_with_their_titles_first_and_their_notes(opened, blocks_of):
+    def page(title, text, notes=""):
+        box = "<draw:text-box><text:p>{}</text:p></draw:text-box>"
+        frame = f'<draw:frame presentation:class="{{}}">{box}</draw:frame>'
+        told = f"<presentation:notes>{frame.format('notes', notes)}</presentation:notes>" if notes else ""
+        return f"<draw:page>{frame.format('outline', text)}{frame.format('title', title)}{told}</draw:page>"
+
+    document = opened(
+        "deck.odp",
+        page("Sales", "8,410 pumps.", "Say it slowly.")
+        + page("Next", "More.")
+        + "<draw:page><draw:frame><draw:image/></draw:frame></draw:page>",
+    )
+    assert blocks_of(document) == [
+        ("heading", 1, "Sales"),
+        ("paragraph", 0, "8,410 pumps."),
+        ("paragraph", 0, "Say it slowly."),
+        ("heading", 1, "Next"),
+        ("paragraph", 0, "More."),
+    ]
+    assert len(document.pages) == 3
+    assert {part.kind: part.lost for part in document.left_out} == {"image": False, "page without text": True}
+
+
+def test_title_and_author_are_those_of_the_file(opened):
+    meta = (
+        f"<office:document-meta {NAMES}><office:meta><dc:title>Lease of hall 9</dc:title>"
+        "<meta:initial-creator>Mira Holm</meta:initial-creator></office:meta></office:document-meta>"
+    )
+    document = opened("a.odt", "<text:p>Text.</text:p>", parts={"meta.xml": meta})
+    assert (document.title, document.metadata) == ("Lease of hall 9", {"author": "Mira Holm"})
+
+
+def _text(body, before=""):
+    whole = f"<office:body><office:text>{body}</office:text></office:body>"
+    return {"content.xml": f"{before}<office:document-content {NAMES}>{whole}</office:document-content>"}
+
+
+_BOMB = "".join(f'<!ENTITY e{n + 1} "{f"&e{n};" * 30}">' for n in range(9))
+_HOSTILE = {
+    "encrypted": ({"META-INF/manifest.xml": "<m><encryption-data/></m>"}, "encrypted"),
+    "no xml": ({"content.xml": "no xml"}, "damaged"),
+    "no body": ({"content.xml": "<a/>"}, "damaged"),
+    "entities": (_text("<text:p>&e9;</text:p>", f'<!DOCTYPE a [{_BOMB}<!ENTITY e0 "lol">]>'), "no text"),
+    "too deep": (_text("<text:section>" * 300 + "<text:p>x</text:p>" + "</text:section>" * 300), "no text"),
+}
+
+
+@pytest.mark.parametrize(("parts", "reason"), _HOSTILE.values(), ids=_HOSTILE)
+def test_hostile_files_cost_a_reason(opened, parts, reason):
+    found = opened("a.odt", "<text:p>x</text:p>", parts=parts)
+    assert isinstance(found, Rejected)
+    assert reason in found.reason
+
+
+def test_an_archive_that_grows_without_end_is_not_unpacked(opened):
+    found = opened("a.odt", "<text:p>x</text:p>" + " " * (6 << 20))
+    assert "zip bomb" in found.reason
+
+
+def test_an_entity_that_is_a_file_is_not_opened(opened):
+    outside = '<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/passwd">]>'
+    document = opened("a.odt", "", parts=_text("<text:p>See &e;.</text:p>", outside))
+    assert document.text == "See &e;."
+    assert [part.lost for part in document.left_out] == [True]
+
+
+def test_what_is_nested_is_read(opened):
+    nested = "<text:section>" * 100 + "<text:p>x</text:p>" + "</text:section>" * 100
+    assert opened("a.odt", nested).text == "x"
+
+
+def test_cells_without_number_are_bounded(opened):
+    row = (
+        '<table:table-row table:number-rows-repeated="1000000"><table:table-cell '
+        'table:number-columns-repeated="16000"><text:p>x</text:p></table:table-cell></table:table-row>'
+    )
+    found = opened("a.ods", f'<table:table table:name="A">{row * 5}</table:table>')
+    assert isinstance(found, Rejected)
+    assert "filled cells" in found.reason

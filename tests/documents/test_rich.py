@@ -1,0 +1,108 @@
+"""Rich Text Format as word processors write it."""
+
+import pytest
+
+from hybrid.types import Rejected
+
+HEAD = (
+    r"{\rtf1\ansi\ansicpg1252\deff0{\fonttbl{\f0\fswiss Arial;}{\f1\fnil\fcharset204 Arial Cyr;}"
+    r"{\f2\fnil\fcharset128 MS Mincho;}}{\colortbl;\red0\green0\blue0;}{\stylesheet{\s0 Normal;}"
+    r"{\s1\outlinelevel0 heading 1;}{\s2 \'dcberschrift 2;}{\*\cs10 Default Paragraph Font;}}"
+    r"{\info{\title Lease of hall 9}{\author Mira Holm}{\company Lindhof}}"
+)
+
+
+@pytest.fixture
+def opened(read_one):
+    return lambda body: read_one("a.rtf", (HEAD + body + "}").encode("latin-1"))
+
+
+def test_headings_come_from_styles_whatever_their_language(opened, blocks_of):
+    document = opened(
+        "\\pard\\s1\\b Scope\\b0\\par\n\\pard\\plain It ends\n in May.\\par"
+        "\\pard\\s2 Price\\par\\pard 50 euros\\par"
+    )
+    assert (document.title, document.metadata) == ("Lease of hall 9", {"author": "Mira Holm"})
+    assert blocks_of(document) == [
+        ("heading", 1, "Scope"),
+        ("paragraph", 0, "It ends in May."),
+        ("heading", 2, "Price"),
+        ("paragraph", 0, "50 euros"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        (r"M\'fcller \'80 5", "Müller € 5"),
+        (r"\f1 \'cf\'f0\'e8\'e2\'e5\'f2\f0  you", "Привет you"),
+        (r"{\f2 \'89\'ef\'8bc}", "会議"),
+        (r"\u20250 ?\uc2\u35696\'8b\'63", "会議"),
+        (r"{\uc0\u8364}5 \u-10179?\u-8704?", "€5 😀"),
+        (r"a\~b\_c\-d \{x\} \\ \endash\ldblquote q\rdblquote", "a b-cd {x} \\ –“q”"),
+        (r"10{\super 6} cells, H{\sub 2}O, {\strike 40} 50", "10^6 cells, H2O, ~~40~~ 50"),
+        (r"See {\field{\*\fldinst HYPERLINK x}{\fldrslt the page}}.", "See the page."),
+    ],
+)
+def test_letters_are_those_of_their_code_page(opened, written, text):
+    assert opened(rf"\pard {written}\par").text == text
+
+
+def test_tables_lists_notes_and_edges(opened, blocks_of):
+    row = r"\trowd\cellx1\cellx2\pard\intbl {}\cell {}\cell\row".format
+    document = opened(
+        r"{\header\pard QM-7781\par}{\footer QM-7781}\pard First\par"
+        + row("Item", "Rent")
+        + row(r"Hall 9\par north", "850")
+        + r"\pard\par\pard{\listtext\'b7\tab}Seals\par{\listtext 2.\tab}Bolts\par"
+    )
+    assert blocks_of(document)[1:] == [
+        ("table", 0, "Item | Rent\nHall 9 north | 850"),
+        ("list", 0, "- Seals\n2. Bolts"),
+        ("paragraph", 0, "QM-7781"),
+    ]
+
+
+def test_the_text_of_a_note_follows_its_paragraph(opened):
+    document = opened(r"\pard First{\super\chftn{\footnote {\super\chftn} Net.}}\par Next\par")
+    assert document.text == "First [1]\n\n[1] Net.\n\nNext"
+
+
+def test_a_label_does_not_take_the_style_of_its_heading(opened, blocks_of):
+    document = opened(r"\pard\s1{\listtext\pard\plain 1.\tab}Scope\par\pard\plain Text\par")
+    assert blocks_of(document) == [("heading", 1, "1. Scope"), ("paragraph", 0, "Text")]
+
+
+def test_boxes_are_read_and_what_is_left_out_is_told(opened):
+    document = opened(
+        r"\pard Before{\shp{\*\shpinst{\sp{\sn a}{\sv b}}{\shptxt \pard In a box\par}}{\shprslt again}}\par"
+        r"{\pict\pngblip 89504e47}{\*\shppict{\pict 00}}{\nonshppict{\pict 00}}{\object{\*\objdata 0105}}"
+        r"{\*\annotation Sure?}\pard Sixty{\deleted  ninety}{\v  hidden} days\par{\*\unknown secret}"
+    )
+    assert document.text == "Before\n\nIn a box\n\nSixty days"
+    assert {part.kind: (part.count, part.lost) for part in document.left_out} == {
+        "image": (2, False),
+        "embedded object": (1, True),
+        "comment": (1, False),
+        "deleted text": (1, False),
+        "hidden text": (1, False),
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"plain text", "does not begin"),
+        (b"{\\rtf1 " + b"{" * 200_000, "no text"),
+        (b"{\\rtf1 }}}}}}", "no text"),
+        (b"{\\rtf1 \\bin99999999999 abc", "no text"),
+    ],
+)
+def test_damaged_and_hostile_files_cost_a_reason(read_one, data, reason):
+    found = read_one("a.rtf", data)
+    assert isinstance(found, Rejected)
+    assert reason in found.reason
+
+
+def test_an_unknown_code_page_does_not_lose_the_text(read_one):
+    assert read_one("a.rtf", b"{\\rtf1\\ansi\\ansicpg99999 M\\'fcller\\par}").text == "Müller"
