@@ -472,7 +472,10 @@ class Assistants:
         return None if known else reply(heard, text, shelves)
 
     def _declined(self, question: str, route: Route | None, as_user: Asker) -> Answer:
-        said = f"None of these domains covers the question: {', '.join(self.domains)}."
+        covers = (
+            "covers the question" if as_user is None or (route and route.chances) else "lets this user read"
+        )
+        said = f"None of these domains {covers}: {', '.join(self.domains)}."
         nearest = next((one.domain for one in route.chances if one.domain), "") if route else ""
         if nearest:
             # a question in a language that the embedder does not relate to the documents is near to nothing

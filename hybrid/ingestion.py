@@ -17,7 +17,7 @@ from hybrid.config import ChunkSettings, DocumentSettings
 from hybrid.distributed.executors import SERIAL, Executor
 from hybrid.documents import READERS_VERSION, ReaderPool, Scan, SourceFile, by_suffix, scan
 from hybrid.documents.folder import drop_upload, is_upload, keep_upload, uploads
-from hybrid.documents.source import Principals, printable, rule_for
+from hybrid.documents.source import Principals, printable, rule_for, rule_of_folder
 from hybrid.errors import IndexError_, IndexMismatch, IndexMissing, UsageError
 from hybrid.files import hash_file, hash_text
 from hybrid.freshness import Drift, drift_of, remember, seen_of
@@ -375,7 +375,7 @@ class Ingestor:
             if out := file.outside():
                 unreadable.append(out)
                 continue
-            file = replace(file, principals=rule_for(file, self.principals))
+            file = replace(file, principals=rule_for(file, self.principals), of_folder=rule_of_folder(file))
             wanted[file.source] = FileState(_digest(recipe, content, file), limits_digest)
             files.append(file)
         rejected = (*found.rejected, *unreadable)
@@ -489,7 +489,7 @@ class Ingestor:
                         items, stale = (out,) if last else (), last
                     elif stale:
                         items = (*items, Rejected(file.source, "changed while it was read: index again"))
-                    content = self._content(file.source, items, last=last, principals=file.principals)
+                    content = self._content(file.source, [_ruled(item, file) for item in items], last=last)
                     yield replace(content, changed=stale)
             yield from map(self._whole, self._stored([source for source in sources if source not in files]))
 
@@ -501,15 +501,12 @@ class Ingestor:
         items: Sequence[Document | Rejected],
         *,
         last: bool,
-        principals: tuple[str, ...] | None = None,
     ) -> FileContent:
         documents, rejected = [], []
         for item in items:
             if isinstance(item, Rejected):
                 rejected.append(item)
                 continue
-            if principals is not None:
-                item = replace(item, principals=principals)
             sized = chunk_document(item, self.embedder, self.chunks, max_tokens=self.embedder.max_tokens)
             documents.append(
                 IndexedDocument(item, tuple(s.chunk for s in sized), tuple(s.tokens for s in sized))
@@ -535,7 +532,16 @@ class Ingestor:
 
 def _digest(recipe: str, content: str, file: SourceFile) -> str:
     rule = () if file.principals is None else ("principals", *file.principals)
+    rule += () if file.of_folder is None else ("of folder", *file.of_folder)
     return hash_text(recipe, content, *rule)
+
+
+def _ruled(item: Document | Rejected, file: SourceFile) -> Document | Rejected:
+    """Return a document with who may read it: by what its file is given, by itself, or by its folder."""
+    if isinstance(item, Rejected):
+        return item
+    own = item.principals if file.principals is None else file.principals
+    return replace(item, principals=file.of_folder if own is None else own)
 
 
 def _nothing_to_load(sources: Sequence[str]) -> Iterator[FileContent]:

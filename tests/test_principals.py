@@ -249,6 +249,26 @@ def test_a_broken_rule_beside_a_document_leaves_the_index_as_it_was(assistant, d
     assert current(assistant.folder) == before
 
 
+def test_a_folder_says_who_may_read_what_says_nothing_itself(tmp_path, assistant, docs):
+    (docs / "inner" / "deep").mkdir(parents=True)
+    for name, text in {
+        ".principals": "everybody",
+        "inner/.principals": "board",
+        "inner/deep/c.txt": "The port is a secret.",
+        "inner/d.md": "---\nprincipals: bob\n---\nThe port of bob.",
+    }.items():
+        (docs / name).write_text(text)
+    (tmp_path / ".principals").write_text("nobody that counts")
+    report = assistant.index(docs)
+    assert set(report.plan.changed) >= {"open.txt"}
+    assert _sources(assistant.search("port", as_user="everybody")) == {"open.txt"}
+    assert _sources(assistant.search("port", as_user="board")) == {"inner/deep/c.txt"}
+    assert _sources(assistant.search("port", as_user="bob")) == {"inner/d.md"}
+    (docs / "inner" / ".principals").write_text("[")
+    with pytest.raises(UsageError, match=r"\.principals does not say who may read 'inner/"):
+        assistant.index(docs)
+
+
 def test_a_document_whose_own_rule_is_broken_is_read_by_nobody_and_reported(assistant, docs):
     (docs / "anna.md").write_text("---\nprincipals: {anna}\n---\nThe port of the server is 5432.")
     report = assistant.index(docs)

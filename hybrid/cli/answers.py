@@ -50,14 +50,15 @@ class View:
     samples: int | None = None
     as_user: Sequence[str] | None = None
 
-    def show(self, parts: Iterator[str | Answer]) -> None:
-        """Write an answer while it comes, and at its end what it rests on."""
-        text = console.Wrapped()
+    def show(self, parts: Iterator[str | Answer]) -> bool:
+        """Write an answer while it comes, and at its end what it rests on; tell whether it found any."""
+        text, is_found = console.Wrapped(), False
         for part in parts:
             if isinstance(part, str):
                 text.write(part)
                 continue
             text.close()
+            is_found = bool(part.hits)
             self._places(part)
             _doubts(part)
             grounding = self.checked(part) if self.why or part.reader not in _VERBATIM else None
@@ -67,6 +68,7 @@ class View:
                 console.data(line)
             for line in _explained(self.assistant, part, self.as_user) if self.explain else ():
                 console.data(line)
+        return is_found
 
     def checked(self, answer: Answer) -> Grounding | None:
         """Return what the judge says of an answer, None where it is not asked or not there."""

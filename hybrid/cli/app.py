@@ -25,6 +25,7 @@ from hybrid.cli import (
     serve,
     setup,
 )
+from hybrid.cli.options import first_line
 from hybrid.errors import EXIT_INTERRUPTED, HybridError
 
 app = typer.Typer(
@@ -56,7 +57,7 @@ _GROUPS = {
     "traces": monitor.traces_app,
 }
 for _command in _COMMANDS:
-    app.command()(_command)
+    app.command(short_help=first_line(_command))(_command)
 for _name, _group in _GROUPS.items():
     app.add_typer(_group, name=_name)
 

@@ -75,7 +75,7 @@ def search(
         console.json_document(found)
         return
     if not hits:
-        console.note("nothing was found")
+        console.note(_nothing(where))
     for rank, hit in enumerate(hits, start=1):
         chunk = hit.chunk
         lexical = f"{hit.lexical:.2f}" if hit.lexical is not None else "-"
@@ -143,7 +143,13 @@ def ask(
             answer = assistant.ask(text, arm=used, where=conditions, as_user=as_user or None)
             console.json_document(view.values(answer) | {"stale": plain(stale)})
             return
-        view.show(assistant.stream(text, arm=used, where=conditions, as_user=as_user or None))
+        is_found = view.show(assistant.stream(text, arm=used, where=conditions, as_user=as_user or None))
+        if where and not is_found:
+            console.note(_nothing(where))
+
+
+def _nothing(where: list[str] | None) -> str:
+    return f"no passage matches --where {' --where '.join(where)}" if where else "nothing was found"
 
 
 @shared()

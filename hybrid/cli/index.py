@@ -28,6 +28,7 @@ from hybrid.report.words import counted
 from hybrid.tracing import traced
 from hybrid.types import BY_OCR, Block, Document, LeftOut, Rejected, share_kept
 
+_RESTRICTED = "documents say who may read them, and are found with --as-user only"
 _SHOWN_FILES = 10
 # a file that kept this share of its characters lost nothing that a line about it would help to find
 _KEPT_ENOUGH = 0.9
@@ -140,7 +141,10 @@ def _show_report(domain: str, report: IngestReport) -> None:
     console.data(f"{domain}: {held}, search {search}")
     if dense.effort and dense.recall_at_10 < 0.95:
         console.note(f"note: recall@10 against exact search stays at {dense.recall_at_10:.3f}, below .95")
-    console.note(f'Next: hybrid ask "..." --domain {domain}')
+    user = " --as-user NAME" if report.manifest.restricted else ""
+    if user:
+        console.note(f"{_RESTRICTED}; a document without a rule is found by nobody")
+    console.note(f'Next: hybrid ask "..." --domain {domain}{user}')
 
 
 def _show_estimate(context: Context, domain: str, estimate: IngestEstimate) -> None:
@@ -176,6 +180,7 @@ def _status_lines(status: IndexStatus) -> list[str]:
         if manifest.external
         else f"  search     {manifest.dense.kind}, recall@10 {manifest.dense.recall_at_10:.3f}",
         f"  answers    by {console.one_line(status.arm, 100)}",
+        *((f"  readers    {_RESTRICTED}",) if manifest.restricted else ()),
         *(f"  {kind:<10} with the adapter {console.one_line(name, 90)}" for kind, name in used),
         f"  rejected   {len(status.rejected)}",
         *(

@@ -160,7 +160,12 @@ def verb(
     app: typer.Typer, name: str, *names: str
 ) -> Callable[[Callable[..., _Result]], Callable[..., _Result]]:
     """Make a function a command of a group, with options as ``shared`` gives them."""
-    return lambda command: app.command(name)(shared(*names)(command))
+    return lambda command: app.command(name, short_help=first_line(command))(shared(*names)(command))
+
+
+def first_line(command: Callable[..., Any]) -> str:
+    """Return what a list of commands says of one, whole, where typer would cut it."""
+    return (command.__doc__ or "").strip().partition("\n")[0]
 
 
 def _parameters(called: Callable[..., Any]) -> list[inspect.Parameter]:

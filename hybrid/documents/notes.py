@@ -13,7 +13,7 @@ from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
 from hybrid.documents.html import add_markup
 from hybrid.documents.markdown import add_markdown
-from hybrid.documents.source import SourceFile, Unreadable
+from hybrid.documents.source import SourceFile, Unreadable, is_rule, rule_of
 from hybrid.documents.text import decode
 from hybrid.types import BlockKind, Document
 
@@ -81,8 +81,10 @@ def read_json(file: SourceFile, settings: DocumentSettings) -> Iterator[Document
     builder = TextBuilder(settings.max_characters)
     held = _json(file)
     _add_value(builder, "", held, 1)
-    title = held.get("title") if isinstance(held, dict) else ""
-    yield builder.document(file.source, title=title if isinstance(title, str) else "")
+    top = held if isinstance(held, dict) else {}
+    title = top.get("title")
+    rule = rule_of(top.items())
+    yield builder.document(file.source, title=title if isinstance(title, str) else "", principals=rule)
 
 
 def _add_value(builder: TextBuilder, name: str, value: object, level: int) -> None:
@@ -92,6 +94,10 @@ def _add_value(builder: TextBuilder, name: str, value: object, level: int) -> No
         _add_records(builder, value, level)
         return
     pairs = list(value.items()) if isinstance(value, dict) else [("", one) for one in _many(value)]
+    if any(map(is_rule, dict(pairs))):
+        if level > 1:
+            raise Unreadable("a part of it says who may read it; write it as JSON lines, a row a document")
+        pairs = [(key, one) for key, one in pairs if not is_rule(key)]
     single = [(key, one) for key, one in pairs if not isinstance(one, (dict, list))]
     lines = (f"{key}: {_said(one)}" if key else f"- {_said(one)}" for key, one in single if _said(one))
     builder.add(BlockKind.LIST, builder.without_embedded("\n".join(lines)))
@@ -113,6 +119,8 @@ def _said(value: object) -> str:
 def _add_records(builder: TextBuilder, records: Sequence[dict[str, Any]], level: int) -> None:
     """Append objects as a table; long texts and what is nested follow, named by the first cell."""
     columns = list(dict.fromkeys(key for record in records for key in record))
+    if any(map(is_rule, columns)):
+        raise Unreadable("its rows say who may read them; write them as JSON lines, a row a document")
     flat = [name for name in columns if not any(_is_long(record.get(name)) for record in records)]
     rows: list[list[str | None]] = [[_said(record.get(name)) for name in flat] for record in records]
     if len(flat) > 1 or not columns:

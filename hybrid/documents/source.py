@@ -21,7 +21,7 @@ from hybrid.errors import UsageError
 from hybrid.types import Document, Rejected
 
 # Part of the change hash of an index: raise it when a reader gives another text for the same file.
-READERS_VERSION = 17
+READERS_VERSION = 18
 
 _BATCH_ITEMS = 512
 _BATCH_CHARACTERS = 1 << 20
@@ -60,8 +60,9 @@ class SourceFile:
     ``source`` is its path relative to the folder with ``/``; bytes of a name that are not UTF-8 are
     written out in hexadecimal, so it can always be encoded and stored, and letters are composed (NFC).
     ``path`` opens the file. ``modified`` is when it or who may read it changed last, in nanoseconds, 0 where
-    that is unknown. Who may read it by ``principals`` goes before what the document says itself. Nothing is
-    read from outside the real path ``within``, if there is one, to which a link may lead.
+    that is unknown. Who may read it by ``principals`` goes before what the document says itself, and that
+    before what its folder says, ``of_folder``. Nothing is read from outside the real path ``within``, if any,
+    to which a link may lead.
     """
 
     source: str
@@ -69,6 +70,7 @@ class SourceFile:
     size: int
     modified: int = 0
     principals: tuple[str, ...] | None = None
+    of_folder: tuple[str, ...] | None = None
     within: str = ""
 
     def outside(self) -> Rejected | None:
@@ -284,13 +286,27 @@ def rule_for(file: SourceFile, principals: Principals | None) -> tuple[str, ...]
         UsageError: what says it cannot be read, or names nobody in a way that is known.
     """
     given = principals(file.source) if principals is not None else None
-    said = "principals=" if given is not None else f"{file.source}{RULE_SUFFIX}"
+    if given is None:
+        return _said(file.path.with_name(file.path.name + RULE_SUFFIX), file.source)
     try:
-        return parse_principals(_beside(file.path) if given is None else given)
-    except _NoRule:
-        return None
+        return parse_principals(given)
     except Unreadable as error:
-        raise UsageError(f"{said} does not say who may read {file.source!r}: {error}", hint=_HINT) from error
+        raise UsageError(
+            f"principals= does not say who may read {file.source!r}: {error}", hint=_HINT
+        ) from error
+
+
+def rule_of_folder(file: SourceFile) -> tuple[str, ...] | None:
+    """Return who may read what says nothing itself: by the nearest file ``.principals`` in a folder above.
+
+    Raises:
+        UsageError: as ``rule_for``.
+    """
+    depth = file.source.count("/") + 1
+    for folder in list(file.path.parents)[:depth]:
+        if (rule := _said(folder / RULE_SUFFIX, file.source)) is not None:
+            return rule
+    return None
 
 
 def is_rule(field: str) -> bool:
@@ -327,22 +343,21 @@ def parse_principals(value: object) -> tuple[str, ...]:
     return tuple(sorted({name.strip() for name in names}))
 
 
-class _NoRule(Exception):
-    """There is no file beside it."""
-
-
-def _beside(path: Path) -> str:
-    rule = path.with_name(path.name + RULE_SUFFIX)
+def _said(rule: Path, source: str) -> tuple[str, ...] | None:
+    """Return who may read a source by a file that says so; None where there is no such file."""
     try:
-        return rule.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        if rule.is_symlink():
-            raise Unreadable("a link that leads nowhere") from error
-        raise _NoRule from error
-    except UnicodeDecodeError as error:
-        raise Unreadable("it is not UTF-8") from error
+        return parse_principals(rule.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        if not rule.is_symlink():
+            return None
+        why = "a link that leads nowhere"
+    except UnicodeDecodeError:
+        why = "it is not UTF-8"
     except OSError as error:
-        raise Unreadable(f"it cannot be read: {error.strerror}") from error
+        why = f"it cannot be read: {error.strerror}"
+    except Unreadable as error:
+        why = str(error)
+    raise UsageError(f"{printable(rule.name)} does not say who may read {source!r}: {why}", hint=_HINT)
 
 
 def _split(text: str) -> object:

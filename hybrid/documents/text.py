@@ -22,6 +22,11 @@ from hybrid.types import BlockKind, Document
 _RULE = re.compile(r"([=\-~^\"'*#+.`:_])\1{2,}")
 _ATX = re.compile(r"(={1,6})\s+(\S.*?)(?:\s+=+)?")
 _TEX_HEAD = re.compile(r"\s*\\((?:sub)*)(?:section|chapter|title)\*?\{(.+?)\}(?:\s*\\label\{[^{}]*\})?")
+_TEX_MACHINERY = re.compile(
+    r"\s*(?:\\(?:documentclass|usepackage|maketitle|tableofcontents|(?:new|clear)page|centering"
+    r"|appendix|noindent|bibliographystyle|graphicspath|(?:begin|end)\{[\w*]+\}|\w{0,12}(?:rule|line))"
+    r"(?:\[[^\[\]]*\])?(?:\{[^{}]*\})*\s*)+"
+)
 _ITEM = re.compile(r"\s*(?:[*\-+•‣◦]|\.{1,5}|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+\S")
 _TABLE = re.compile(r"\s*(?:\||\+[-=+]{3,})")
 _GRID_RULE = re.compile(r" *\+(?:[-=]{2,}\+)+")
@@ -41,6 +46,9 @@ _SECTION = re.compile(r"(?:appendix )?((?:\d+|[A-Z])(?:\.\d+)*)\.?\s+\S", re.IGN
 _MOSTLY_SET_IN, _LEAST_LINES = 0.6, 10
 _CENTRED = re.compile(r" {8,}\S.*")
 _HEADS_A_PAGE = 3
+# settings and logs
+_ENTRIES = (".log", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf", ".properties")
+_SECTION_NAME = re.compile(r"\s*\[{1,2}([\w.:/ \"'-]{1,100})\]{1,2}\s*(?:[#;].*)?")
 _FENCE = re.compile(r"-{4,}|\.{4,}")
 _TITLE_LENGTH = 160
 _MOST_SPANNED = 200
@@ -52,11 +60,40 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     builder = TextBuilder(settings.max_characters, plain=partial(_plain, _MARKS.get(suffix, ())))
     text = builder.without_embedded(_decoded(file.path.read_bytes()).replace("\r\n", "\n"))
     lines, heads = _paged(text) if text.count("\f") > 1 else (clean(text).split("\n"), {})
+    if suffix == ".tex":
+        lines = [_without_machinery(builder, line) for line in lines]
     for head in filter(None, heads.values()):
         builder.leave_out("running head", len(head))
+    if suffix in _ENTRIES:
+        _add_entries(builder, lines)
+        yield builder.document(file.source)
+        return
     splitter = _Splitter(builder, lines, frozenset(heads))
     splitter.run()
     yield builder.document(file.source, title=splitter.title)
+
+
+def _without_machinery(builder: TextBuilder, line: str) -> str:
+    """Return a line of LaTeX; one that only sets or arranges is told as left out."""
+    if not _TEX_MACHINERY.fullmatch(line):
+        return line
+    builder.leave_out("setting", len(line.strip()))
+    return ""
+
+
+def _add_entries(builder: TextBuilder, lines: list[str]) -> None:
+    """Append settings or a log: what is set in belongs to the line above, and ``[name]`` is a heading."""
+    held: list[str] = []
+    for number, line in enumerate([*lines, ""], start=1):
+        if held and line[:1].isspace() and line.strip():
+            held.append(line)
+            continue
+        builder.add(BlockKind.LIST, "\n".join(held), line=number - len(held))
+        section = _SECTION_NAME.fullmatch(line)
+        held = [line] if line.strip() and not section else []
+        if section:
+            level = min(section[1].count(".") + 1, 6)
+            builder.add(BlockKind.HEADING, section[1], level=level, line=number)
 
 
 def _plain(marks: Sequence[_Mark], text: str) -> str:

@@ -184,7 +184,7 @@ class AskedDomain:
         if as_user is None and is_restricted(self.folder):
             raise UsageError(
                 f"documents of the domain {self.folder.name!r} say who may read them, and no user asks",
-                hint="say who asks: as_user=, or --as-user on the command",
+                hint="say who asks: as_user=, --as-user on the command, X-Hybrid-User to the server",
             )
 
     def by(self, arm: Arm | str | None, as_user: Asker) -> DomainArm:

@@ -50,6 +50,27 @@ def test_a_folder_becomes_a_domain_of_its_name_and_is_asked_without_naming_it(fo
 
 
 @pytest.mark.slow
+def test_a_condition_that_nothing_meets_is_named(indexed, capsys):
+    for verb in ("ask", "search"):
+        assert run([verb, "What is the default port?", "--where", "source=nowhere.md"]) == 0
+        assert "no passage matches --where source=nowhere.md" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_folder_of_rules_is_told_with_how_to_ask(folder, capsys):
+    (folder / ".principals").write_text("staff")
+    assert run(["index", str(folder)]) == 0
+    assert "--domain manual --as-user NAME" in capsys.readouterr().err
+    assert "found with --as-user only" in output(capsys, "status")
+    assert "None" not in output(capsys, "ask", "What is the default port?", "--as-user", "staff")
+
+
+def test_a_list_of_commands_cuts_no_sentence(capsys):
+    assert "...\n" not in output(capsys, "--help")
+    assert "...\n" not in output(capsys, "router", "--help")
+
+
+@pytest.mark.slow
 def test_an_answer_as_json_has_citations_that_hold(indexed, capsys):
     answer = document(capsys, "ask", "What is the default port?")
     (citation, *_) = answer["citations"]

@@ -181,5 +181,21 @@ def test_long_speech_is_parted_at_the_end_of_a_sentence(read_one):
 
 
 @pytest.mark.parametrize("suffix", ["log", "yaml", "yml", "toml", "ini", "cfg", "conf", "properties"])
-def test_settings_and_logs_are_text(read_one, suffix):
-    assert read_one(f"a.{suffix}", "[plc]\nbaud = 19200\n").text == "[plc]\nbaud = 19200"
+def test_each_line_of_settings_and_logs_stands_alone(read_one, blocks_of, suffix):
+    text = "# to the plant\nhost:\n  a\n\n[plc.serial]  # line\nbaud = 19200\nparity = even\n"
+    document = read_one(f"a.{suffix}", text)
+    assert blocks_of(document) == [
+        ("list", 0, "# to the plant"),
+        ("list", 0, "host:\n  a"),
+        ("heading", 2, "plc.serial"),
+        ("list", 0, "baud = 19200"),
+        ("list", 0, "parity = even"),
+    ]
+    assert [block.line for block in document.blocks] == [1, 2, 5, 6, 7]
+
+
+def test_who_may_read_a_json_file_is_kept_and_of_a_part_it_cannot_be(read_one):
+    document = read_one("a.json", json.dumps({"principals": ["anna"], "port": 5432}))
+    assert (document.principals, document.text) == (("anna",), "port: 5432")
+    for value in ([{"port": 1, "principals": "anna"}, {"port": 2}], {"a": {"principals": "anna", "b": 1}}):
+        assert "JSON lines" in read_one("a.json", json.dumps(value)).reason

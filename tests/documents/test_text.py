@@ -206,14 +206,15 @@ def test_tables_written_as_lists_have_rows_and_columns(read_one):
     assert read_one("a.rst", ".. list-table:: Ports\n\n   No item.\n").text == "Ports\n\nNo item."
 
 
-_LATEX = r"""\title{Cavitation in \emph{pumps}}
+_LATEX = r"""\documentclass[a4paper]{article}
+\title{Cavitation in \emph{pumps}}
 \section{Results}\label{sec:r}
 It starts at $\frac{1}{2}$~\cite[p.~3]{smith} with \textbf{5\,\%}\footnote{Net.}.
 \subsection*{Parts}
 \begin{itemize}
 \item low \emph{flow}
 \end{itemize}
-% nobody sees this
+% a note
 """
 
 
@@ -225,6 +226,8 @@ def test_latex_has_headings_and_text_without_marks_and_its_formulas_stay(read_on
         ("heading", 1, "Results"),
         ("paragraph", 0, r"It starts at $\frac{1}{2}$ [smith] with 5% [Net.]."),
         ("heading", 2, "Parts"),
-        ("paragraph", 0, "- low flow\n\n% nobody sees this"),
+        ("paragraph", 0, "- low flow"),
+        ("paragraph", 0, "% a note"),
     ]
-    assert [block.line for block in document.blocks] == [1, 2, 3, 4, 5]
+    assert [block.line for block in document.blocks] == [2, 3, 4, 5, 7, 9]
+    assert [(part.kind, part.count) for part in document.left_out] == [("setting", 3)]
