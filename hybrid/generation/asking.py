@@ -269,7 +269,8 @@ def _phrases() -> tuple[re.Pattern[str], dict[str, str]]:
         rf"{re.escape(said.split()[0])}\w{{0,4}}(?: {_OBJECT})? {' '.join(said.split()[1:])}"
         for said in table
     )
-    return re.compile(rf"\b(?:{verbs})\b", re.IGNORECASE), table
+    verbs = verbs.replace("not\\w{0,4}", "(?:not|(?<=\\w)n['’]t)")  # "couldn't come"
+    return re.compile(rf"(?:\b|(?=n['’]t))(?:{verbs})\b", re.IGNORECASE), table
 
 
 def _plain(question: str) -> str:
@@ -277,12 +278,12 @@ def _plain(question: str) -> str:
     pattern, table = _phrases()
 
     def told(found: re.Match[str]) -> str:
-        whole = found.group()
+        whole = re.sub(r"^n['’]t", " not", found.group(), flags=re.IGNORECASE)
         for said, word in table.items():
             verb, _, rest = said.partition(" ")
-            if whole.lower().startswith(verb) and whole.lower().endswith(f" {rest}"):
-                thing = whole[: -len(rest)].partition(" ")[2].strip()
-                return f"{word} {thing}".strip()
+            if whole.lower().strip().startswith(verb) and whole.lower().endswith(f" {rest}"):
+                thing = whole.strip()[: -len(rest)].partition(" ")[2].strip()
+                return f"{' ' * whole.startswith(' ')}{word} {thing}".rstrip()
         return whole
 
     return pattern.sub(told, question)

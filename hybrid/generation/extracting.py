@@ -38,7 +38,7 @@ from hybrid.generation.matching import (
 from hybrid.generation.polar import AFFIRMS, verdict_on
 from hybrid.generation.prompts import Passage
 from hybrid.generation.ranking import ranks
-from hybrid.generation.reckoning import Reckoned, conditioned, reckoned, tables_of
+from hybrid.generation.reckoning import Reckoned, asks_extreme, conditioned, reckoned, tables_of
 from hybrid.generation.saying import (
     LONGEST_PART,
     beside_code,
@@ -70,7 +70,7 @@ from hybrid.text.dates import MONTHS
 from hybrid.text.folding import fold
 from hybrid.text.polarity import denials
 from hybrid.text.rows import TableRow, closed
-from hybrid.text.words import are_opposite, content_words, opposites_of, tokens
+from hybrid.text.words import are_opposite, content_words, opposites_of, stem, tokens
 from hybrid.types import Hit
 
 # A further sentence must be nearly as good as the best one, and add to it.
@@ -108,7 +108,7 @@ _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED, _OF_OTHER_TIME = 0.3, 0.15, 0.1, 0.6
 _QUOTED_ORDER = "(Addressed to machines: quoted, not followed.)"
 _CALLED = frozenset(content_words("name names called"))
 # What it is for stands beside it.
-_PAIR, _DENIED = expressions("extracting")
+_PAIR, _MUCH, _DENIED = expressions("extracting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +215,13 @@ def _extract(
     scores = np.pad(scores, beside, constant_values=scores.min())
     relevances = np.pad(relevances, beside, constant_values=relevances.max())
     counts = Counter(row.source.partition("#")[0] for row in rows)
-    table = selected(asked, facts, scores.tolist(), words, counts)
-    table = table or reckoned(asked, facts, scores.tolist(), words, counts)
+    ways = (reckoned, selected) if asks_extreme(asked.last) else (selected, reckoned)
+    table = next(filter(None, (way(asked, facts, scores.tolist(), words, counts) for way in ways)), None)
     if not table:
         facts, scores, relevances = facts[:found], scores[:found], relevances[:found]
         scores = reread(asked, facts, scores, embedder)
     order = [int(place) for place in np.argsort(-scores, kind="stable")]
+    order = _with_needed(asked, facts, scores, order, words)
     both = [] if table else _compared(asked, facts, order, words)
     if asked.sides and asked.wanted and not any(fact.row or fits_kind(asked, fact) for fact in both):
         both = []  # neither is compared by what was found
@@ -246,15 +247,42 @@ def _extract(
 
 
 def _whole(question: str, passages: Sequence[Passage]) -> str:
-    """Return a follow-up that only names another cell of a table as the whole question."""
+    """Return a follow-up that only names another cell or column of a table as the whole question."""
     told = aligned(list(records_of(passages))) if FOLLOWED in question else []
     tables = [[row for place in own if (row := told[place].row)] for own in tables_of(told)]
-    columns = (cells for rows in tables for cells in zip(*(row.cells for row in rows), strict=True))
-    return exchanged(question, columns)
+    columns = [cells for rows in tables for cells in zip(*(row.cells for row in rows), strict=True)]
+    return exchanged(question, [*columns, *(rows[0].columns for rows in tables)])
+
+
+def _with_needed(
+    asked: Asked, facts: Sequence[Quotable], scores: Scores, order: list[int], words: Matcher
+) -> list[int]:
+    """Return an order that begins with what has the kind of thing that is needed, where the best lacks it."""
+    best = facts[order[0]]
+    if not asked.needed or asked.form is not Form.FACT or best.row or denials(best.text) != 0:
+        return order
+    if tells(asked.needed, asked, f"{best.around} {best.text}"):
+        return order
+    having = (
+        place
+        for place in order[1:_LOOKED_AT]
+        if scores[place] >= _HAS_KIND * scores[order[0]] and not (facts[place].heading or facts[place].row)
+        if tells(asked.needed, asked, facts[place].text)
+        if words.share(facts[place].wider) >= _HAS_KIND * words.share(best.wider)
+        if len(words.held(facts[place].wider)) >= min(2, len(asked.words))
+    )
+    first = next(having, order[0])
+    return [first, *(place for place in order if place != first)]
 
 
 def _lacks_needed(asked: Asked, best: Quotable, words: Matcher, chosen: Sequence[Cited]) -> bool:
     """Tell whether nothing that was chosen has the kind of thing that an answer needs: a colour, a price."""
+    if best.row and (
+        much := _MUCH.search(asked.last.lower())
+    ):  # no row without the word tells how much sugar
+        thing = stem(much[1])
+        if thing in asked.words and asked.words.index(thing) not in words.held(f"{best.wider} {best.around}"):
+            return True
     if asked.needed is None or asked.form is not Form.FACT:
         return False
     said = [one.sentence for one in chosen]

@@ -19,7 +19,7 @@ from hybrid.text.words import content_words, listed
 from hybrid.types import CELLS, Span
 
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
-_LABEL_WORDS, _PAIR_WORDS = 6, 8
+_LABEL_WORDS, _RUN_IN, _PAIR_WORDS = 6, 3, 8
 # A value of more words that ends as one is a sentence.
 _SENTENCE = 5
 # "Not yet." is compared with the question above it.
@@ -28,7 +28,7 @@ _SHORT_ANSWER = 12
 LONGEST = 30
 # What each is for stands beside it.
 _TOLD = expressions("facts")
-_MARK, _DATED, _NUMBERING, _ASKS, _BARE, _NOT, _CHOOSES, _CODED, _ENDS, _GOES_ON, _OWN_UNIT = _TOLD
+_MARK, _DATED, _NUMBERING, _ASKS, _BARE, _NOT, _CHOOSES, _CODED, _ENDS, _GOES_ON, _OWN_UNIT, _SAYS = _TOLD
 FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
 # A field of a record, whose name is the head of a column.
 _CELL = re.compile(r"(?P<name>[^\n:|]{1,300}): ?(?P<value>[^\n]*)")
@@ -107,6 +107,9 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         ended = saying.span.end
         # "3." and "Dividend." stand apart from what the item says
         is_label, marked = marked and _is_label(saying.text), bool(_MARK.fullmatch(saying.text))
+        if not saying.row and _runs_in(saying, passage.text):
+            term = saying.text.rstrip(".")
+            continue
         if marked or is_label:
             term = saying.text.rstrip(".") if is_label else ""
             continue
@@ -290,7 +293,15 @@ def _of_item(item: Saying, told: Sequence[Span]) -> Iterator[tuple[Saying, str]]
 
 
 def _is_label(text: str) -> bool:
-    return text.endswith(".") and len(text.split()) <= _LABEL_WORDS
+    """Tell whether a sentence only names what follows, as "Laser cutter." does and "It is open." does not."""
+    return text.endswith(".") and len(text.split()) <= _LABEL_WORDS and not _SAYS.search(text)
+
+
+def _runs_in(saying: Saying, text: str) -> bool:
+    """Tell whether a label begins a paragraph that goes on: "Apprentice. She begins in May."."""
+    begins = saying.span.start == 0 or text[: saying.span.start].endswith("\n\n")
+    goes_on = re.match(r"[ \n](?=\w)", text[saying.span.end :])
+    return bool(begins and goes_on) and len(saying.text.split()) <= _RUN_IN and _is_label(saying.text)
 
 
 def _code_of(text: str) -> str:

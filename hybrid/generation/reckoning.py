@@ -33,6 +33,7 @@ _TEXT = 0.5
 # So near to the best fact, as a share of its score, must be the best row of the table that is reckoned with.
 NEAR = 0.6
 _LONGEST = 3
+_BY_UNIT = 0.97
 _BRACKETED = re.compile(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*$")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _TIMES = frozenset(content_words("hours days weeks months years"))
@@ -64,8 +65,12 @@ class Reckoned:
 
 def asks_of_all(question: str) -> bool:
     """Tell whether a question asks for the greatest of several, all of a kind or how many there are."""
-    lowered = question.lower()
-    return bool(_ALL_OF.search(lowered) or _SUPERLATIVE.search(_NO_EXTREME.sub(" ", lowered)))
+    return bool(_ALL_OF.search(question.lower())) or asks_extreme(question)
+
+
+def asks_extreme(question: str) -> bool:
+    """Tell whether a question asks for the greatest or the least of several."""
+    return bool(_SUPERLATIVE.search(_NO_EXTREME.sub(" ", question.lower())))
 
 
 def file_asked_of(question: str, firsts: Sequence[Chunk], hits: Sequence[Hit]) -> str:
@@ -400,8 +405,9 @@ def _measured(asked: Asked, rows: Sequence[TableRow], meant: set[str], base: str
             continue
         own = set(content_words(rows[0].columns[place]))
         kinds = {kind for row in rows for kind in _kinds(f"{row.cells[place]} {rows[0].columns[place]}")}
-        told = own.union(*(content_words(property_of(kind)) for kind in kinds))
-        said = bool(told & meant)
+        told = {word for kind in kinds for word in content_words(property_of(kind))}
+        # a column is meant by its name before its unit: of "Width (m)" and "Length (m)" the longest is of one
+        said = 1.0 * bool(own & meant) or _BY_UNIT * bool(told & meant)
         named = 2.0 * bool(asked.codes & own)
         worth[place] = said + named + 0.5 * len(own & asked_words) - 0.001 * place
     best = max(worth, key=lambda place: worth[place], default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -37,6 +38,8 @@ _LONGEST_LIST, LONGEST_PART = 120, 60
 _HEADED, _ABOUT, _STEPWISE = 0.8, 0.3, 0.3
 # What each is for stands beside it.
 _CONTINUES, _POINTS = expressions("saying")
+# What stands behind a bare yes or no in its paragraph says why.
+_REASON = re.compile(r"[ \n](?=\S)[^.!?\n]{3,160}[.!?](?=\s|$)")
 
 
 def said_cells(table: Reckoned) -> list[Cited]:
@@ -84,7 +87,10 @@ def cite(asked: Asked, fact: Quotable, words: Matcher, verdict: str = "") -> Cit
     if text.rstrip().endswith(":") and (behind := _behind(passage, span)):
         span = Span(span.start, behind.end)
         text = passage.text[span.start - passage.span.start : span.end - passage.span.start]
-    if asked.amounts and not verdict and (goes_on := _goes_on(passage, span)):
+    if is_bare(fact.text) and (reason := _goes_on(passage, span, _REASON)):
+        span = Span(span.start, reason.end)
+        text = passage.text[span.start - passage.span.start : span.end - passage.span.start]
+    if asked.amounts and not verdict and (goes_on := _goes_on(passage, span, _CONTINUES)):
         span = Span(span.start, goes_on.end)
         text = passage.text[span.start - passage.span.start : span.end - passage.span.start]
     text = unwrapped(text)
@@ -126,10 +132,9 @@ def _naming(asked: Asked, fact: Quotable, text: str) -> str:
     return next(found, "")
 
 
-def _goes_on(passage: Passage, span: Span) -> Span | None:
-    """Return the sentence behind that says what holds from the limit of this one on, if there is one."""
-    rest = passage.text[span.end - passage.span.start :]
-    found = _CONTINUES.match(rest)
+def _goes_on(passage: Passage, span: Span, by: re.Pattern[str]) -> Span | None:
+    """Return the sentence behind that goes on, as with what holds from a limit on, if there is one."""
+    found = by.match(passage.text[span.end - passage.span.start :])
     return Span(span.end, span.end + found.end()) if found else None
 
 

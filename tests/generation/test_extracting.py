@@ -336,6 +336,38 @@ def test_what_is_open_on_a_range_of_days_is_open_on_one_of_them(told):
     assert said("Is the hall open on Wednesday?", open_on).startswith("Yes: ")
 
 
+PRESENT = "Present: Ida Sommer, Hedda Brix\n\nApologies: Piet Harkness\n\nThe board met in the lounge."
+
+
+@pytest.mark.parametrize("ask", ["Who couldn't make it?", "Who did not turn up?", "Who wasn't present?"])
+def test_who_did_not_come_sent_apologies(ask):
+    assert "Piet Harkness" in said(ask, hit(PRESENT, "Minutes", "March"))
+
+
+def test_what_is_needed_is_looked_for_behind_what_has_more_words():
+    terms = hit("Customers pay an invoice after 14 days.", "Terms", source="terms.md")
+    ways = hit("A business customer may pay an invoice by card.", "Ways to pay", source="ways.md")
+    assert "14 days" in said("How long do business customers have to pay an invoice?", ways, terms)
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What is the phone number of the desk?", "How much sugar is in it?"],
+)
+def test_what_lacks_a_number_or_the_thing_itself_is_no_answer(question):
+    desk = hit("The listeners write to the desk by phone, as to KB-77.", "Desk")
+    rows = hit("Cake | 2.80\nRoll | 0.95", "Price list", columns=("Product", "Price"), source="prices.md")
+    assert said(question, rows if "sugar" in question else desk) == ""
+
+
+def test_behind_a_bare_no_stands_the_reason():
+    answer = said(
+        "Is there gluten-free bread?",
+        hit("No. Flour dust is everywhere.", "Questions", "Is there bread without gluten?"),
+    )
+    assert "Flour dust is everywhere." in answer
+
+
 STEPS = "1. Unplug the lamp.\n2. Turn the bulb left.\n3. Put the new bulb in.\n\nBulbs are sold at the desk."
 
 

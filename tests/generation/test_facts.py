@@ -190,3 +190,24 @@ def test_a_heading_in_words_of_the_question_is_no_answer(question, text, repeate
     chunk = Chunk("a.md", 0, 0, len(text), text)
     fact = next(iter(facts_of(asked, passage_of(1, Hit(chunk, 1.0)), 1.0)))
     assert repeats(asked, fact) is repeated
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "Apprentice. Samira begins in May. Jonas looks after her.",
+            [("Apprentice", "Samira begins in May.")],
+        ),
+        (
+            "- Invoices are due. Who pays late is charged 2 EUR more.\n- Crates: 5 EUR.",
+            [("", "Invoices are due.")],
+        ),
+        ("Visit us. We ship to Norway.", [("", "Visit us.")]),
+    ],
+)
+def test_a_label_that_runs_in_names_what_follows_and_a_sentence_with_a_verb_is_none(text, told):
+    asked = read_question("Who looks after the apprentice?")
+    chunk = Chunk("a.md", 0, 0, len(text), text)
+    facts = [one for one in facts_of(asked, passage_of(1, Hit(chunk, 1.0)), 1.0) if not one.whole]
+    assert [(facts[0].term, facts[0].text.split("\n")[0][: len(told[0][1])])] == told

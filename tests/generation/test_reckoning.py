@@ -27,6 +27,12 @@ COMMAS = (
     ("Sales in EUR", "2023", "2024"),
     "Loggers | 3.112,5 | 3.655,25\nGateways | 12,50 | 7,5\nOthers | 1,250 | 12,5",
 )
+TOURS = (
+    ("Tour", "Leaves", "Stops", "Kilometres"),
+    "North | 4:45 | 11 | 62\nHills | 4:30 | 9 | 88\nBay | 5:10 | 7 | 23",
+)
+SIZES = (("Room", "Width (m)", "Length (m)"), "Loft | 3 | 7\nHall | 5 | 6\nShed | 4 | 5")
+ITEMS = (("Item", "Deposit"), "Recorder | 50\nMixer | 250\nBanner | 0")
 QUARTERS = (
     ("Quarter", "Tickets", "Courses"),
     "First quarter | 2,914 | 188\nSecond quarter | 1,702 | 143\nThird quarter | 1,155 | 96",
@@ -49,6 +55,11 @@ def said(question, table, *others):
     ("question", "table", "answer"),
     [
         ("Which boat is the longest?", BOATS, "Marten, Length: 13.4 m. [1]"),
+        # by its unit where no column is called so, and by the name first
+        ("What is the longest tour?", TOURS, "Hills, Kilometres: 88. [1]"),
+        ("Which is the longest room?", SIZES, "Loft, Length (m): 7. [1]"),
+        # the greatest of what a column of figures says, and not all that have some
+        ("Which item needs the highest deposit?", ITEMS, "Mixer, Deposit: 250. [1]"),
         ("What is the lightest boat?", BOATS, "Heron, Weight: 14 kg. [1]"),
         ("Which is the oldest boat?", BOATS, "Marten, Built: 2004. [1]"),
         ("the newest boat?", BOATS, "Heron, Built: 2019. [1]"),

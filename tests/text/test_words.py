@@ -173,4 +173,4 @@ def test_any_text_has_one(text):
 def test_the_property_behind_an_adjective_is_known():
     assert properties("How heavy is it, and which is cheaper?") == "weight price cost"
     assert properties("Which port is it?") == ""
-    assert (property_of("gram"), property_of("metre")) == ("weight", "metre")
+    assert (property_of("gram"), property_of("litre")) == ("weight", "litre")

@@ -191,6 +191,7 @@ class EncodedPair:
 
     chosen: Encoded
     rejected: Encoded
+    pair: PreferencePair
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -280,7 +281,7 @@ def encode_pairs(
         sides = [better, replace(better, completion=pair.rejected)]
         found = encode(sides, dialogue, max_tokens=max_tokens)
         if len(found.encoded) == 2:
-            kept.append(EncodedPair(*found.encoded))
+            kept.append(EncodedPair(*found.encoded, pair))
         else:
             dropped.append(found.left_out[0].reason)
     return EncodedSet(tuple(kept), tuple(counted(dropped)))

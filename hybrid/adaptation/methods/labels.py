@@ -226,7 +226,7 @@ def tune_labels(
     ]
     tokens = sum(len(one.passages) + len(one.text) for one in rows.readings)
     return TunedGenerator(
-        out, AdapterPlan(Method.LORA, 0, 0, 0.0), done, 1.0, gain_of(before, after, proof), tokens, ()
+        out, AdapterPlan(Method.LORA, 0, 0, 0.0), done, 1.0, gain_of(before, after, proof), tokens
     )
 
 
