@@ -57,6 +57,7 @@ from hybrid.adaptation.methods.holding import FISHER_TOKENS, hold_weights, rehea
 from hybrid.adaptation.store import read_card, write_card
 from hybrid.adaptation.suites import Suite, load_suite, probe_texts, shipped_suite
 from hybrid.adaptation.values import (
+    NATS,
     AdapterKind,
     Budget,
     Card,
@@ -335,8 +336,7 @@ def _gain(runs: Sequence[Run], domain: Domain) -> Change:
         domain.before[0],
         _mean([run.losses for run in runs]),
         [item.example.source for item in domain.texts],
-        unit="nats",
-        higher_is_better=False,
+        NATS,
     )
 
 

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from hybrid.adaptation.data.examples import LEAST_EXAMPLES
 from hybrid.adaptation.methods.encoding import Encoded, EncodedPair, margins, paired_change
-from hybrid.adaptation.values import Change, Example, ExampleKind, PreferencePair, silent
+from hybrid.adaptation.values import POINTS, Change, Example, ExampleKind, PreferencePair, silent
 from hybrid.config import AdaptationSettings
 from hybrid.errors import TrainingFailed, UsageError
 from hybrid.files import hash_text
@@ -292,7 +292,7 @@ def improve(
             break
         after, found = _looked(policy(name), grounder, checks, name, len(pairs))
         sources = [one.source for one in checks]
-        change = paired_change("judge's reward", before, after, sources, seed=seed)
+        change = paired_change("judge's reward", before, after, sources, POINTS, seed=seed)
         why = _why(first, done[-1], found, tolerance)
         found = replace(found, change=change, ended=why, kept=not why)
         done.append(found)
