@@ -23,8 +23,7 @@ from hybrid.adaptation.methods.encoding import (
 )
 from hybrid.adaptation.suites import Choice, Suite
 from hybrid.adaptation.values import (
-    NATS,
-    POINTS,
+    COUNTINGS,
     RIGHTS,
     WRONGS,
     Change,
@@ -50,23 +49,6 @@ _Said = TypeVar("_Said")
 _ANSWER_TOKENS = 20
 # Changes with the way of measuring: what was kept of another way is measured again.
 _MEASURED_AS = "2"
-
-
-COUNTINGS: Mapping[str, Counting] = {
-    Measure.TEXT: NATS,
-    Measure.DIVERGENCE: NATS,
-    Measure.PAIRS: POINTS,
-    Measure.PAIRS_RIGHT: RIGHTS,
-    Measure.CHOICES: POINTS,
-    Measure.CHOICES_RIGHT: RIGHTS,
-    Measure.FORMATS: RIGHTS,
-    Declining.RIGHTLY: RIGHTS,
-    Declining.WRONGLY: WRONGS,
-    Declining.ANSWERED: RIGHTS,
-    Declining.LOST: WRONGS,
-    Declining.GENERAL_RIGHTLY: RIGHTS,
-    Declining.GENERAL_WRONGLY: WRONGS,
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,6 +209,23 @@ class Declining(StrEnum):
     GENERAL_WRONGLY = "declined wrongly, in general"
 
 
+COUNTINGS: Mapping[str, Counting] = {
+    Measure.TEXT: NATS,
+    Measure.DIVERGENCE: NATS,
+    Measure.PAIRS: POINTS,
+    Measure.PAIRS_RIGHT: RIGHTS,
+    Measure.CHOICES: POINTS,
+    Measure.CHOICES_RIGHT: RIGHTS,
+    Measure.FORMATS: RIGHTS,
+    Declining.RIGHTLY: RIGHTS,
+    Declining.WRONGLY: WRONGS,
+    Declining.ANSWERED: RIGHTS,
+    Declining.LOST: WRONGS,
+    Declining.GENERAL_RIGHTLY: RIGHTS,
+    Declining.GENERAL_WRONGLY: WRONGS,
+}
+
+
 class AdapterKind(StrEnum):
     """What an adapter changes."""
 

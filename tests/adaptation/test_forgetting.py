@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from hybrid.adaptation import forgetting as measuring
 from hybrid.adaptation.data.material import reading_questions
 from hybrid.adaptation.forgetting import (
-    COUNTINGS,
     Answers,
     AskedQuestion,
     Item,
@@ -36,7 +35,7 @@ from hybrid.adaptation.suites import (
     choice_of,
     shipped_suite,
 )
-from hybrid.adaptation.values import NATS, Budget, Change, Declining, ExampleKind, Measure, judge
+from hybrid.adaptation.values import COUNTINGS, NATS, Budget, Change, Declining, ExampleKind, Measure, judge
 from hybrid.config import Reader, load_settings
 from hybrid.errors import AdapterError, ExtraMissing, UsageError
 from hybrid.generation.prompts import load_prompts

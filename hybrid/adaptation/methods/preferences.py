@@ -142,11 +142,11 @@ class PreferenceTask:
         return margins(self._task.losses, pairs)
 
 
-def require_pairs(count: int, *, made_from: str) -> None:
+def require_pairs(count: int) -> None:
     """Raise a UsageError for fewer pairs than ``LEAST_EXAMPLES``."""
     if count < LEAST_EXAMPLES:
         raise UsageError(
-            f"{made_from} gives {count} preference pairs, expected {LEAST_EXAMPLES} or more",
+            f"what is short enough gives {count} preference pairs, expected {LEAST_EXAMPLES} or more",
             hint="add documents, or rows with `prompt`, `chosen` and `rejected`",
         )
 
