@@ -32,8 +32,6 @@ _STEP = 0.75
 _REACH = 16
 # The least that a claim must leave for its evidence.
 _LEAST_ROOM = 16
-
-
 _BOUNDS = frozenset(("", *",;:.!()–—-"))
 _HANGING = NEGATORS | word_set(
     """
