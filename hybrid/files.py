@@ -269,11 +269,11 @@ def verify_checksum(path: Path, expected: str) -> None:
 
 
 @contextlib.contextmanager
-def folder_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
+def folder_lock(folder: Path, *, wait: float = 0.0) -> Iterator[None]:
     """Hold the folder for one writer; the lock dies with the process.
 
-    The folder is made if it is not there. ``wait`` waits for another process that holds it, instead of
-    refusing.
+    The folder is made if it is not there. ``wait`` is for how many seconds another process that holds it is
+    waited for before it is refused.
 
     Raises:
         IndexLocked: another process holds it; the message names its process number.
@@ -283,9 +283,10 @@ def folder_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
         # what is not written stays in no buffer, which a full disk would refuse once more when it is closed
         stream = (folder / "lock").open("a+b", buffering=0)
     with stream:
-        while wait and not _try_lock(stream.fileno()):
+        until = time.monotonic() + wait
+        while not (held := _try_lock(stream.fileno())) and time.monotonic() < until:
             time.sleep(_LOCK_SECONDS)
-        if not wait and not _try_lock(stream.fileno()):
+        if not held:
             stream.seek(0)
             owner = stream.read(32).decode("ascii", "replace").strip() or "unknown"
             raise IndexLocked(

@@ -10,7 +10,7 @@ from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.examples import Given
 from hybrid.adaptation.store import read_card
 from hybrid.adaptation.suites import Suite
-from hybrid.adaptation.values import AdapterKind, Change, Destination, Example, ExampleKind
+from hybrid.adaptation.values import AdapterKind, Change, Destination, Example, ExampleKind, PreferencePair
 from hybrid.config import Method
 from hybrid.errors import AdapterError, GateFailed, UsageError
 from hybrid.testing import HashEmbedder, ScriptedGenerator
@@ -355,6 +355,12 @@ def test_rows_that_are_too_long_are_told_and_written_into_the_card(domain):
     too_long = tuple(row for row in rows if len(row.completion) > 100)
     with pytest.raises(UsageError, match=r"gives 0 examples to train on of 16.* longer than 200 tokens"):
         domain.adaptation.material(given=Given(examples=too_long))
+    pairs = tuple(
+        PreferencePair(row.prompt, "the port", row.completion, f"s{n}") for n, row in enumerate(rows)
+    )
+    preferring = domain.adaptation.material(given=Given(preferences=pairs))
+    assert [(left.count, left.reason) for left in preferring.examples.left_out] == [(16, reason)]
+    assert len(preferring.examples.preferences) + len(preferring.examples.checks) == 16
 
 
 @pytest.mark.slow

@@ -7,8 +7,7 @@ import json
 import math
 import re
 import shutil
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from hybrid.adaptation.values import AdapterKind, Budget, Card, Change, Reasons, reasons
 from hybrid.arms import ArmAdapters, ArmSpec
 from hybrid.changes import Switched, record
-from hybrid.errors import AdapterError, AdapterMissing, GateFailed, IndexLocked, UsageError
+from hybrid.errors import AdapterError, AdapterMissing, GateFailed, UsageError
 from hybrid.files import adapter_of, folder_lock, fsync_file, fsync_folder, storage_errors, write_json
 from hybrid.index.generations import current, read_manifest
 from hybrid.models.adapters import adapter_digest, saved_digest
@@ -287,20 +286,9 @@ class AdapterStore:
         record(self.domain, Switched(kind), self._pointer(kind).name, pointer.name)
         write_json(self._folder / kind.name, asdict(pointer))
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _writing(self) -> contextlib.AbstractContextManager[None]:
         """Hold the folder of the adapters alone; the index of the domain is not held."""
-        until = time.monotonic() + _PATIENCE
-        with contextlib.ExitStack() as held:
-            while True:
-                try:
-                    held.enter_context(folder_lock(self._folder))
-                    break
-                except IndexLocked:
-                    if time.monotonic() > until:
-                        raise
-                    time.sleep(0.02)
-            yield
+        return folder_lock(self._folder, wait=_PATIENCE)
 
 
 def still_in_use(name: str, kind: AdapterKind) -> UsageError:

@@ -125,23 +125,21 @@ class GeneratorWorkshop:
             request,
             count=lambda texts: [len(ids) for ids in dialogue.tokens(texts)],
         )
-        examples = _short(examples, dialogue, self.settings.adaptation.max_tokens)
         if examples.preferences:
             own = with_own_mistakes(examples.preferences, self.beginning(start))
             examples = replace(examples, preferences=tuple(own))
-        if not start and self._by_head(examples):  # leaves the base as it is: there is nothing to hold
-            return Material(examples, (), (), tuple(objectives), request.licence)
         reads = not {Objective.READING, Objective.PREFERENCE}.isdisjoint(objectives)
         reader = Reader.QUOTING if reads else Reader.GENERATOR
-        return self.finished(examples, objectives, request.licence, reader)
+        return self.finished(examples, objectives, request.licence, reader, start)
 
     def finished(
-        self, examples: Examples, objectives: Sequence[Objective], licence: str, reader: Reader
+        self, examples: Examples, objectives: Sequence[Objective], licence: str, reader: Reader, start: str
     ) -> Material:
-        """Return examples with the rehearsal and the general texts that go with them."""
+        """Return what is short enough, with the rehearsal and the general texts that go with it."""
         dialogue, adaptation = self.generator.dialogue, self.settings.adaptation
-        tokens = encode(examples.train, dialogue, max_tokens=adaptation.max_tokens).tokens
-        tokens += encode_pairs(examples.preferences, dialogue, max_tokens=adaptation.max_tokens).tokens
+        examples, tokens = _short(examples, dialogue, adaptation.max_tokens)
+        if not start and self._by_head(examples):  # leaves the base as it is: there is nothing to hold
+            return Material(examples, (), (), tuple(objectives), licence)
         mixed = round(tokens * adaptation.rehearsal / (1 - adaptation.rehearsal))
         with self.generator.lent() as module:
             rehearsal = rehearsal_examples(
@@ -326,19 +324,25 @@ def card_of(
     )
 
 
-def _short(examples: Examples, dialogue: Dialogue, max_tokens: int) -> Examples:
-    """Return what is short enough, with what was too long among that left out."""
+def _short(examples: Examples, dialogue: Dialogue, max_tokens: int) -> tuple[Examples, int]:
+    """Return what is short enough, what was too long among that left out; and the tokens to train on."""
     train, checked = (
         encode(part, dialogue, max_tokens=max_tokens) for part in (examples.train, examples.validation)
     )
-    long = Counter({left.reason: left.count for left in train.left_out})
-    long += Counter({left.reason: left.count for left in checked.left_out})
+    pairs, checks = (
+        encode_pairs(part, dialogue, max_tokens=max_tokens)
+        for part in (examples.preferences, examples.checks)
+    )
+    long: Counter[str] = Counter()
+    for left in (*train.left_out, *checked.left_out, *pairs.left_out, *checks.left_out):
+        long[left.reason] += left.count
     left_out = (*examples.left_out, *(Sifted(reason, count) for reason, count in long.items()))
-    kept = replace(
-        examples,
-        train=tuple(item.example for item in train.encoded),
-        validation=tuple(item.example for item in checked.encoded),
-        left_out=left_out,
+    kept = Examples(
+        tuple(item.example for item in train.encoded),
+        tuple(item.example for item in checked.encoded),
+        left_out,
+        tuple(item.pair for item in pairs.encoded),
+        tuple(item.pair for item in checks.encoded),
     )
     if long and not examples.preferences:
         require_examples(
@@ -348,7 +352,7 @@ def _short(examples: Examples, dialogue: Dialogue, max_tokens: int) -> Examples:
             left_out=left_out,
             hint="shorten them, or raise adaptation.max_tokens",
         )
-    return kept
+    return kept, train.tokens + pairs.tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,7 +384,7 @@ class Rounds:
             examples, objectives = Examples((), (), (), tuple(pairs)), (Objective.PREFERENCE,)
             return self._learned(
                 number,
-                lambda: workshop.finished(examples, objectives, self.licence, Reader.GENERATOR),
+                lambda: workshop.finished(examples, objectives, self.licence, Reader.GENERATOR, begin),
                 start=begin,
             )
 

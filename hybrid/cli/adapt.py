@@ -329,8 +329,7 @@ def _try_out(assistant: Assistant, material: Material, *, shown: bool) -> dict[s
         batch = assistant.settings.adaptation.batch
         console.data(
             f"{trial.steps} steps of {batch} examples, {trial.tokens:,} tokens: "
-            f"about {trial.seconds / 60:.1f} min and {trial.megabytes / 1000:.1f} GB; "
-            f"{trial.left_out} examples are too long"
+            f"about {trial.seconds / 60:.1f} min and {trial.megabytes / 1000:.1f} GB"
         )
     return {"examples": rendered, "training": trial, "warnings": warnings}
 

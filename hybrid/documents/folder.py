@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import stat
@@ -353,7 +354,7 @@ def keep_upload(
         found = f"{len(data) / MEGABYTE:,.1f} MB"
         raise UsageError(f"{name} has {found}", hint=f"more than nothing and at most {most:g} MB are taken")
     folder = domain / _FOLDER
-    with folder_lock(folder, wait=True):
+    with folder_lock(folder, wait=math.inf):
         there = uploads(domain).files
         path = folder / name
         if path.exists() and path.read_bytes() != data:

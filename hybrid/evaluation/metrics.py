@@ -26,7 +26,7 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _UNTYPED = re.compile(r"[…·•「」『』、。，！？；：（）【】《》¿¡]")
 _LONGER = re.compile(r"(?<!\w)[-−]?\d+[.,]\d[\d.,]*|(?<![\w)])[-−]\d+")
 # 127 and 128, one step apart where settings are powers of two, are further apart than this.
-TOLERANCE = 0.005
+_TOLERANCE = 0.005
 _GROUPED = re.compile(r"(?<=\d) (?=\d{3}(?!\d))(?<![\d.,]{4} )")
 _METRES = re.compile(r"(\d)\s?m\b")
 _POLAR = re.compile(r"\b(?:yes|no)\b")
@@ -115,21 +115,21 @@ def is_numeric(golds: Sequence[str]) -> bool:
     return bool(golds) and all(lone_quantity(gold) is not None for gold in golds)
 
 
-def numeric_match(answer: str, golds: Sequence[str], *, tolerance: float = TOLERANCE) -> float:
+def numeric_match(answer: str, golds: Sequence[str]) -> float:
     """Return 1 if the answer states a gold quantity, else 0.
 
     An answer that gives several numbers matches if the gold one is among them. Units of one kind are
     converted; of two kinds they do not match; a unit that is missing on one side matches any, and the numbers
     are then compared as written. Golds that are not lone quantities are passed over. ``golds`` are
-    alternatives, ``tolerance`` is the accepted difference as a share of the gold value. Whole numbers of the
-    same unit and magnitude must be equal: a port, a year or a count is not "about right".
+    alternatives. Whole numbers of the same unit and magnitude must be equal: a port, a year or a count is not
+    "about right".
     """
     wanted = [quantity for gold in golds if (quantity := lone_quantity(gold)) is not None]
     plain = _GROUPED.sub("", answer)
     if any(unit.kind == "metre" for gold in wanted for unit in gold.units):
         plain = _METRES.sub(r"\1 metres", plain)  # elsewhere millions
     given = quantities(plain, terse=True) if wanted else []
-    return float(any(_equal(one, gold, tolerance) for one in given for gold in wanted))
+    return float(any(_equal(one, gold) for one in given for gold in wanted))
 
 
 def contains_numeral(answer: str, golds: Sequence[str]) -> float:
@@ -240,35 +240,34 @@ def evidence_held(question: Question, passages: Sequence[Retrieved]) -> list[fro
     ]
 
 
-def _equal(one: Quantity, gold: Quantity, tolerance: float) -> bool:
+def _equal(one: Quantity, gold: Quantity) -> bool:
     if one.weak and not one.units and gold.units:
         return False  # "one should also" counts nothing
     if not (one.units and gold.units):
-        return _same_as_written(one, gold, tolerance)
+        return _same_as_written(one, gold)
     return any(
-        _same_as_written(one, gold, tolerance)
+        _same_as_written(one, gold)
         if mine == theirs
-        else _close(_value(one) * mine.size, _value(gold) * theirs.size, tolerance)
+        else _close(_value(one) * mine.size, _value(gold) * theirs.size)
         for mine in one.units
         for theirs in gold.units
         if mine.kind == theirs.kind
     )
 
 
-def _same_as_written(one: Quantity, gold: Quantity, tolerance: float) -> bool:
+def _same_as_written(one: Quantity, gold: Quantity) -> bool:
     whole = one.number.is_integer() and gold.number.is_integer()
     if whole and one.magnitude == gold.magnitude:
         return one.number == gold.number
-    return _close(_value(one), _value(gold), tolerance)
+    return _close(_value(one), _value(gold))
 
 
 def _value(quantity: Quantity) -> float:
     return quantity.number * quantity.magnitude
 
 
-def _close(one: float, gold: float, tolerance: float) -> bool:
-    # the least share is that of a conversion between units, which must not fail by rounding
-    return math.isfinite(one) and math.isfinite(gold) and abs(one - gold) <= max(tolerance, 1e-9) * abs(gold)
+def _close(one: float, gold: float) -> bool:
+    return math.isfinite(one) and math.isfinite(gold) and abs(one - gold) <= _TOLERANCE * abs(gold)
 
 
 def _words(text: str) -> list[str]:

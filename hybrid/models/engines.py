@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -148,7 +149,7 @@ class EngineGenerator(LocalGenerator):
         digest = self._base_digest if alone else self.digest
         folder = cached("engines", f"{Path(self._name).name}-{self._engine}-{self._precision}-{digest[:16]}")
         file, record = folder / "model.gguf", folder / "fidelity.json"
-        with folder_lock(folder, wait=True):
+        with folder_lock(folder, wait=math.inf):
             if not file.is_file():
                 self._write_weights(file)
             engine_version = version(_DISTRIBUTIONS[self._engine])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import os
 import re
 import shutil
@@ -263,7 +264,7 @@ def converted(path: Path) -> Path:
     target = cached("models", f"{path.stem}-{hash_file(path)[:12]}")
     if (target / "config.json").is_file():
         return target
-    with LOADING, folder_lock(target.parent, wait=True):
+    with LOADING, folder_lock(target.parent, wait=math.inf):
         if not (target / "config.json").is_file():
             beside = target.with_name(f"{target.name}.{os.getpid()}.tmp")
             try:

@@ -62,19 +62,19 @@ def _conditional(sentence: str) -> Iterator[tuple[str, str]]:
     """Yield each condition that is not one that came to pass, and the rest of the sentence."""
     for found in _TOLD["when"].finditer(sentence):
         part = found["ahead"] or found["behind"] or found["permits"]
-        is_now = _TOLD["is_now"].search(part) is not None or (found["once"] and part[-1] == "s")
-        happened = (found["once"] or _TOLD["was"].search(part)) and not is_now
+        is_now = found["once"] and (_TOLD["is_now"].search(part) or part[-1] == "s")
+        happened = not is_now if found["once"] else _is_past(part)
         if not (happened or (found["before"] or "").lower() in _OF_TIME or _says_no_more(part, sentence)):
             yield part, f"{sentence[: found.start()]} {found['before'] or ''} {sentence[found.end() :]}"
     for found in _TOLD["unless_past"].finditer(sentence):
-        part, rest = (
-            found["ahead"] or found["behind"],
-            f"{sentence[: found.start()]} {sentence[found.end() :]}",
-        )
-        if not (
-            _TOLD["was"].search(part) or (_TOLD["was"].search(rest) and not _TOLD["is_now"].search(rest))
-        ):
+        part = found["ahead"] or found["behind"]
+        rest = f"{sentence[: found.start()]} {sentence[found.end() :]}"
+        if not (_is_past(part) or _is_past(rest)):
             yield part, rest
+
+
+def _is_past(text: str) -> bool:
+    return _TOLD["was"].search(text) is not None and not _TOLD["is_now"].search(text)
 
 
 def _says_no_more(part: str, sentence: str) -> bool:

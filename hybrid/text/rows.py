@@ -7,16 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hybrid.text.sentences import pieces
-from hybrid.text.words import content_words
+from hybrid.text.words import content_words, expressions
 from hybrid.types import CELLS, Span
 
-# "(in millions)", "$ in thousands", "EUR million", "($000s)": what all figures of a table are counted in
-_SCALE = re.compile(
-    r"(?<!shares )\bin\s+(?:\w+\s+of\s+|[$€£]\s*|\w{3}\s+)?(?P<one>thousand|million|billion|trillion)s?\b"
-    r"|(?:[$€£]|\b(?:USD|EUR|GBP|CHF|dollars|euros))\s*(?P<two>thousand|million|billion)s?\b"
-    r"|\((?P<three>thousand|million|billion)s?\b|[$€£(]\s?(?P<four>000)['’]?s?\b",
-    re.IGNORECASE,
-)
+_TOLD = expressions("text", "rows")
 # What a text says above its tables, in brackets that end a line: "(Tabular amounts in millions, unless …)".
 _DECLARED = re.compile(
     r"\((?!shares)(?:[A-Za-z]+ ){0,4}in (?:\w+ of |[$€£] ?|\w{3} )?(?:thousand|million|billion)s\b"
@@ -24,54 +18,18 @@ _DECLARED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _FIGURE = re.compile(r"(?:[$€£¥]|[A-Z]{3}\b)?\s*[(−–-]?\s*[$€£¥]?\s*\d[\d,.\s]*\)?")
-# "up to 10", "9:00 to 16:00": it does not say of what.
-_RANGE = re.compile(
-    r"(?:(?:up to|at most|at least|from|over|under|above|below|more than|less than|until|bis|ab|über|unter"
-    r"|[<>≤≥])\s*)?"
-    r"\d[\d,.:]*\s*\D{0,6}?\s*(?:$|–|—|-|to\b|until\b|bis\b|or more\b|and (?:more|above)\b|\+)",
-    re.IGNORECASE,
-)
-# "6–10", "more than 10": it says neither of what nor in which unit.
-_BARE = re.compile(
-    r"(?:(?:up to|at most|at least|over|under|above|below|more than|less than|bis|ab|über|unter|[<>≤≥])\s*)?"
-    r"(?!\d+\.\d+\.\d)\d[\d,.]*"  # a version says what it is
-    r"(?:\s*(?:–|—|-|to|bis)\s*\d[\d,.]*|\s*(?:\+|or more|and (?:more|above)))?",
-    re.IGNORECASE,
-)
 _DIGITS = re.compile(r"\d+")
-_SERIES = re.compile(r"\W*\d|n/?a\b|[–—-]|$", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)\d\d")
 # What says nothing without the name of its column.
 YES, NO = ("yes", "ja", "true", "✓"), ("no", "none", "nein", "false", "–", "-")
 _STATES = ("closed", "open", "always", "never", "free", "included", "sold out", "n/a", "geschlossen")
-# Figures that the scale of a table does not count.
-_OWN_UNIT = re.compile(
-    r"%|\bper\b|percent|ratio|rates?\b|number of|\bshares?\b|margin|\b(?:days|years|months)\b(?! end)"
-    r"|headcount|employees|basis points|\bage\b",
-    re.IGNORECASE,
-)
-# Of amounts those that are not of a table's size: what one share or one unit earns or costs.
-_EACH = re.compile(r"(?<!as )\bper (?:\w+ ){0,2}(?:share|unit|ads|warrant)s?\b|\beps\b", re.IGNORECASE)
-# Cells that say in what the figures below them are counted.
-_UNIT = re.compile(
-    r"[(\[]?(?:[$€£¥%]|[a-z]{0,3}[$€£¥]|usd|eur|gbp|chf)[’' ]?"
-    r"(?P<scale>mn?|k|0{3}s?|millions?|thousands?|billions?)?[)\]]?",
-    re.IGNORECASE,
-)
 # The mark of a note behind a name.
 _NOTED = re.compile(r"(?<=\S)\s*(?:\(\w{1,2}\)|\[\w{1,2}\]|[*†‡¹²³⁴]+)$")
-# Names of what is a unit itself.
-_TELLS_UNIT = re.compile(r"currenc|unit|symbol|sign|währung|einheit", re.IGNORECASE)
-# A table with other figures too, whose scale is of amounts with a decimal point: "money in million EUR".
-_MONEY_ALONE = re.compile(r"\b(?:money|monetary|amounts of money)\b", re.IGNORECASE)
 # Words of a question that every column of years has.
 _PERIODS = frozenset(content_words("years ended months quarter fiscal period date"))
-# "Per month" beside "Per year": a period that tells columns apart.
-_PER = re.compile(r"(?:\b(?:per|each|every|pro|je)\s|/\s?)([^\W\d_]+)", re.IGNORECASE)
 _MONEY = re.compile(r"[$€£¥]")
 # Where a group of rows ends.
 _LABEL_WORDS = 6
-_TOTAL = re.compile(r"(?:sub)?totals?\b|net\b", re.IGNORECASE)
 
 
 _RECORD = re.compile(r"#\d+\Z")
@@ -120,7 +78,7 @@ class TableRow:
         if (
             len(kinds) == 1 < len(self.cells)
             and _DIGITS.search(self.columns[0])
-            and _SERIES.match(self.cells[0])
+            and _TOLD["series"].match(self.cells[0])
         ):
             return -1
         return next((place for place, cell in enumerate(self.cells) if cell), 0)
@@ -136,7 +94,7 @@ class TableRow:
         beside = (self._told(place) for place in with_cells if place not in (first, *said))
         # "6–10" says nothing without "years of service"
         alone = said and self.label == self.cells[0] and not _YEAR.match(self.label)
-        bare = alone and _BARE.fullmatch(self.label)
+        bare = alone and _TOLD["bare"].fullmatch(self.label)
         called = f"{_tidy(self.columns[0])} {self.label}".strip() if bare else self.label
         label = ", ".join(filter(None, dict.fromkeys([called, *beside])))
         if not said:
@@ -151,7 +109,7 @@ class TableRow:
     def _told(self, place: int) -> str:
         """Return a cell that says which row it is; of a number, a range, yes or no also of what."""
         cell = self.cells[place]
-        bare = _FIGURE.fullmatch(cell) or _RANGE.match(cell) or cell.lower() in (*YES, *NO, *_STATES)
+        bare = _FIGURE.fullmatch(cell) or _TOLD["range"].match(cell) or cell.lower() in (*YES, *NO, *_STATES)
         return f"{_tidy(self.columns[place])} {cell}" if bare else cell
 
     def asked(self, question: str, *, without: Sequence[int] = (), named: Sequence[int] = ()) -> str:
@@ -160,7 +118,9 @@ class TableRow:
         ``without`` are the places of cells that are not what is asked for, ``named`` of those that say which
         row it is.
         """
-        told = {word for name in self.columns for one in _PER.findall(name) for word in content_words(one)}
+        told = {
+            word for name in self.columns for one in _TOLD["per"].findall(name) for word in content_words(one)
+        }
         words = set(content_words(question)) - (_PERIODS - told)
         first = self._first
         whole = [place for place in range(first + 1, len(self.cells)) if self.cells[place]]
@@ -186,14 +146,14 @@ class TableRow:
         cell, name = self.cells[place], self.columns[place]
         if not _FIGURE.fullmatch(cell) or _YEAR.fullmatch(cell):
             return cell
-        own = _OWN_UNIT.search(f"{self.label} {name}") and not _MONEY.search(cell)
-        scale = "" if own or _EACH.search(self.label) else self._scale(name)
+        own = _TOLD["own_unit"].search(f"{self.label} {name}") and not _MONEY.search(cell)
+        scale = "" if own or _TOLD["each"].search(self.label) else self._scale(name)
         return f"{cell} {scale}" if scale else cell
 
     def _scale(self, name: str) -> str:
         for text in (self.label, name, self.columns[0], self.caption, self.declared):
-            if found := _SCALE.search(text):
-                if _MONEY_ALONE.search(text) and not any("." in cell for cell in self.cells[1:]):
+            if found := _TOLD["scale"].search(text):
+                if _TOLD["money_alone"].search(text) and not any("." in cell for cell in self.cells[1:]):
                     return ""
                 word = next(filter(None, found.groups()))
                 return "thousand" if word == "000" else word.lower()
@@ -229,7 +189,7 @@ def sayings(text: str, caption: str = "", columns: Sequence[str] = ()) -> list[S
             found.append(Saying(Span(begin, end), above))
         elif cells != tuple(columns):
             # what is summed up ends with its sum
-            group = "" if _TOTAL.match(cells[0]) else group
+            group = "" if _TOLD["total"].match(cells[0]) else group
             row = TableRow(Span(begin, end), cells, tuple(columns), caption, group, declared)
             found.append(Saying(row.span, row.sentence(), row))
     return [*found, *_prose(text, start, len(text))]
@@ -240,8 +200,8 @@ def _above(cells: Sequence[str], columns: Sequence[str]) -> str:
     said = [cell for cell in cells if cell]
     if len(said) == 1:
         return said[0] if not any(map(str.isdigit, _NOTED.sub("", said[0]))) else ""
-    units = [_UNIT.fullmatch(cell) for cell in said[1:]]
-    if not cells[0] or not all(units) or _TELLS_UNIT.search(f"{cells[0]} {columns[0]}"):
+    units = [_TOLD["unit"].fullmatch(cell) for cell in said[1:]]
+    if not cells[0] or not all(units) or _TOLD["tells_unit"].search(f"{cells[0]} {columns[0]}"):
         return ""
     return cells[0] if len(units) > 1 or any(unit and unit["scale"] for unit in units) else ""
 

@@ -280,12 +280,11 @@ def test_a_match_by_hand(answer, golds, expected):
 
 
 def test_the_tolerance_is_a_share_of_the_gold():
-    assert numeric_match("10.9", ["10"], tolerance=0.1) == 1.0
-    assert numeric_match("11.1", ["10"], tolerance=0.1) == 0.0
-    assert numeric_match("8.9", ["10"], tolerance=0.1) == 0.0
-    # of the gold, not of the answer: 10.5 is within 5 % of 11, 10 is not within 5 % of 10.6
-    assert numeric_match("10.5", ["11.0"], tolerance=0.05) == 1.0
-    assert numeric_match("10.6", ["10.0"], tolerance=0.058) == 0.0
+    assert numeric_match("10.049", ["10"]) == 1.0
+    assert numeric_match("10.051", ["10"]) == 0.0
+    assert numeric_match("9.949", ["10"]) == 0.0
+    # a half of a hundredth of the gold, not of the answer
+    assert numeric_match("10.0502", ["10"]) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ from hybrid.adaptation.methods.holding import Penalty, hold_weights
 from hybrid.adaptation.methods.loop import Fit, Schedule, fit, is_main
 from hybrid.adaptation.methods.lora import load_base, precision, resume_lora
 from hybrid.adaptation.methods.preferences import RATE_SHARE, PreferenceTask, require_pairs
-from hybrid.adaptation.values import Change, Example, Examples, Note, Sifted, Steps, silent
+from hybrid.adaptation.values import Change, Example, Examples, Note, Steps, silent
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
@@ -89,7 +89,6 @@ class TunedGenerator:
     strength: float
     gain: Change | None
     tokens: int
-    left_out: tuple[Sifted, ...]
     untouched: str = ""
 
 
@@ -264,7 +263,7 @@ def tune_generator(
     gain = gain_of(before, worth(task.losses, proof, dialogue), proof)
     if is_main():
         way.save(module, base.name, out)
-    return TunedGenerator(out, plan, done, strength, gain, given.tokens, given.left_out, not_adapted(module))
+    return TunedGenerator(out, plan, done, strength, gain, given.tokens, not_adapted(module))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -277,7 +276,6 @@ class _Lessons:
     checked: Halves[Encoded]
     compared: Halves[EncodedPair]
     tokens: int
-    left_out: tuple[Sifted, ...]
 
 
 def _lessons(
@@ -288,7 +286,7 @@ def _lessons(
     train = encode(examples.train, dialogue, max_tokens=limit)
     pairs = encode_pairs(examples.preferences, dialogue, max_tokens=limit)
     if examples.preferences:
-        require_pairs(len(pairs.encoded), made_from="what is short enough")
+        require_pairs(len(pairs.encoded))
     else:
         require_examples(
             [item.example for item in train.encoded],
@@ -307,7 +305,6 @@ def _lessons(
         checked=halve(encode(examples.validation, dialogue, max_tokens=limit).encoded),
         compared=halve(encode_pairs(examples.checks, dialogue, max_tokens=limit).encoded),
         tokens=tokens,
-        left_out=(*train.left_out, *pairs.left_out),
     )
 
 
@@ -379,7 +376,6 @@ class Trial:
     tokens: int
     seconds: float
     megabytes: float
-    left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,7 +420,6 @@ def try_out(
     dialogue = Dialogue(load_tokenizer(base.folder))
     everything = encode([*examples.train, *rehearsal], dialogue, max_tokens=settings.max_tokens)
     pairs = encode_pairs(examples.preferences, dialogue, max_tokens=settings.max_tokens)
-    left_out = sum(left.count for left in (*everything.left_out, *pairs.left_out))
     total = round((everything.tokens + pairs.tokens) * settings.epochs)
     plan = plan_for(settings, tokens=total, over=over)
     module = attach(load_base(base.folder, settings.method, placement), plan, settings)
@@ -434,13 +429,17 @@ def try_out(
     steps = max(1, round(len(batches) * settings.epochs))
     # the longest ones, for the memory; their time is scaled by their tokens
     longest = sorted(batches, key=lambda parts: -sum(len(row.ids) for part in parts for row in part.rows))
-    tried = _TriedTask(task, longest[:_STEPS])
-    tokens = sum(len(row.ids) for parts in tried.chosen for part in parts for row in part.rows)
+    tokens = sum(len(row.ids) for parts in longest[:_STEPS] for part in parts for row in part.rows)
     begun = time.perf_counter()
-    fit(tried, Schedule(plan.learning_rate, 1.0, looks=1), seed=settings.seed)
+    optimizer = torch.optim.AdamW([p for p in module.parameters() if p.requires_grad])
+    for parts in longest[:_STEPS]:
+        for part in parts:
+            task.loss(module, part).backward()
+        optimizer.step()
+        optimizer.zero_grad()
     seconds = time.perf_counter() - begun
     memory = psutil.Process().memory_info()
-    return Trial(steps, total, seconds / tokens * total, memory.rss / 1e6, left_out)
+    return Trial(steps, total, seconds / tokens * total, memory.rss / 1e6)
 
 
 def best_rank(
@@ -467,19 +466,3 @@ def best_rank(
         found[rank] = min(point.domain for point in made.fit.curve)
         progress(f"rank {rank}: validation loss {found[rank]:.4f}")
     return min(found, key=lambda rank: (found[rank], rank))
-
-
-class _TriedTask:
-    """A generator task with a few batches and no validation."""
-
-    def __init__(self, task: GeneratorTask | PreferenceTask, chosen: Sequence[list[Any]]) -> None:
-        self.module, self.digest, self.loss = task.module, task.digest, task.loss
-        self.chosen = chosen
-
-    def batches(self, epoch: int) -> Sequence[list[Any]]:
-        """Return the chosen batches."""
-        return self.chosen
-
-    def validate(self) -> tuple[float, float | None]:
-        """Return nothing: only the steps are of interest."""
-        return float("nan"), None

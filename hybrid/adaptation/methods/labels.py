@@ -32,7 +32,7 @@ from hybrid.adaptation.methods import AdapterPlan
 from hybrid.adaptation.methods.encoding import encode, gain_of, paired_change
 from hybrid.adaptation.methods.generator import TunedGenerator
 from hybrid.adaptation.methods.loop import Fit
-from hybrid.adaptation.values import Change, Example, ExampleKind, Examples, LossPoint, silent
+from hybrid.adaptation.values import RIGHTS, Change, Example, ExampleKind, Examples, LossPoint, silent
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
@@ -226,7 +226,7 @@ def tune_labels(
     ]
     tokens = sum(len(one.passages) + len(one.text) for one in rows.readings)
     return TunedGenerator(
-        out, AdapterPlan(Method.LORA, 0, 0, 0.0), done, 1.0, gain_of(before, after, proof), tokens, ()
+        out, AdapterPlan(Method.LORA, 0, 0, 0.0), done, 1.0, gain_of(before, after, proof), tokens
     )
 
 
@@ -445,7 +445,7 @@ def self_train(
         student = learn([*labelled.train, *own], number)
         after = _rights(policy(student), asked, options, answers)
         units = [question.unit for question in clean]
-        change = paired_change("clean set right", before, after, units, bounded=True)
+        change = paired_change("clean set right", before, after, units, RIGHTS)
         kept = change.change > 0
         done.append(SelfRound(student, float(np.mean(after)), tuple(learned), change, kept))
         progress(done[-1])
