@@ -447,7 +447,8 @@ def _of_one_name(asked: Asked, ranked: Sequence[Quotable], words: Matcher) -> li
     """Return the best row, and the few that nothing in the question tells from it: bottles of 5 and 11 kg.
 
     They have the same of the question, and some of it in what they are called, or are called by ranges of an
-    amount that the question does not have: days of leave by years of service.
+    amount that the question does not have: days of leave by years of service. What begins with a name of the
+    question is that thing, what has it further on only belongs to it: a lid for a kettle.
     """
 
     def held(row: TableRow) -> tuple[frozenset[int], frozenset[str]]:
@@ -468,6 +469,8 @@ def _of_one_name(asked: Asked, ranked: Sequence[Quotable], words: Matcher) -> li
         if names_held(asked.names, fact.wider) == names_held(asked.names, best.wider)
         if (fact.in_range, fact.met) == (best.in_range, best.met)
     ]
+    begun = [fact for fact in alike if fact.row and _begins_with_name(asked, fact.row)]
+    best, alike = (begun[0], begun) if begun else (best, alike)
     rows = [(one, one.row) for one in alike if one.row and best.row and one.row.columns == best.row.columns]
     ranged = not asked.amounts and all(range_of(row.label) for _, row in rows)
     # rows of one label differ by a condition, which the ranking heeds
@@ -483,6 +486,11 @@ def _of_one_name(asked: Asked, ranked: Sequence[Quotable], words: Matcher) -> li
         )
         for fact, row in sorted(rows, key=lambda one: place_of(one[0]))
     ]
+
+
+def _begins_with_name(asked: Asked, row: TableRow) -> bool:
+    """Tell whether a cell behind the first one begins with a name of the question."""
+    return any(fold(cell).startswith(fold(name)) for cell in row.cells[1:] for name in asked.names)
 
 
 def _with_kind(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]) -> list[Quotable]:
