@@ -60,7 +60,7 @@ from hybrid.types import Answer, Span
 # A sentence is shown instead of the passage around it if it has as much support but for this.
 _AS_GOOD = 0.1
 _MONTHS = frozenset(terms(" ".join(MONTHS)))
-# What stands there word by word is carried, whatever a scorer makes of it, so that none need be asked about it.
+# What stands there word by word is carried, whatever a scorer makes of it: none need be asked about it.
 _VERBATIM = 1.0
 # Two passages are held together where they share a word of the claim, each adds one, and so many are there.
 _TOGETHER = 0.8

@@ -16,8 +16,7 @@ from hybrid.adaptation.methods.labels import (
     self_train,
     split_labelled,
 )
-from hybrid.errors import UsageError
-from hybrid.errors import TrainingFailed
+from hybrid.errors import TrainingFailed, UsageError
 from hybrid.generation.prompts import load_prompts
 from hybrid.questions.checking import Review
 from hybrid.questions.files import load_questions, save_questions
