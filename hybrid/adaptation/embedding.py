@@ -19,7 +19,7 @@ from hybrid.adaptation.methods.encoding import paired_change
 from hybrid.adaptation.methods.generator import Base
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.suites import shipped_suite
-from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Note, QueryPair, Steps
+from hybrid.adaptation.values import NDCG, AdapterKind, Card, Change, Data, Note, QueryPair, Steps
 from hybrid.adaptation.workshop import WORK, card_of
 from hybrid.chunking import chunk_document
 from hybrid.config import ChunkSettings, Settings
@@ -153,7 +153,7 @@ def made_change(before: Side, after: Side, pairs: Sequence[QueryPair], *, seed: 
         _made_scores(before, pairs),
         _made_scores(after, pairs),
         [pair.source for pair in pairs],
-        unit="nDCG",
+        NDCG,
         seed=seed,
     )
 
@@ -168,7 +168,7 @@ def general_changes(
             _scores(collection, before),
             _scores(collection, after),
             [query.unit for query in collection.queries],
-            unit="nDCG",
+            NDCG,
             seed=seed,
         )
         for collection in sets

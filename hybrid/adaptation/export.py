@@ -15,10 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hybrid.adaptation.store import CARD, card_values, read_card
+from hybrid.adaptation.store import card_values, read_card, write_card
 from hybrid.adaptation.values import AdapterKind, Card, Destination, Note, silent
 from hybrid.errors import AdapterError, UsageError
-from hybrid.files import fsync_file, fsync_folder, json_text, storage_errors
+from hybrid.files import fsync_file, fsync_folder, storage_errors, write_atomic, write_json
 from hybrid.models.adapters import CONFIG, FULL_WEIGHTS, WEIGHTS, Swap, read_adapter, read_config
 from hybrid.models.device import Placement
 from hybrid.models.embedder import load_sentence_transformer
@@ -89,7 +89,7 @@ def merge(adapter: Path, base: Path, out: Path) -> Path:
             swap = Swap(transformer.auto_model)
             with swap.using(swap.merged(files)):
                 encoder.save_pretrained(str(beside))
-        write_text(beside / "adapter-card.json", _text(card_values(portable(card))))
+        write_json(beside / "adapter-card.json", card_values(portable(card)))
     return out
 
 
@@ -108,16 +108,15 @@ def export(adapter: Path, out: Path) -> Path:
     ``out``: a folder, or an archive by its name: ``.zip``, ``.tar``, ``.tar.gz``; it must not be there yet.
     """
     card = read_card(adapter)
-    contents = {CARD: _text(card_values(portable(card)))}
-    if config := read_config(adapter):
-        contents[CONFIG] = _text(config | {"base_model_name_or_path": portable(card).base})
+    config = read_config(adapter)
     weights = [name for name in (WEIGHTS, FULL_WEIGHTS, HEAD, HEAD_WEIGHTS) if (adapter / name).is_file()]
     archive = next((suffix for suffix in _ARCHIVES if out.name.lower().endswith(suffix)), "")
     with new_folder(out) as beside:
         inner = beside / adapter.name if archive else beside
         inner.mkdir(exist_ok=True)
-        for name, text in contents.items():
-            write_text(inner / name, text)
+        write_card(inner, portable(card))
+        if config:
+            write_json(inner / CONFIG, config | {"base_model_name_or_path": portable(card).base})
         for name in weights:
             shutil.copyfile(adapter / name, inner / name)
             fsync_file(inner / name)
@@ -177,16 +176,6 @@ def _untie_if_apart(model: Any) -> None:
     read, written = model.get_input_embeddings(), model.get_output_embeddings()
     if written is not None and read.weight.data_ptr() != written.weight.data_ptr():
         model.config.tie_word_embeddings = False
-
-
-def _text(value: object) -> str:
-    return json_text(value, indent=2) + "\n"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text so that it stays after a power cut."""
-    path.write_text(text, encoding="utf-8")
-    fsync_file(path)
 
 
 def _scaled(kind: str, name: str, value: Tensor, strength: float) -> Tensor:
@@ -271,7 +260,7 @@ def leave(
         apart = beside / "adapter.gguf" if told and not stays else None
         source = _write_gguf(adapter, folder, file, apart, card, precision)
         if told:
-            write_text(beside / "Modelfile", told)
+            write_atomic(beside / "Modelfile", told)
         if told and stays:
             note(why)
         note(prove(generator().adapted(adapter), source, file, adapter=apart).told)
@@ -328,7 +317,7 @@ def _for_vllm(adapter: Path, base: Path, out: Path, card: Card, *, merged: bool)
             f"vllm serve {portable(card).base} --enable-lora --lora-modules {card.name}=./{out.name} "
             f"--max-lora-rank {next(taken for taken in _RANKS if taken >= rank)}"
         )
-    write_text(
+    write_atomic(
         out / "LAUNCH.md",
         f"# {card.name} in vLLM\n\nIn the folder that holds this one:\n\n```bash\n{line}\n```\n\n"
         f"It was made for {portable(card).base} with the weights {card.base_digest[:12]}…; ask for the model "

@@ -22,7 +22,19 @@ from hybrid.adaptation.methods.encoding import (
     pieces,
 )
 from hybrid.adaptation.suites import Choice, Suite
-from hybrid.adaptation.values import Change, Declining, Example, ExampleKind, Measure, Note, silent
+from hybrid.adaptation.values import (
+    COUNTINGS,
+    RIGHTS,
+    WRONGS,
+    Change,
+    Counting,
+    Declining,
+    Example,
+    ExampleKind,
+    Measure,
+    Note,
+    silent,
+)
 from hybrid.errors import AdapterError, ExtraMissing, UsageError
 from hybrid.files import adapter_of, hash_text, write_json
 from hybrid.generation.prompts import Prompts, declines
@@ -37,36 +49,6 @@ _Said = TypeVar("_Said")
 _ANSWER_TOKENS = 20
 # Changes with the way of measuring: what was kept of another way is measured again.
 _MEASURED_AS = "2"
-
-
-@dataclass(frozen=True, slots=True)
-class Counting:
-    """How a measure counts: its unit, which direction is good, and whether it knows only right and wrong."""
-
-    unit: str
-    higher_is_better: bool
-    bounded: bool = False
-
-
-POINTS = Counting("points", higher_is_better=True)
-RIGHTS = Counting("points", higher_is_better=True, bounded=True)
-_WRONGS = Counting("points", higher_is_better=False, bounded=True)
-_NATS = Counting("nats", higher_is_better=False)
-COUNTINGS: Mapping[str, Counting] = {
-    Measure.TEXT: _NATS,
-    Measure.DIVERGENCE: _NATS,
-    Measure.PAIRS: POINTS,
-    Measure.PAIRS_RIGHT: RIGHTS,
-    Measure.CHOICES: POINTS,
-    Measure.CHOICES_RIGHT: RIGHTS,
-    Measure.FORMATS: RIGHTS,
-    Declining.RIGHTLY: RIGHTS,
-    Declining.WRONGLY: _WRONGS,
-    Declining.ANSWERED: RIGHTS,
-    Declining.LOST: _WRONGS,
-    Declining.GENERAL_RIGHTLY: RIGHTS,
-    Declining.GENERAL_WRONGLY: _WRONGS,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +141,7 @@ def _change(name: str, items: Sequence[Item], counting: Counting, seed: int) -> 
         [item.before * weight for item, weight in zip(items, weights, strict=True)],
         [item.after * weight for item, weight in zip(items, weights, strict=True)],
         [item.source or item.id for item in items],
-        unit=counting.unit,
-        higher_is_better=counting.higher_is_better,
-        bounded=counting.bounded,
+        counting,
         seed=seed,
     )
 
@@ -262,7 +242,7 @@ def measure_tasks(
             f"{', '.join(tasks)}: no metric is a number from 0 to 1 for each document, so none can be paired",
             hint="choose tasks that are scored by accuracy or exact match",
         )
-    countings = {name: RIGHTS if rises else _WRONGS for name, rises, _ in before}
+    countings = {name: RIGHTS if rises else WRONGS for name, rises, _ in before}
     return changes(found, countings, seed=seed)
 
 

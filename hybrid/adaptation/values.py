@@ -154,6 +154,26 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Counting:
+    """How a measure counts: its unit, which direction is good, and whether it knows only right and wrong.
+
+    Values from 0 to 1 are told as points of 100. Of rights and wrongs rare differences may not have been seen
+    yet; of all else the spread is what was seen.
+    """
+
+    unit: str
+    higher_is_better: bool
+    bounded: bool = False
+
+
+POINTS = Counting("points", higher_is_better=True)
+RIGHTS = Counting("points", higher_is_better=True, bounded=True)
+WRONGS = Counting("points", higher_is_better=False, bounded=True)
+NATS = Counting("nats", higher_is_better=False)
+NDCG = Counting("nDCG", higher_is_better=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Data:
     """What an adapter was trained on: a digest over all examples, a licence, and how many of each kind.
 
@@ -187,6 +207,23 @@ class Declining(StrEnum):
     LOST = "answers lost"
     GENERAL_RIGHTLY = "declined rightly, in general"
     GENERAL_WRONGLY = "declined wrongly, in general"
+
+
+COUNTINGS: Mapping[str, Counting] = {
+    Measure.TEXT: NATS,
+    Measure.DIVERGENCE: NATS,
+    Measure.PAIRS: POINTS,
+    Measure.PAIRS_RIGHT: RIGHTS,
+    Measure.CHOICES: POINTS,
+    Measure.CHOICES_RIGHT: RIGHTS,
+    Measure.FORMATS: RIGHTS,
+    Declining.RIGHTLY: RIGHTS,
+    Declining.WRONGLY: WRONGS,
+    Declining.ANSWERED: RIGHTS,
+    Declining.LOST: WRONGS,
+    Declining.GENERAL_RIGHTLY: RIGHTS,
+    Declining.GENERAL_WRONGLY: WRONGS,
+}
 
 
 class AdapterKind(StrEnum):

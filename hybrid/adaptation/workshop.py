@@ -130,16 +130,10 @@ class GeneratorWorkshop:
             examples = replace(examples, preferences=tuple(own))
         reads = not {Objective.READING, Objective.PREFERENCE}.isdisjoint(objectives)
         reader = Reader.QUOTING if reads else Reader.GENERATOR
-        return self.finished(examples, objectives, request.licence, reader, start=start)
+        return self.finished(examples, objectives, request.licence, reader, start)
 
     def finished(
-        self,
-        examples: Examples,
-        objectives: Sequence[Objective],
-        licence: str,
-        reader: Reader,
-        *,
-        start: str = "",
+        self, examples: Examples, objectives: Sequence[Objective], licence: str, reader: Reader, start: str
     ) -> Material:
         """Return what is short enough, with the rehearsal and the general texts that go with it."""
         dialogue, adaptation = self.generator.dialogue, self.settings.adaptation
@@ -390,7 +384,7 @@ class Rounds:
             examples, objectives = Examples((), (), (), tuple(pairs)), (Objective.PREFERENCE,)
             return self._learned(
                 number,
-                lambda: workshop.finished(examples, objectives, self.licence, Reader.GENERATOR),
+                lambda: workshop.finished(examples, objectives, self.licence, Reader.GENERATOR, begin),
                 start=begin,
             )
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +13,8 @@ from hybrid.errors import UsageError
 from hybrid.grounding.values import Excerpt, Pair
 from hybrid.text.folding import legible
 from hybrid.text.framing import Framed, framed
-from hybrid.text.sentences import pieces
-from hybrid.text.words import NEGATORS, count_words, rarity, terms, tokens, word_set, word_spans
+from hybrid.text.sentences import SharedTerms, pieces, with_neighbours
+from hybrid.text.words import NEGATORS, count_words, tokens, word_set, word_spans
 from hybrid.types import Span
 
 # Of a passage a claim gets so many single sentences, a window of each length up to the second number, and one
@@ -27,14 +23,7 @@ from hybrid.types import Span
 # gold set for 70 % of the claims of WiCE dev, some candidate for 74 %; single sentences are for scorers that
 # lose a claim among others, and for showing where it stands.
 _SENTENCES, _WINDOW, _JOINED = 3, 3, 5
-_EMPHASIS = 1.3
-_PAIR = 0.3
-_NEIGHBOUR = 0.2
 _SEEN = 0.7
-# A claim has a few dozen; what has thousands is no claim, and must not fill the memory.
-_MOST_FEATURES = 256
-_Feature: TypeAlias = str | tuple[str, str]
-_NAME = re.compile(r"(?<=\s)[A-Z]\w+")
 # A window is aimed at this share of the room, for tokens are not spread evenly; the next one begins after
 # this share of it, so that a sentence shorter than a quarter of a window stands whole in one of them.
 _FILL = 0.8
@@ -43,8 +32,6 @@ _STEP = 0.75
 _REACH = 16
 # The least that a claim must leave for its evidence.
 _LEAST_ROOM = 16
-
-
 _BOUNDS = frozenset(("", *",;:.!()–—-"))
 _HANGING = NEGATORS | word_set(
     """
@@ -54,24 +41,7 @@ _HANGING = NEGATORS | word_set(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Query:
-    """What a claim is looked for by: its terms and pairs of them, those that count for more, its words."""
-
-    terms: tuple[str, ...]
-    pairs: tuple[tuple[str, str], ...]
-    emphasised: frozenset[str]
-    words: str
-
-
 @lru_cache(maxsize=64)  # one passage after the other is searched for a claim
-def _asked(claim: str) -> _Query:
-    found = tuple(terms(claim))
-    names = {term for name in _NAME.findall(claim) for term in terms(name)}
-    emphasised = frozenset(term for term in found if term in names or term[0].isdigit())
-    return _Query(found, tuple(itertools.pairwise(found)), emphasised, _apart(claim))
-
-
 def _apart(text: str) -> str:
     """Return the words of a text, each between two spaces."""
     return " ".join(["", *tokens(text), ""])
@@ -102,15 +72,11 @@ class SearchedPassage:
         self._words = np.array([words for _, words in counted], dtype=np.int64)
         shown = [legible(text[unit.start : unit.end]).text for unit in self.units]
         self._tokens = [_apart(each) for each in shown]
-        self._terms = [terms(each) for each in shown]
-        self._holders: dict[str, list[int]] = defaultdict(list)
-        for place, found in enumerate(self._terms):
-            for term in dict.fromkeys(found):
-                self._holders[term].append(place)
+        self._shared = SharedTerms(shown)
 
     def best(self, claim: str, count: int) -> list[Span]:
         """Return up to so many sentences that share something with a claim, the best first."""
-        return [self.units[place] for place in self._ranked(claim, self._matrix(claim), count)]
+        return [self.units[place] for place in self._ranked(claim, self._shared.table(claim), count)]
 
     def candidates(self, claim: str, number: int = 0) -> list[Excerpt]:
         """Return what could carry the claim; nothing only of a passage without a word.
@@ -119,7 +85,7 @@ class SearchedPassage:
         """
         if not self.units:
             return []
-        table = self._matrix(claim)
+        table = self._shared.table(claim)
         ranked = self._ranked(claim, table, max(_SENTENCES, _JOINED))
         chosen = [(place, place) for place in ranked[:_SENTENCES]]
         chosen += self._windows(table)
@@ -129,12 +95,14 @@ class SearchedPassage:
 
     def excerpt(self, claim: str, number: int, count: int) -> Excerpt:
         """Return up to so many of the best sentences together, in their order; the first ones of no use."""
-        places = sorted(self._ranked(claim, self._matrix(claim), count) or range(min(count, len(self.units))))
+        places = sorted(
+            self._ranked(claim, self._shared.table(claim), count) or range(min(count, len(self.units)))
+        )
         return self._evidence(number, tuple(self.units[place] for place in places))
 
     def says(self, claim: str, evidence: Excerpt) -> bool:
         """Tell whether an excerpt says a claim word by word, as a sentence or as a clause by itself."""
-        wanted = _asked(claim).words
+        wanted = _apart(claim)
         return any(
             wanted.strip() and wanted in self._tokens[place] and _is_clause(wanted, self._framed[place])
             for place in self._places_of(evidence)
@@ -153,47 +121,15 @@ class SearchedPassage:
     def _framed(self) -> list[Framed]:
         return framed([legible(self.text[unit.start : unit.end]).text for unit in self.units])
 
-    def _matrix(self, claim: str) -> NDArray[np.float64]:
-        """Return the weight of each feature of the claim in each sentence, shape (features, sentences)."""
-        weights = self._weights(claim)
-        features = sorted(weights, key=lambda feature: -weights[feature])[:_MOST_FEATURES]
-        table = np.zeros((len(features), len(self.units)))
-        for row, feature in enumerate(features):
-            places = self._places(feature)
-            if places:
-                table[row, places] = weights[feature]
-        return table
-
-    def _places(self, feature: _Feature) -> Sequence[int]:
-        """Return the sentences that hold a term, or a pair of terms one behind the other."""
-        if isinstance(feature, str):
-            return self._holders.get(feature, ())
-        one, other = (self._holders.get(term, ()) for term in feature)
-        return [
-            place for place in one if place in other and feature in itertools.pairwise(self._terms[place])
-        ]
-
-    def _weights(self, claim: str) -> dict[_Feature, float]:
-        asked = _asked(claim)
-        weights: dict[_Feature, float] = {}
-        for term in asked.terms:
-            rare = rarity(len(self._holders.get(term, ())), len(self.units))
-            weights[term] = rare * (_EMPHASIS if term in asked.emphasised else 1.0)
-        for pair in asked.pairs:
-            weights[pair] = _PAIR * (weights[pair[0]] + weights[pair[1]]) / 2
-        return weights
-
     def _ranked(self, claim: str, table: NDArray[np.float64], count: int) -> list[int]:
         """Return places of sentences: one that says the claim word by word, then greedily what adds most."""
         chosen = self._verbatim(claim)[:count]
         left = np.ones(len(table))
-        padded = np.zeros(len(self.units) + 2)
         for place in chosen:
             left[table[:, place] > 0] *= _SEEN
         while len(chosen) < count:
             scores = left @ table
-            padded[1:-1] = scores
-            ranking = scores + _NEIGHBOUR * np.maximum(padded[:-2], padded[2:])
+            ranking = with_neighbours(scores)
             ranking[chosen] = 0.0
             place = int(ranking.argmax()) if len(ranking) else 0
             if not len(ranking) or ranking[place] <= 0.0:
@@ -204,7 +140,7 @@ class SearchedPassage:
 
     def _verbatim(self, claim: str) -> list[int]:
         """Return the place of the shortest sentence that holds all words of the claim in their order."""
-        wanted = _asked(claim).words
+        wanted = _apart(claim)
         there = [place for place, words in enumerate(self._tokens) if wanted.strip() and wanted in words]
         return sorted(there, key=lambda place: len(self._tokens[place]))[:1]
 

@@ -60,9 +60,8 @@ from hybrid.types import Answer, Span
 # A sentence is shown instead of the passage around it if it has as much support but for this.
 _AS_GOOD = 0.1
 _MONTHS = frozenset(terms(" ".join(MONTHS)))
-# What stands there word by word is carried, whatever a scorer makes of it, and nothing is surer, so that no
-# scorer need be asked about it.
-_VERBATIM = 0.98
+# What stands there word by word is carried, whatever a scorer makes of it: none need be asked about it.
+_VERBATIM = 1.0
 # Two passages are held together where they share a word of the claim, each adds one, and so many are there.
 _TOGETHER = 0.8
 _SENTENCES_OF_EACH = 2
@@ -109,8 +108,8 @@ class CheckedEvidence:
             return probability * thresholds.doubted
         if any(finding.doubt is Doubt.NAME for finding in self.lacking):
             left = probability * thresholds.unnamed
-            probability = left / (1 - probability + left) if left > 0 else 0.0
-        return min(probability, _VERBATIM)
+            return left / (1 - probability + left) if left > 0 else 0.0
+        return probability
 
 
 @dataclass(frozen=True, slots=True)

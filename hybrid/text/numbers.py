@@ -29,21 +29,10 @@ _SHORT_MAGNITUDES = {"k": 1e3, "m": 1e6, "mn": 1e6, "bn": 1e9, "b": 1e9, "tn": 1
 # supported claim has such a word, the evidence lacks it as often as where a claim is not supported.
 _WEAK = {"zero", "one", "two", "three", *_ORDINALS, *_MAGNITUDES}
 # What says a number without being a numeral; taken from evidence only.
-_IMPLIED: dict[str, tuple[float, ...]] = {
-    **dict.fromkeys(
-        ("both", "pair", "couple", "twin", "twins", "duo", "dual", "twice", "double", "doubled"), (2.0,)
-    ),
-    **dict.fromkeys(("a", "an", "single", "once", "sole", "only"), (1.0,)),
-    **dict.fromkeys(("triple", "tripled", "trio", "thrice"), (3.0,)),
-    **dict.fromkeys(("no", "none", "never"), (0.0,)),
-    "half": (0.5, 50.0),
-    "quarter": (0.25, 25.0),
-    "dozen": (12.0,),
-    "decade": (10.0,),
-    "century": (100.0,),
-    "centenary": (100.0,),
-    "all": (100.0,),
-    **{name: (size,) for name, size in _MAGNITUDES.items()},
+_IMPLIED = {name: (size,) for name, size in _MAGNITUDES.items()} | {
+    word: tuple(map(float, sizes.split()))
+    for sizes, words in (line.split("|") for line in listed("text", "words.toml")["implied"].split("\n"))
+    for word in words.split()
 }
 
 

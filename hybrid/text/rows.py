@@ -30,8 +30,6 @@ _PERIODS = frozenset(content_words("years ended months quarter fiscal period dat
 _MONEY = re.compile(r"[$€£¥]")
 # Where a group of rows ends.
 _LABEL_WORDS = 6
-
-
 _RECORD = re.compile(r"#\d+\Z")
 
 

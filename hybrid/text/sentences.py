@@ -1,12 +1,18 @@
-"""Sentences of a text, and those that can be read alone (sentence boundary detection)."""
+"""Sentences of a text, those that can be read alone, and those that share most with a question or a claim."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
+from typing import TypeAlias
 
-from hybrid.text.words import LEANING, STOP_WORDS
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid.text.words import LEANING, STOP_WORDS, rarity, terms
 from hybrid.types import CELLS, Span
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -154,3 +160,74 @@ def _stands_alone(sentence: str) -> bool:
     if "?" in sentence or (words[0].islower() and words[0].isalpha() and not _VERB.fullmatch(words[1])):
         return False
     return sentence.count("(") == sentence.count(")") and sentence.count("“") == sentence.count("”")
+
+
+# Names and numbers count for so much more, pairs of neighbours for so much, and a text has so much of what
+# those beside it have.
+_EMPHASIS, _PAIR, _NEIGHBOUR = 1.3, 0.3, 0.2
+# A question has a few dozen; what has thousands is none, and must not fill the memory.
+_MOST_FEATURES = 256
+_NAME = re.compile(r"(?<=\s)[A-Z]\w+")
+_Feature: TypeAlias = str | tuple[str, str]
+_Scores: TypeAlias = NDArray[np.float64]
+
+
+class SharedTerms:
+    """Texts that follow each other, and what each has of a question or a claim (lexical retrieval).
+
+    Compared are terms, weighted by their rarity among these texts, and pairs of neighbours; names and numbers
+    count for more.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._terms = [terms(text) for text in texts]
+        self._holders: dict[str, list[int]] = defaultdict(list)
+        for place, found in enumerate(self._terms):
+            for term in dict.fromkeys(found):
+                self._holders[term].append(place)
+
+    def table(self, asked: str) -> _Scores:
+        """Return the weight of each feature of what is asked in each text, shape (features, texts)."""
+        weights = self._weights(asked)
+        features = sorted(weights, key=lambda feature: -weights[feature])[:_MOST_FEATURES]
+        table = np.zeros((len(features), len(self._terms)))
+        for row, feature in enumerate(features):
+            if places := self._places(feature):
+                table[row, places] = weights[feature]
+        return table
+
+    def shares(self, asked: str) -> _Scores:
+        """Return the share of what any text has each has, from 0 to 1, with a part of its neighbours'."""
+        table = self.table(asked)
+        return with_neighbours(table.sum(axis=0) / (table.max(axis=1, initial=0.0).sum() or 1.0))
+
+    def _places(self, feature: _Feature) -> Sequence[int]:
+        """Return the texts that hold a term, or a pair of terms one behind the other."""
+        if isinstance(feature, str):
+            return self._holders.get(feature, ())
+        one, other = (self._holders.get(term, ()) for term in feature)
+        return [place for place in one if place in other and feature in pairwise(self._terms[place])]
+
+    def _weights(self, asked: str) -> dict[_Feature, float]:
+        found, emphasised = _asked(asked)
+        weights: dict[_Feature, float] = {}
+        for term in found:
+            rare = rarity(len(self._holders.get(term, ())), len(self._terms))
+            weights[term] = rare * (_EMPHASIS if term in emphasised else 1.0)
+        for pair in pairwise(found):
+            weights[pair] = _PAIR * (weights[pair[0]] + weights[pair[1]]) / 2
+        return weights
+
+
+@lru_cache(maxsize=64)  # one passage after the other is searched for a claim
+def _asked(text: str) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the terms of a text, and those of names and numbers."""
+    found = tuple(terms(text))
+    names = {term for name in _NAME.findall(text) for term in terms(name)}
+    return found, frozenset(term for term in found if term in names or term[0].isdigit())
+
+
+def with_neighbours(scores: _Scores) -> _Scores:
+    """Return scores of texts that follow each other with a part of the better neighbour's."""
+    padded = np.pad(scores, 1)
+    return scores + _NEIGHBOUR * np.maximum(padded[:-2], padded[2:])

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from hybrid.adaptation import forgetting as measuring
 from hybrid.adaptation.data.material import reading_questions
 from hybrid.adaptation.forgetting import (
-    COUNTINGS,
     Answers,
     AskedQuestion,
     Item,
@@ -36,7 +35,7 @@ from hybrid.adaptation.suites import (
     choice_of,
     shipped_suite,
 )
-from hybrid.adaptation.values import Budget, Change, Declining, ExampleKind, Measure, judge
+from hybrid.adaptation.values import COUNTINGS, NATS, Budget, Change, Declining, ExampleKind, Measure, judge
 from hybrid.config import Reader, load_settings
 from hybrid.errors import AdapterError, ExtraMissing, UsageError
 from hybrid.generation.prompts import load_prompts
@@ -309,7 +308,7 @@ def test_the_suite_tells_what_the_small_model_knows_and_that_an_adapter_forgot_i
 
 def _change(before, after, sources=None, **options):
     names = sources or [f"s{place}" for place in range(len(before))]
-    return paired_change("m", before, after, names, **{"unit": "nats", "higher_is_better": False} | options)
+    return paired_change("m", before, after, names, dataclasses.replace(NATS, **options))
 
 
 @pytest.mark.slow

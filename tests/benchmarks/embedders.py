@@ -38,7 +38,7 @@ from hybrid.adaptation.methods.embedder import EmbedderSettings, TunedEmbedder, 
 from hybrid.adaptation.methods.encoding import paired_change
 from hybrid.adaptation.store import write_card
 from hybrid.adaptation.suites import shipped_suite
-from hybrid.adaptation.values import AdapterKind, Card, Change, Data
+from hybrid.adaptation.values import NDCG, AdapterKind, Card, Change, Data
 from hybrid.config import ChunkSettings, DocumentSettings, Settings, load_settings
 from hybrid.files import read_jsonl
 from hybrid.index import Index
@@ -231,9 +231,7 @@ def judged_change(before: Side, after: Side, queries: Sequence[JudgedQuery], nam
     """Return the change of nDCG@10 of dense retrieval on judged queries."""
     units = [query.unit for query in queries]
     columns = [_gains(side, queries) for side in (before, after)]
-    return paired_change(
-        f"dense retrieval, {name}", *columns, units, unit="nDCG", higher_is_better=True, seed=0
-    )
+    return paired_change(f"dense retrieval, {name}", *columns, units, NDCG, seed=0)
 
 
 def _gains(side: Side, queries: Sequence[JudgedQuery]) -> list[float]:

@@ -32,7 +32,7 @@ from pydantic import TypeAdapter
 
 from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.examples import load_examples, save_examples, text_examples
-from hybrid.adaptation.forgetting import COUNTINGS, Item, Measure, changes, measure
+from hybrid.adaptation.forgetting import Item, Measure, changes, measure
 from hybrid.adaptation.methods import generator as training
 from hybrid.adaptation.methods.deltas import (
     Deltas,
@@ -57,6 +57,8 @@ from hybrid.adaptation.methods.holding import FISHER_TOKENS, hold_weights, rehea
 from hybrid.adaptation.store import read_card, write_card
 from hybrid.adaptation.suites import Suite, load_suite, probe_texts, shipped_suite
 from hybrid.adaptation.values import (
+    COUNTINGS,
+    NATS,
     AdapterKind,
     Budget,
     Card,
@@ -335,8 +337,7 @@ def _gain(runs: Sequence[Run], domain: Domain) -> Change:
         domain.before[0],
         _mean([run.losses for run in runs]),
         [item.example.source for item in domain.texts],
-        unit="nats",
-        higher_is_better=False,
+        NATS,
     )
 
 

@@ -38,7 +38,7 @@ from measure import Target, note, print_verdicts
 from hybrid.adaptation.data.material import Split
 from hybrid.adaptation.embedding import general_changes, general_set
 from hybrid.adaptation.methods.encoding import paired_change
-from hybrid.adaptation.values import Change
+from hybrid.adaptation.values import NDCG, Change
 from hybrid.config import ChunkSettings, DocumentSettings, RetrievalMode, Settings, load_settings
 from hybrid.index import Index
 from hybrid.index.sync import discard, reembed
@@ -258,8 +258,7 @@ def changes(
                 [base[place] for place in chosen],
                 [values[place] for place in chosen],
                 [asked[place].unit for place in chosen],
-                unit="nDCG",
-                higher_is_better=True,
+                NDCG,
             )
             found.append(Measured(collection.name, label, arm, change))
     return found
@@ -281,7 +280,7 @@ def general(work: Path, base: Embedder, settings: Settings) -> Change:
     ]
     before, after = (scores(domain, base, settings, arm, asked) for arm in (ARMS[2], ARMS[5]))
     units = [one.unit for one in asked]
-    return paired_change("general set", before, after, units, unit="nDCG", higher_is_better=True)
+    return paired_change("general set", before, after, units, NDCG)
 
 
 def _table(found: Sequence[Measured]) -> str:

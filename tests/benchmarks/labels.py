@@ -29,7 +29,7 @@ from hybrid.adaptation.methods.generator import Base, try_out
 from hybrid.adaptation.methods.labels import LabelRows, label_rows, tune_labels
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.suites import shipped_suite
-from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Example, Examples
+from hybrid.adaptation.values import RIGHTS, AdapterKind, Card, Change, Data, Example, Examples
 from hybrid.config import AdaptationSettings, Method, ModelSettings
 from hybrid.files import read_jsonl
 from hybrid.generation.prompts import load_prompts
@@ -211,15 +211,7 @@ def difference(
     name: str, before: Sequence[float], after: Sequence[float], test: Sequence[Question]
 ) -> Change:
     """Return the points between two arms, paired, resampled by clause."""
-    return paired_change(
-        name,
-        before,
-        after,
-        [question.source for question in test],
-        unit="points",
-        higher_is_better=True,
-        bounded=True,
-    )
+    return paired_change(name, before, after, [question.source for question in test], RIGHTS)
 
 
 def show(change: Change) -> str:

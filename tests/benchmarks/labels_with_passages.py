@@ -26,6 +26,7 @@ from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.examples import Given
 from hybrid.adaptation.data.material import Objective
 from hybrid.adaptation.methods.encoding import paired_change
+from hybrid.adaptation.values import RIGHTS
 from hybrid.files import read_jsonl
 from hybrid.models.device import cpu_has_bf16
 from hybrid.questions.splits import unit_hash
@@ -107,9 +108,7 @@ def row(name: str, own: Sequence[float], rag: Sequence[float], majority: Sequenc
     """Return a row of the table: accuracy, and the differences to rag and to the most frequent label."""
     units = [str(place) for place in range(len(own))]
     changes = {
-        against: dataclasses.asdict(
-            paired_change("right", other, own, units, unit="points", higher_is_better=True, bounded=True)
-        )
+        against: dataclasses.asdict(paired_change("right", other, own, units, RIGHTS))
         for against, other in (("rag", rag), ("majority", majority))
     }
     return {"arm": name, "right": float(np.mean(own))} | changes

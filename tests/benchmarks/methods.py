@@ -34,6 +34,8 @@ from hybrid.adaptation.methods.holding import rehearsal_examples
 from hybrid.adaptation.store import write_card
 from hybrid.adaptation.suites import probe_texts, shipped_suite
 from hybrid.adaptation.values import (
+    NATS,
+    RIGHTS,
     AdapterKind,
     Card,
     Data,
@@ -128,21 +130,10 @@ class Bench:
         groups = [item.example.source for item in self._held]
         losses, rights = self._before
         gain = paired_change(
-            "loss of held-out examples",
-            losses,
-            losses_of(adapted, self._held),
-            groups,
-            unit="nats",
-            higher_is_better=False,
+            "loss of held-out examples", losses, losses_of(adapted, self._held), groups, NATS
         )
         right = rights and paired_change(
-            "labels right",
-            rights,
-            rights_of(adapted, self._held),
-            groups,
-            unit="points",
-            higher_is_better=True,
-            bounded=True,
+            "labels right", rights, rights_of(adapted, self._held), groups, RIGHTS
         )
         changes = [
             *changes_of(measure(self._generator, adapted, self._suite)),

@@ -4,8 +4,9 @@
 
 Of the questions of ``answer_facts.py``: how often the gold stands in the first sentence, and in the first
 three, of the hits that retrieval found. Of WiCE's claims: how many of the sentences that carry them are among
-the first five. *focus* is the cosine with the weighted share of words (what a model is shown), *words* that
-share alone, *judge* what the judge looks for evidence by, *reader* what the default reader quotes.
+the first five. *words* is the weighted share of words, *judge* what evidence is found by, *focus* the cosine
+with that (what a model is shown), *reader* what the default reader quotes. *shown 3 x 120* is how often
+the gold stands in three passages of 120 tokens that a model is shown, which is the default.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ from tables import held
 from hybrid import Assistant, load_settings
 from hybrid.generation.extracting import extract
 from hybrid.generation.prompts import passage_of
-from hybrid.generation.ranking import by_question
+from hybrid.generation.ranking import by_question, focus_all
 from hybrid.grounding.evidence import SearchedPassage
 from hybrid.models import Embedder
 from hybrid.text.words import overlaps
 from recipes.grounding.sets import load, recall, wice_gold
 
 _FIRST, _SHOWN, _EVIDENCE = 1, 3, 5
+_BUDGETS = ((2, 60), (1, 60), (3, 40))
 # a question or a claim, the sentences, those with their titles -> places of sentences, the best first
 Ranker = Callable[[str, Sequence[str], Sequence[str]], list[int]]
 
@@ -68,8 +70,9 @@ def of_questions(name: str, data: Path, work: Path, limit: int) -> list[list[str
     assistant.index(facts.documents)
     embedder = assistant.embedder
     told: dict[str, list[tuple[bool, bool]]] = {}
-    for question in spread([one for one in facts.questions if one.answerable], limit):
-        hits = assistant.search(question.text)
+    questions = spread([one for one in facts.questions if one.answerable], limit)
+    found_of = [assistant.search(question.text) for question in questions]
+    for question, hits in zip(questions, found_of, strict=True):
         passages = [passage_of(number, hit) for number, hit in enumerate(hits, 1)]
         plain = [said.text for passage in passages for said in passage.sayings()]
         titled = [f"{passage.title} {said.text}" for passage in passages for said in passage.sayings()]
@@ -82,6 +85,14 @@ def of_questions(name: str, data: Path, work: Path, limit: int) -> list[list[str
             tell(ranker, [plain[place] for place in rank(question.text, plain, titled)])
         quoted = extract(question.text, hits, passages, embedder, sentences=1).cited
         tell("reader", [quoted[0].sentence] if quoted else [])
+    own = settings.generation
+    for most, tokens in ((own.passages, own.passage_tokens), *_BUDGETS):
+        asked = [question.text for question in questions]
+        focused = focus_all(asked, found_of, embedder, passages=most, tokens=tokens)
+        for question, focus in zip(questions, focused, strict=True):
+            texts = [passage.text for passage in focus.passages]
+            has = any(held(gold, text) for gold in question.answers for text in texts)
+            told.setdefault(f"shown {most} x {tokens}", []).append((has, has))
     rows = []
     for ranker, found in told.items():
         first, shown = (f"{mean(values):.3f}" for values in zip(*found, strict=True))

@@ -23,7 +23,7 @@ from measure import Target, note, print_json, print_table, print_verdicts
 from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.examples import load_examples
 from hybrid.adaptation.methods.encoding import paired_change
-from hybrid.adaptation.values import ExampleKind
+from hybrid.adaptation.values import RIGHTS, ExampleKind
 from hybrid.evaluation.outcomes import Outcome
 from hybrid.evaluation.scoring import correct
 from hybrid.models.device import cpu_has_bf16
@@ -130,7 +130,7 @@ def main() -> None:
                 for arm in (_BARE, _TUNED)
             )
             units = [question.unit for question in questions]
-            change = paired_change("correct", before, after, units, bounded=True)
+            change = paired_change("correct", before, after, units, RIGHTS)
             note(f"{name}: {change.change:+.1f} points ({change.low:+.1f} to {change.high:+.1f})")
             targets.append(Target(f"{name}, points", change.change, _LEAST, at_least=True))
     print_table(("set", "reader", "questions", "correct", "declined, answerable", "unanswerable"), rows)

@@ -21,6 +21,7 @@ from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.material import Objective, split_for
 from hybrid.adaptation.data.reading import SWAPPED, ReadingLesson
 from hybrid.adaptation.methods.encoding import paired_change
+from hybrid.adaptation.values import RIGHTS
 from hybrid.comparison import Comparison
 from hybrid.config import Settings
 from hybrid.models.device import cpu_has_bf16
@@ -135,15 +136,7 @@ def show(found: Comparison, title: str, against: str) -> dict[str, object]:
     for place, arm in enumerate(table.arms):
         if arm == against:
             continue
-        change = paired_change(
-            "correct",
-            list(before),
-            list(table.values[:, place]),
-            table.sources,
-            unit="points",
-            higher_is_better=True,
-            bounded=True,
-        )
+        change = paired_change("correct", list(before), list(table.values[:, place]), table.sources, RIGHTS)
         differences[arm] = dataclasses.asdict(change)
         print(
             f"{arm} − {against}: {change.change:+.1f} ({change.low:+.1f} to {change.high:+.1f})", flush=True

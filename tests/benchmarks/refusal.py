@@ -25,6 +25,7 @@ from hybrid.adaptation.forgetting import domain_questions, general_questions, me
 from hybrid.adaptation.suites import Suite, shipped_suite
 from hybrid.adaptation.values import Change, Declining, Measure
 from hybrid.config import Reader
+from hybrid.errors import TrainingFailed
 from hybrid.generation.prompts import load_prompts
 from hybrid.models.device import cpu_has_bf16
 from hybrid.questions.files import load_questions
@@ -52,13 +53,17 @@ def assistant_for(domain: str, options: argparse.Namespace) -> Assistant:
 
 
 def learned(objective: str, start: str = "") -> Callable[[Assistant, str], str]:
-    """Return what makes an adapter that learns something, beginning with another one."""
+    """Return what makes an adapter that learns something, or what it began with where that got no better."""
 
     def call(assistant: Assistant, name: str) -> str:
         if name not in assistant.adapters.names():
             service = assistant.adaptation
             material = service.material([objective], start=start, note=told)
-            service.tune_generator(material, name=name, start=start, progress=shown)
+            try:
+                service.tune_generator(material, name=name, start=start, progress=shown)
+            except TrainingFailed as error:
+                told(error)
+                return start
         return name
 
     return call

@@ -1,5 +1,5 @@
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -172,7 +172,7 @@ def test_a_scorer_that_says_no_number_rejects_no_verbatim_sentence():
     with np.errstate(over="ignore"):
         grounding = grounder(Constant(math.nan)).ground("Dogs bark.", ["Dogs, they say, bark."])
         (copied,) = grounder(Constant(math.nan)).ground("Dogs bark.", ["Dogs bark."]).verdicts
-    assert (copied.status, copied.support) == (Status.SUPPORTED, 0.98)
+    assert (copied.status, copied.support) == (Status.SUPPORTED, 1.0)
     (verdict,) = grounding.verdicts
     assert (verdict.status, verdict.support, verdict.evidence) == (Status.NOT_JUDGED, None, None)
     assert (share_supported([verdict]), hallucinated([verdict]), share_unjudged([verdict])) == (None, None, 1)
@@ -181,8 +181,8 @@ def test_a_scorer_that_says_no_number_rejects_no_verbatim_sentence():
 @pytest.mark.parametrize(
     ("passage", "support"),
     [
-        ("Cats sleep. Dogs bark at night.", 0.98),
-        ("In the city, dogs bark at night; cats sleep.", 0.98),
+        ("Cats sleep. Dogs bark at night.", 1.0),
+        ("In the city, dogs bark at night; cats sleep.", 1.0),
         ("If it rains, dogs bark at night.", 0.0),
         ("Few dogs bark at night.", 0.0),
         ("It is not true that dogs bark at night.", 0.0),
@@ -278,15 +278,16 @@ def test_a_scorer_that_forgets_a_pair_is_refused():
         grounder(Constant(1.0, count=2)).ground("Dogs bark.", ["Dogs, they say, bark."])
 
 
-def test_no_scorer_is_asked_about_what_stands_there_word_by_word_and_nothing_is_surer():
+def test_no_scorer_is_asked_about_what_stands_there_word_by_word():
     scorer = WordScorer()
     verbatim, other = (
         grounder(scorer).ground("Dogs bark. Cats sleep.", ["Dogs bark.", "Cats, too, sleep."]).verdicts
     )
     assert {pair.claim for call in scorer.calls for pair in call} == {"Cats sleep."}
-    assert (verbatim.status, verbatim.support) == (Status.SUPPORTED, 0.98)
-    (sure,) = grounder(Constant(99.0)).ground("Cats sleep.", ["Cats, too, sleep."]).verdicts
-    assert sure.support == 0.98 >= other.support
+    assert (verbatim.status, verbatim.support) == (Status.SUPPORTED, 1.0)
+    assert verbatim.support >= other.support
+    strict = replace(grounder(scorer), thresholds=Thresholds(supported=0.999))
+    assert strict.ground("Dogs bark.", ["Dogs bark."]).verdicts[0].status is Status.SUPPORTED
 
 
 def test_a_denied_copy_is_not_taken_at_its_word():

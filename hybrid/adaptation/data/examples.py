@@ -255,7 +255,8 @@ class _Before:
     def repeats(self, example: Example) -> str:
         """Return why an example adds nothing; empty if it does, and then remember it."""
         # the same words in other letters or with other spaces ask the same
-        asked = hash_text(*(_plain(message.content) for message in example.prompt)) if example.prompt else ""
+        told = (" ".join(message.content.split()).casefold() for message in example.prompt)
+        asked = hash_text(*told) if example.prompt else ""
         own = asked or key_of(example.completion)
         if own in self._said:
             return _TWICE if self._said[own] == example.completion or not asked else _CONTRADICTS
@@ -266,10 +267,6 @@ class _Before:
             self._near.add(text, "before")
         self._said[own] = example.completion
         return ""
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split()).casefold()
 
 
 def counted(reasons: Sequence[str]) -> list[Sifted]:

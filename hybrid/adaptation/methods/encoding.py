@@ -14,7 +14,16 @@ import torch
 from torch import Tensor
 
 from hybrid.adaptation.data.examples import counted
-from hybrid.adaptation.values import Change, Example, ExampleKind, PreferencePair, Sifted
+from hybrid.adaptation.values import (
+    NATS,
+    RIGHTS,
+    Change,
+    Counting,
+    Example,
+    ExampleKind,
+    PreferencePair,
+    Sifted,
+)
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
 from hybrid.models.device import batches, choose_placement
@@ -383,13 +392,11 @@ def gain_of(before: Sequence[float], after: Sequence[float], proof: Sequence[Tol
         return None
     if isinstance(proof[0], EncodedPair):
         units = [item.unit for item in proof]
-        return paired_change("better answers preferred", before, after, units, bounded=True)
+        return paired_change("better answers preferred", before, after, units, RIGHTS)
     if labelled := [item.unit for item in proof if isinstance(item, Encoded) and item.example.options]:
-        return paired_change("label accuracy", before, after, labelled, bounded=True)
+        return paired_change("label accuracy", before, after, labelled, RIGHTS)
     units = [item.unit for item in proof]
-    return paired_change(
-        "loss of held-out examples", before, after, units, unit="nats", higher_is_better=False
-    )
+    return paired_change("loss of held-out examples", before, after, units, NATS)
 
 
 def paired_change(
@@ -397,24 +404,20 @@ def paired_change(
     before: Sequence[float],
     after: Sequence[float],
     sources: Sequence[str],
+    counting: Counting,
     *,
-    unit: str = "points",
-    higher_is_better: bool = True,
-    bounded: bool = False,
     seed: int = 0,
 ) -> Change:
     """Return means, their difference, and its one-sided 95 % bounds, resampled by source.
 
-    ``sources``: for each item what it was drawn with: items of one source are not independent. ``unit``:
-    values from 0 to 1 become points of 100. ``bounded``: whether values are rights and wrongs from 0
-    to 1, whose rare differences may not have been seen yet; else their spread is what was seen.
+    ``sources``: for each item what it was drawn with: items of one source are not independent.
     """
-    scale = 100.0 if unit == "points" else 1.0
+    scale = 100.0 if counting.unit == "points" else 1.0
     assert len(before) == len(after) == len(sources) > 0, "a change is measured on something"
     table = np.column_stack([np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)])
     resampling = resample(table, sources, replicates=_REPLICATES, seed=seed)
     contrast = resampling.difference(1, 0)
-    ends = contrast.interval(1 - _LEVEL, rare=bounded)
+    ends = contrast.interval(1 - _LEVEL, rare=counting.bounded)
     low, high = sorted((ends.low, ends.high))
     means = resampling.means
     return Change(
@@ -424,9 +427,9 @@ def paired_change(
         change=contrast.estimate * scale,
         low=low * scale,
         high=high * scale,
-        unit=unit,
+        unit=counting.unit,
         items=len(before),
-        higher_is_better=higher_is_better,
+        higher_is_better=counting.higher_is_better,
     )
 
 

@@ -286,7 +286,7 @@ def _lessons(
     train = encode(examples.train, dialogue, max_tokens=limit)
     pairs = encode_pairs(examples.preferences, dialogue, max_tokens=limit)
     if examples.preferences:
-        require_pairs(len(pairs.encoded), made_from="what is short enough")
+        require_pairs(len(pairs.encoded))
     else:
         require_examples(
             [item.example for item in train.encoded],

@@ -32,9 +32,9 @@ from hybrid.adaptation.methods import AdapterPlan
 from hybrid.adaptation.methods.encoding import encode, gain_of, paired_change
 from hybrid.adaptation.methods.generator import TunedGenerator
 from hybrid.adaptation.methods.loop import Fit
-from hybrid.adaptation.values import Change, Example, ExampleKind, Examples, LossPoint, silent
+from hybrid.adaptation.values import RIGHTS, Change, Example, ExampleKind, Examples, LossPoint, silent
 from hybrid.config import AdaptationSettings, Method
-from hybrid.errors import UsageError
+from hybrid.errors import TrainingFailed, UsageError
 from hybrid.files import hash_text
 from hybrid.generation.prompts import Prompts
 from hybrid.grounding.calibration import UNCALIBRATED, Calibration, fit_calibration
@@ -422,7 +422,8 @@ def self_train(
 
     Every round trains anew, from the same beginning, on all that people labelled and on pseudo-labels of the
     best teacher so far, of which a share that grows with the rounds is taken. It is kept if it gets more of
-    the clean set right than its teacher; else the teacher stays, and the rounds end.
+    the clean set right than its teacher; else, or where training got no better, the teacher stays, and the
+    rounds end.
 
     ``learn``: trains on questions with answers as the round of a number; returns its name. ``confidence``:
     calibrated, from which on a pseudo-label is learned.
@@ -442,10 +443,13 @@ def self_train(
         if not learned:
             break
         own = [replace(one.question, answers=(one.label,), made=MADE) for one in learned]
-        student = learn([*labelled.train, *own], number)
+        try:
+            student = learn([*labelled.train, *own], number)
+        except TrainingFailed:  # a student that got no better is none; what the rounds before came to is kept
+            break
         after = _rights(policy(student), asked, options, answers)
         units = [question.unit for question in clean]
-        change = paired_change("clean set right", before, after, units, bounded=True)
+        change = paired_change("clean set right", before, after, units, RIGHTS)
         kept = change.change > 0
         done.append(SelfRound(student, float(np.mean(after)), tuple(learned), change, kept))
         progress(done[-1])

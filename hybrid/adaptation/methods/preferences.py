@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from hybrid.adaptation.data.examples import LEAST_EXAMPLES
 from hybrid.adaptation.methods.encoding import Encoded, EncodedPair, margins, paired_change
-from hybrid.adaptation.values import Change, Example, ExampleKind, PreferencePair, silent
+from hybrid.adaptation.values import POINTS, Change, Example, ExampleKind, PreferencePair, silent
 from hybrid.config import AdaptationSettings
 from hybrid.errors import TrainingFailed, UsageError
 from hybrid.files import hash_text
@@ -142,11 +142,11 @@ class PreferenceTask:
         return margins(self._task.losses, pairs)
 
 
-def require_pairs(count: int, *, made_from: str) -> None:
+def require_pairs(count: int) -> None:
     """Raise a UsageError for fewer pairs than ``LEAST_EXAMPLES``."""
     if count < LEAST_EXAMPLES:
         raise UsageError(
-            f"{made_from} gives {count} preference pairs, expected {LEAST_EXAMPLES} or more",
+            f"what is short enough gives {count} preference pairs, expected {LEAST_EXAMPLES} or more",
             hint="add documents, or rows with `prompt`, `chosen` and `rejected`",
         )
 
@@ -292,7 +292,7 @@ def improve(
             break
         after, found = _looked(policy(name), grounder, checks, name, len(pairs))
         sources = [one.source for one in checks]
-        change = paired_change("judge's reward", before, after, sources, seed=seed)
+        change = paired_change("judge's reward", before, after, sources, POINTS, seed=seed)
         why = _why(first, done[-1], found, tolerance)
         found = replace(found, change=change, ended=why, kept=not why)
         done.append(found)

@@ -16,7 +16,7 @@ from hybrid.adaptation.methods.labels import (
     self_train,
     split_labelled,
 )
-from hybrid.errors import UsageError
+from hybrid.errors import TrainingFailed, UsageError
 from hybrid.generation.prompts import load_prompts
 from hybrid.questions.checking import Review
 from hybrid.questions.files import load_questions, save_questions
@@ -161,6 +161,19 @@ def test_a_round_that_gets_less_of_the_clean_set_right_is_not_kept():
     assert [one.kept for one in found.rounds] == [True, False]
     assert found.best.name == "r-0"
     # nothing of what was not kept was learned
+    assert len(found.doubtful) == 40
+
+
+def test_a_student_that_got_no_better_ends_the_rounds_and_leaves_the_teacher(monkeypatch):
+    def learn(runs, given_, number):
+        if number:
+            raise TrainingFailed("validation got no better")
+        return f"r-{number}"
+
+    monkeypatch.setattr(_Runs, "learn", learn)
+    clean = [int(one.id[1:]) for one in split_labelled(questions(120), seed=0).clean]
+    *_, found = run(_Teacher(wrong=tuple(clean[:2])))
+    assert [one.name for one in found.rounds] == ["r-0"] and found.best.kept
     assert len(found.doubtful) == 40
 
 
