@@ -94,7 +94,9 @@ _OPEN = re.compile(
 # "Get my shares back" is to get back.
 _THEIRS = "my|our|your|his|her|their|its|the|an?|this|that|these|those"
 _OBJECT = rf"(?:it|them|him|me|us|(?:{_THEIRS})(?: [^\W\d_]+){{1,2}}?)"
-_MONEY = re.compile(r"\b(?:money|fees?|deposits?|payments?|prices?|contributions?)\b", re.IGNORECASE)
+_MONEY = re.compile(
+    r"\b(?:money|fees?|deposits?|payments?|prices?|contributions?|shares?|loans?)\b", re.IGNORECASE
+)
 _PERSON = re.compile(
     r"\b(?:I|we|you|he|she|they|who|(?:some|any|no|every)(?:body|one)|pe(?:rson|ople)|child(?:ren)?|kids?|"
     r"(?:member|guest|pupil|student|patient|player|volunteer|participant|customer|teacher|tenant|worker|"

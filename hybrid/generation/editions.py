@@ -60,7 +60,9 @@ def outdated(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list[fl
             if other.passage.source in than and not other.heading
         ]
         replaced = any(3 * own >= size and other.passage.source in replacing for own, other in others)
-        no_more = any(one.passage.source != fact.passage.source and _ends(one, fact) for one in telling)
+        no_more = any(
+            one.passage.source != fact.passage.source and _ends(one, fact, asked.names) for one in telling
+        )
         if earlier or no_more or (size and replaced):
             found.append(2.0)
         else:
@@ -126,10 +128,11 @@ def _is_alike(one: Quotable, other: Quotable) -> bool:
     return alike >= _ALIKE_WORDS[sisters(one.passage, other.passage)]
 
 
-def _ends(one: Quotable, other: Quotable) -> bool:
+def _ends(one: Quotable, other: Quotable, names: Sequence[str] = ()) -> bool:
     """Tell whether a fact says that what another one says of the same thing is so no longer.
 
     Both must speak of it: "the pool closes at 9 pm instead of 2 pm" says nothing of the gym.
+    Of what the question names, both may say it in other words.
     """
     gone = [
         said
@@ -139,7 +142,9 @@ def _ends(one: Quotable, other: Quotable) -> bool:
     own = content_words(" ".join(gone))
     told = [word for word in content_words(other.text) if word.isalpha() and word not in own]
     here = set(content_words(one.wider))
-    return bool(gone and told) and told[0] in here and 3 * len(here.intersection(told)) >= 2 * len({*told})
+    if not gone or not told or told[0] not in here:
+        return False
+    return told[0] in content_words(" ".join(names)) or 3 * len(here.intersection(told)) >= 2 * len({*told})
 
 
 def _said(fact: Quotable) -> set[str]:

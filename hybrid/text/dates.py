@@ -153,7 +153,8 @@ _LONG_DAY = rf"(?i:(?:{'|'.join(DAYS)})s?)"
 _SHORT_DAY = r"(?:Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)\b\.?"
 _ANY_DAY = rf"(?:{_LONG_DAY}|(?i:{_SHORT_DAY}))"
 _AS_DAY = (
-    rf"(?=\s*(?:\Z|[-–—,.;:/()|&\n]|\d|(?:and|or) (?:{_LONG_DAY}|{_SHORT_DAY})|{_LONG_DAY}|{_SHORT_DAY}))"
+    r"(?=\s*(?:\Z|[-–—,.;:/()|&\n]|\d|(?:from|at|until|till) \d|(?:morning|afternoon|evening|night)s?\b"
+    rf"|(?:and|or) (?:{_LONG_DAY}|{_SHORT_DAY})|{_LONG_DAY}|{_SHORT_DAY}))"
 )
 _DAY_NAME = rf"(?:{_LONG_DAY}|{_SHORT_DAY}{_AS_DAY}|(?<=\b[Oo]n\s){_SHORT_DAY}|{_SHORT_DAY}(?<=\.))"
 _TWO_LETTERS = {

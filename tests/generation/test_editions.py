@@ -69,6 +69,7 @@ def test_times_that_differ_contradict_although_they_share_figures():
         ("The gym closes at 2 pm.", "The gym closes at 9 pm instead of 2 pm.", 2),
         ("The gym closes at 2 pm.", "From May the pool closes at 9 pm instead of 2 pm.", 0),
         ("The gym closes at 12 pm.", "The gym closes at 9 pm instead of 2 pm.", 0),
+        ("The gym bar closes at 2 pm.", "The gym will be open till 9 pm instead of 2 pm.", 0),
         ("Talks last longer than 30 minutes.", "Talks may last no longer than 30 minutes.", 0),
     ],
 )

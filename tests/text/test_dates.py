@@ -133,6 +133,8 @@ def test_days_of_the_week_are_told_by_ranges_and_groups_too(text, days):
         ("every day except Monday and Tuesday", DAYS[2:]),
         ("every day except from Monday to Wednesday", DAYS[3:]),
         ("on Sat and Sun", DAYS[5:]),
+        ("Sat from 9, Sun mornings", DAYS[5:]),
+        ("daily but Mon, Tue and Wed", DAYS[3:]),
         ("Sun cream", ()),
         ("Sat down", ()),
         ("the Sun Inn", ()),
