@@ -94,6 +94,17 @@ _OPEN = re.compile(
 # "Get my shares back" is to get back.
 _THEIRS = "my|our|your|his|her|their|its|the|an?|this|that|these|those"
 _OBJECT = rf"(?:it|them|him|me|us|(?:{_THEIRS})(?: [^\W\d_]+){{1,2}}?)"
+_MONEY = re.compile(
+    r"\b(?:money|fees?|deposits?|payments?|prices?|contributions?|shares?|loans?)\b", re.IGNORECASE
+)
+_PERSON = re.compile(
+    r"\b(?:I|we|you|he|she|they|who|(?:some|any|no|every)(?:body|one)|pe(?:rson|ople)|child(?:ren)?|kids?|"
+    r"(?:member|guest|pupil|student|patient|player|volunteer|participant|customer|teacher|tenant|worker|"
+    r"employee|colleague|trainer|visitor|friend|son|daughter)s?)"
+    r"(?: (?:ca|can|could|do|does|did|wo|will|would|may|might|shall|should|must))*\s*\Z",
+    re.IGNORECASE,
+)
+_PARTICLE = re.compile(r"\s+(?:up|out|back|in|with|from)\b", re.IGNORECASE)
 # So many questions at once are answered one by one.
 _MOST_PARTS = 6
 
@@ -273,6 +284,12 @@ def _phrases() -> tuple[re.Pattern[str], dict[str, str]]:
     return re.compile(rf"(?:\b|(?=n['’]t))(?:{verbs})\b", re.IGNORECASE), table
 
 
+def _stays_away(question: str, found: re.Match[str]) -> bool:
+    """Tell whether it is a person who does not come, and not up with something."""
+    before, behind = question[: found.start()], question[found.end() :]
+    return bool(_PERSON.search(before)) and not _PARTICLE.match(behind)
+
+
 def _plain(question: str) -> str:
     """Return a question with one word for what is said in two: reject for "turned down", also around it."""
     pattern, table = _phrases()
@@ -283,10 +300,22 @@ def _plain(question: str) -> str:
             verb, _, rest = said.partition(" ")
             if whole.lower().strip().startswith(verb) and whole.lower().endswith(f" {rest}"):
                 thing = whole.strip()[: -len(rest)].partition(" ")[2].strip()
+                if word == "refund" and not _MONEY.search(thing):  # of "get my coat back"
+                    return found.group()
+                if word == "absent" and rest == "come" and not _stays_away(question, found):
+                    return found.group()
                 return f"{' ' * whole.startswith(' ')}{word} {thing}".rstrip()
         return whole
 
     return pattern.sub(told, question)
+
+
+def _is_day(name: str, question: str) -> bool:
+    """Tell whether a name is a day of the week and no part of one: "Sunday", not "Sunday Market"."""
+    if not days_in(f"on {name}") or not name.isalpha():
+        return False
+    beside = rf"(?<!\w){name}\s+[A-Z]\w|(?<=\w\s)[A-Z]\w*\s+{name}\b"
+    return not re.search(beside, question)
 
 
 def _in_24_hours(told: re.Match[str]) -> str:
@@ -320,7 +349,7 @@ def read_question(question: str) -> Asked:
         name for name in capitals if not any(name.lower() in code or code in name.lower() for code in codes)
     ]
     if form is Form.POLAR:  # what is open from Monday to Friday tells of a Sunday as well
-        named = [name for name in named if not days_in(name)]
+        named = [name for name in named if not _is_day(name, question)]
     told = [
         one
         for one in quantities(question)

@@ -42,11 +42,10 @@ def outdated(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list[fl
     }
     replacing = {fact.passage.source for fact in facts if _REPLACES.search(fact.text)}
     # what another document tells to be so no longer: "in spring 2028 instead of autumn 2027"
-    gone = [
-        (fact.passage.source, said)
+    telling = [
+        fact
         for fact in facts
-        for said in _INSTEAD.findall(fact.text)
-        if any(map(str.isdigit, said)) and " " in said
+        if any(" " in said and any(map(str.isdigit, said)) for said in _INSTEAD.findall(fact.text))
     ]
     held = [len(words.held(fact.wider)) for fact in facts]
     sections = (
@@ -61,7 +60,9 @@ def outdated(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list[fl
             if other.passage.source in than and not other.heading
         ]
         replaced = any(3 * own >= size and other.passage.source in replacing for own, other in others)
-        no_more = any(said in fact.text and fact.passage.source != source for source, said in gone)
+        no_more = any(
+            one.passage.source != fact.passage.source and _ends(one, fact, asked.names) for one in telling
+        )
         if earlier or no_more or (size and replaced):
             found.append(2.0)
         else:
@@ -120,11 +121,30 @@ def _is_alike(one: Quotable, other: Quotable) -> bool:
         return False
     if one.row and other.row:
         return one.row.label == other.row.label and bool({*one.row.columns} & {*other.row.columns})
-    if any(gone in other.text for gone in _INSTEAD.findall(one.text)):
+    if _ends(one, other):
         return True
     here, there = _said(one), _said(other)
     alike = len(here & there) / max(min(len(here), len(there)), 1)
     return alike >= _ALIKE_WORDS[sisters(one.passage, other.passage)]
+
+
+def _ends(one: Quotable, other: Quotable, names: Sequence[str] = ()) -> bool:
+    """Tell whether a fact says that what another one says of the same thing is so no longer.
+
+    Both must speak of it: "the pool closes at 9 pm instead of 2 pm" says nothing of the gym.
+    Of what the question names, both may say it in other words.
+    """
+    gone = [
+        said
+        for said in _INSTEAD.findall(one.text)
+        if re.search(rf"(?<![\w.,]){re.escape(said)}(?!\w|[.,]\d)", other.text)
+    ]
+    own = content_words(" ".join(gone))
+    told = [word for word in content_words(other.text) if word.isalpha() and word not in own]
+    here = set(content_words(one.wider))
+    if not gone or not told or told[0] not in here:
+        return False
+    return told[0] in content_words(" ".join(names)) or 3 * len(here.intersection(told)) >= 2 * len({*told})
 
 
 def _said(fact: Quotable) -> set[str]:

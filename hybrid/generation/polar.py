@@ -23,7 +23,7 @@ _YES_NO = {"de": ("Ja", "Nein")}
 # What each is for stands beside it.
 _TOLD = expressions("polar")
 _LIMIT, _OPEN, _BUT, _PAST, _TURNED, _THAN, _AGAINST, _HAS, _ALLOWS, _JOINED = _TOLD[:10]
-_DENIED, _FORBIDS, _FURTHER, _CLAUSES, _REASON, _FRAME = _TOLD[10:]
+_DENIED, _FORBIDS, _FURTHER, _WHERE, _ALL_OVER, _CLAUSES, _REASON, _FRAME = _TOLD[10:]
 
 
 def verdict_on(asked: Asked, fact: Quotable, words: Matcher, ranked: Sequence[Quotable]) -> str:
@@ -124,12 +124,15 @@ def _is_of_part(text: str, words: Matcher, *, forbids: bool) -> bool:
     """Tell whether only a part of what is asked is denied: swimming after dark, drones over 250 g.
 
     Of what is forbidden each word tells that the question lacks. It stands before: "dogs are forbidden in the
-    hall" is of dogs; or else behind: "it is forbidden to park by the gate".
+    hall" is of dogs; or else behind: "it is forbidden to park by the gate". A place limits as a time does,
+    unless it is the whole house: who may not smoke in the kitchen may do so elsewhere.
     """
     limit = _FURTHER.search(text)
     told = limit[0] if limit else ""
     if forbids:
         before, behind = _FORBIDS.split(text, maxsplit=1)
+        place = _WHERE.search(behind)
+        told = f"{told} {place[0]}" if place and not _ALL_OVER.search(place[0]) else told
         told = f"{before} {told}" if content_words(before) else behind
     known = {word for own in words.forms for word in own}
     return any(word not in known and not _FRAME.fullmatch(word) for word in content_words(told))

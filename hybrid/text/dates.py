@@ -148,13 +148,39 @@ def months_between(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-# "Mon", "Thurs" and "Sundays"; short ones with a capital, for "sun" and "sat" are words.
-_LONG_DAY = "|".join(f"[{name[0].upper()}{name[0]}]{name[1:]}s?" for name in DAYS)
-_DAY_NAME = rf"(?:{_LONG_DAY}|(?:Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)\b\.?)"
-_DAYS_FROM = re.compile(
-    rf"\b(?P<first>{_DAY_NAME})(?:\s?(?:to|until|through|till|[-–—])\s?(?P<last>{_DAY_NAME}))?(?!\w)"
+# "Mon", "Thurs" and "Sundays"; short ones with a capital and as a day stands, for "Sun cream" is of none.
+_LONG_DAY = rf"(?i:(?:{'|'.join(DAYS)})s?)"
+_SHORT_DAY = r"(?:Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)\b\.?"
+_ANY_DAY = rf"(?:{_LONG_DAY}|(?i:{_SHORT_DAY}))"
+_AS_DAY = (
+    r"(?=\s*(?:\Z|[-–—,.;:/()|&\n]|\d|(?:from|at|until|till) \d|(?:morning|afternoon|evening|night)s?\b"
+    rf"|(?:and|or) (?:{_LONG_DAY}|{_SHORT_DAY})|{_LONG_DAY}|{_SHORT_DAY}))"
 )
-_ALL_BUT = re.compile(rf"\b(?:but|except(?: for)?)(?: on)? (?P<day>{_DAY_NAME})(?!\w)")
+_DAY_NAME = rf"(?:{_LONG_DAY}|{_SHORT_DAY}{_AS_DAY}|(?<=\b[Oo]n\s){_SHORT_DAY}|{_SHORT_DAY}(?<=\.))"
+_TWO_LETTERS = {
+    "mo": 0,
+    "tu": 1,
+    "di": 1,
+    "we": 2,
+    "mi": 2,
+    "th": 3,
+    "do": 3,
+    "fr": 4,
+    "sa": 5,
+    "su": 6,
+    "so": 6,
+}
+_TWO = rf"(?:{'|'.join(name.title() for name in _TWO_LETTERS)})\b\.?"
+_DAYS_FROM = re.compile(
+    rf"\b(?:(?P<low>{_ANY_DAY})\s*(?:\b(?i:to|until|through|till|bis)\b|[-–—])\s*(?P<high>{_ANY_DAY})"
+    rf"|(?i:between)\s+(?P<one>{_ANY_DAY})\s+and\s+(?P<other>{_ANY_DAY})"
+    rf"|(?P<from>{_TWO})\s?[-–—]\s?(?P<till>{_TWO})|(?P<day>{_DAY_NAME}))(?!\w)"
+)
+_EXCEPTED = rf"(?:{_ANY_DAY}(?:\s*(?:\b(?i:to|until|through|till)\b|[-–—])\s*{_ANY_DAY})?)(?!\w)"
+_ALL_BUT = re.compile(
+    rf"\b(?:but|except(?: for)?)(?: on| from)?\s+"
+    rf"(?P<days>{_EXCEPTED}(?:(?:,\s*{_EXCEPTED})*,?\s+(?:and|or|&)\s+{_EXCEPTED})?)"
+)
 _GROUPS = (
     (re.compile(r"\b(?:weekdays|(?:on|all|every) (?:working|business) days?)\b", re.IGNORECASE), DAYS[:5]),
     (re.compile(r"\bweekends?\b", re.IGNORECASE), DAYS[5:]),
@@ -165,11 +191,19 @@ _GROUPS = (
 def days_in(text: str) -> frozenset[str]:
     """Return the days of the week that a text tells, in small letters: "Mon to Fri", "weekends", "Tue"."""
     found = {day for group, days in _GROUPS if group.search(text) for day in days}
-    for match in _DAYS_FROM.finditer(_ALL_BUT.sub(" ", text)):
-        first, last = (_day(match[end] or match["first"]) for end in ("first", "last"))
-        found.update(DAYS[(first + step) % 7] for step in range((last - first) % 7 + 1))
-    return frozenset(found - {DAYS[_day(match["day"])] for match in _ALL_BUT.finditer(text)})
+    excepted = {day for match in _ALL_BUT.finditer(text) for day in _named_days(match["days"])}
+    return frozenset((found | _named_days(_ALL_BUT.sub(" ", text))) - excepted)
+
+
+def _named_days(text: str) -> set[str]:
+    found: set[str] = set()
+    for match in _DAYS_FROM.finditer(text):
+        ends = [_day(name) for name in match.groups() if name]
+        found.update(DAYS[(ends[0] + step) % 7] for step in range((ends[-1] - ends[0]) % 7 + 1))
+    return found
 
 
 def _day(name: str) -> int:
-    return next(place for place, day in enumerate(DAYS) if day[:3] == name[:3].lower())
+    short = name[:3].lower()
+    two = _TWO_LETTERS.get(short.rstrip("."))
+    return next(place for place, day in enumerate(DAYS) if day[:3] == short) if two is None else two

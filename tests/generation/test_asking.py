@@ -208,3 +208,31 @@ def test_a_row_of_digits_is_looked_through_in_no_time(question):
     began = time.process_time()
     read_question(question).wanted.search("9" * 3_000)
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    ("question", "names"),
+    [
+        ("Does the Sun Hall have a projector?", True),
+        ("Is the Sunday Market open?", True),
+        ("Is there a Black Friday sale?", True),
+        ("Is the hall open on Sunday?", False),
+    ],
+)
+def test_a_day_in_a_name_stays_a_name(question, names):
+    assert bool(read_question(question).names) is names
+
+
+@pytest.mark.parametrize(
+    ("question", "word"),
+    [
+        ("Who gets the kids back home?", "refund"),
+        ("How do I get my coat back?", "refund"),
+        ("They didn't come up with it?", "absent"),
+        ("What if my parcel does not come?", "absent"),
+    ],
+)
+def test_what_is_no_money_is_not_refunded_and_no_thing_is_absent(question, word):
+    assert word not in read_question(question).words
+    for thing in ("fee", "deposit", "shares"):
+        assert word in read_question(f"Do I get my {thing} back if I do not come?").words

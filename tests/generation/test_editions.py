@@ -61,3 +61,18 @@ def test_times_that_differ_contradict_although_they_share_figures():
     late = (*NEW[:2], "The desk is open from 10:00 to 18:00.")
     _, (one, other), _ = facts("When is the desk open?", early, late)
     assert contradicts(one, other)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "ended"),
+    [
+        ("The gym closes at 2 pm.", "The gym closes at 9 pm instead of 2 pm.", 2),
+        ("The gym closes at 2 pm.", "From May the pool closes at 9 pm instead of 2 pm.", 0),
+        ("The gym closes at 12 pm.", "The gym closes at 9 pm instead of 2 pm.", 0),
+        ("The gym bar closes at 2 pm.", "The gym will be open till 9 pm instead of 2 pm.", 0),
+        ("Talks last longer than 30 minutes.", "Talks may last no longer than 30 minutes.", 0),
+    ],
+)
+def test_only_what_is_of_the_same_thing_is_so_no_longer(old, new, ended):
+    told = facts("When does the gym close?", ("p.txt", "Plan", old), ("n.txt", "Notice", new))
+    assert outdated(*told)[0] == ended

@@ -203,6 +203,7 @@ def test_a_heading_in_words_of_the_question_is_no_answer(question, text, repeate
             "- Invoices are due. Who pays late is charged 2 EUR more.\n- Crates: 5 EUR.",
             [("", "Invoices are due.")],
         ),
+        ("Deliveries. We deliver on Mondays.", [("", "We deliver on Mondays.")]),
         ("Visit us. We ship to Norway.", [("", "Visit us.")]),
     ],
 )

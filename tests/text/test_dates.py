@@ -119,3 +119,26 @@ def test_months_between_two_are_told_over_the_end_of_the_year():
 )
 def test_days_of_the_week_are_told_by_ranges_and_groups_too(text, days):
     assert days_in(text) == frozenset(days)
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("MONDAY TO FRIDAY", DAYS[:5]),
+        ("MON-FRI 9-17", DAYS[:5]),
+        ("mon-fri", DAYS[:5]),
+        ("Mo-Fr", DAYS[:5]),
+        ("between Monday and Friday", DAYS[:5]),
+        ("Monday  to\n Friday", DAYS[:5]),
+        ("every day except Monday and Tuesday", DAYS[2:]),
+        ("every day except from Monday to Wednesday", DAYS[3:]),
+        ("on Sat and Sun", DAYS[5:]),
+        ("Sat from 9, Sun mornings", DAYS[5:]),
+        ("daily but Mon, Tue and Wed", DAYS[3:]),
+        ("Sun cream", ()),
+        ("Sat down", ()),
+        ("the Sun Inn", ()),
+    ],
+)
+def test_days_are_told_however_a_range_or_an_exception_is_written(text, days):
+    assert days_in(text) == frozenset(days)
