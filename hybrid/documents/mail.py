@@ -6,6 +6,7 @@ import codecs
 import re
 from collections.abc import Iterator
 from email import message_from_bytes
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 
@@ -41,6 +42,11 @@ def read_box(file: SourceFile, settings: DocumentSettings) -> Iterator[Document 
             yield _document(source, data, settings)
         except Unreadable as error:
             yield Rejected(source, str(error))
+        except RecursionError:
+            yield Rejected(source, "damaged or hostile: its structure is nested too deeply")
+        except (ValueError, LookupError, TypeError, AttributeError, MessageError) as error:
+            # one message costs itself and never the rest of the mailbox
+            yield Rejected(source, f"damaged: {type(error).__name__}: {one_line(str(error))[:200]}")
     if not number:
         raise Unreadable("no message in it: a mailbox begins with `From ` and who sent the first one")
 
@@ -83,11 +89,21 @@ def _document(source: str, data: bytes, settings: DocumentSettings, *, is_page: 
 
 def _head(message: Message, name: str) -> str:
     """Return a line of the head as it is shown."""
-    said = message.get(name, "")
+    said = next((str(line) for key, line in message.raw_items() if key.lower() == name.lower()), "")
+    if not said.isascii():  # letters that were not encoded as mail wants it
+        data = said.encode("utf-8", "surrogateescape")
+        said = data.decode("utf-8" if _is_utf8(data) else "cp1252", "replace")
     try:
         return one_line(str(make_header(decode_header(said))))
-    except (LookupError, ValueError):  # of an encoding that nobody knows
-        return one_line(str(said))
+    except (LookupError, ValueError, MessageError):  # damaged, or of an encoding that nobody knows
+        return one_line(said)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        return bool(data.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _add_heads(builder: TextBuilder, message: Message) -> None:
@@ -106,7 +122,7 @@ def _add_part(builder: TextBuilder, part: Message, depth: int) -> None:
     elif part.is_multipart():
         inner = [one for one in part.get_payload() if isinstance(one, Message)]
         if kind == "multipart/alternative":
-            inner = _best(builder, [one for one in inner if _says(one)])
+            inner = _best(builder, inner)
         for one in inner:
             if kind == "message/rfc822":
                 _add_heads(builder, one)
@@ -129,6 +145,10 @@ def _add_text(builder: TextBuilder, text: str, *, is_page: bool) -> None:
 
 def _best(builder: TextBuilder, forms: list[Message]) -> list[Message]:
     """Return the form of a message that says most, the richest of those that say as much; others are told."""
+    for one in forms:
+        if not _says(one):  # an invitation, say
+            _tell(builder, one, one.get_content_type())
+    forms = list(filter(_says, forms))
     lengths = [_length(one) for one in forms]
     best = max(range(len(forms)), key=lambda at: (lengths[at] > _AS_MUCH * max(lengths), at), default=0)
     for at in range(len(forms)):
@@ -164,5 +184,5 @@ def _text(part: Message) -> str:
     charset = part.get_content_charset()
     try:
         return data.decode(charset) if charset else decode(data) if data else ""
-    except (LookupError, UnicodeDecodeError):
+    except (LookupError, ValueError):  # `undefined` is one, and what no name of a codec may hold
         return decode(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from html import unescape
 from typing import Any
@@ -22,9 +23,23 @@ from hybrid.types import BlockKind, Document
 
 def _json(file: SourceFile) -> Any:
     try:
-        return json.loads(decode(file.path.read_bytes()))
+        # numbers stay as they are written: 19.90, and those of more digits than a number here may have
+        return json.loads(
+            decode(file.path.read_bytes()), parse_float=str, parse_int=str, object_pairs_hook=_held
+        )
     except json.JSONDecodeError as error:
         raise Unreadable(f"not JSON: {error.msg} at line {error.lineno}, character {error.colno}") from error
+
+
+def _held(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the fields of an object; one that is said more than once keeps all that it says."""
+    held: dict[str, Any] = dict(pairs)
+    if len(held) < len(pairs):
+        many = Counter(name for name, _ in pairs)
+        if any(is_rule(name) for name in many if many[name] > 1):
+            raise Unreadable("more than one field says who may read it; keep one")
+        held |= {name: [one for key, one in pairs if key == name] for name in many if many[name] > 1}
+    return held
 
 
 def read_notebook(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
@@ -50,8 +65,9 @@ def _source(value: object) -> str:
 def _add_cell(builder: TextBuilder, cell: Mapping[str, Any]) -> None:
     text = _source(cell.get("source", cell.get("input")))
     if cell.get("cell_type") in ("markdown", "heading"):
-        level = cell.get("level") if cell["cell_type"] == "heading" else 0
-        add_markdown(builder, "#" * level + f" {text}" if isinstance(level, int) and level else text)
+        level = str(cell.get("level")) if cell["cell_type"] == "heading" else ""
+        marks = "#" * min(int(level), 6) + " " if re.fullmatch("[1-9]", level) else ""
+        add_markdown(builder, marks + text)
     else:
         builder.add(BlockKind.CODE, builder.without_embedded(text))
     for output in (one for one in _list(cell, "outputs") if isinstance(one, dict)):
@@ -139,9 +155,8 @@ def _is_long(value: object) -> bool:
 
 # --- Org -------------------------------------------------------------------------------------------------
 
-_ORG_RAW = re.compile(
-    r"^[ \t]*#\+begin_(?:src|example|export)\b.*\n((?:.*\n)*?)[ \t]*#\+end_\w+", re.I | re.M
-)
+_ORG_RAW = re.compile(r"^[ \t]*#\+begin_(?:src|example|export)\b.*\n", re.IGNORECASE | re.MULTILINE)
+_ORG_END = re.compile(r"^[ \t]*#\+end_\w+", re.IGNORECASE | re.MULTILINE)
 _ORG_UNSHOWN = re.compile(
     r"^[ \t]*(?:#\+(?!caption|subtitle|date|begin|end)[\w-]+:(?P<setting>.*)|#(?P<comment>(?: .*)?$)"
     r"|:[\w-]+:(?P<property>.*))",
@@ -160,13 +175,26 @@ _ORG_MARKS = (
 def read_org(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     """Yield the document of an Org file, by way of Markdown of as many lines."""
     builder = TextBuilder(settings.max_characters)
-    parts = _ORG_RAW.split(decode(file.path.read_bytes()) + "\n")
+    parts = _parted(decode(file.path.read_bytes()) + "\n")
     said = {name.lower(): text for name, text in re.findall(r"^#\+(\w+):[ \t]*(.*)", parts[0], re.MULTILINE)}
     parts[::2] = (_org(part, builder) for part in parts[::2])
     parts[1::2] = (f"```\n{part}```" for part in parts[1::2])
     add_markdown(builder, "".join(parts), first_line=1)
     metadata = {"author": said.get("author", "")}
     yield builder.document(file.source, title=said.get("title", ""), metadata=metadata)
+
+
+def _parted(text: str) -> list[str]:
+    """Return what is Org and what is quoted as it stands, in turn; each line is looked at once."""
+    parts, at = list[str](), 0
+    for begin in _ORG_RAW.finditer(text):
+        if begin.start() < at:
+            continue
+        if (end := _ORG_END.search(text, begin.end())) is None:
+            break
+        parts += (text[at : begin.start()], text[begin.end() : end.start()])
+        at = end.end()
+    return [*parts, text[at:]]
 
 
 def _org(text: str, builder: TextBuilder) -> str:
@@ -193,6 +221,10 @@ def _org(text: str, builder: TextBuilder) -> str:
 _CUE = re.compile(r"\s*(?:\d+:)?\d{1,2}:\d\d[.,]\d{1,3}\s*-->.*")
 _ASIDE = re.compile(r"\ufeff?WEBVTT\b|(?:NOTE|STYLE|REGION)\b")
 _SPEAKER = re.compile(r"<v[.\w]*\s+([^<>]{1,80})>")
+# what sets a text or says when it is said; `a < 5 and b > 7` is no tag
+_SET = re.compile(
+    r"</?(?:b|i|u|s|c|v|font|ruby|rt|lang)(?:[.\s][^<>]*)?/?>|<[\d:.]+>|\{\\[^{}]*\}", re.IGNORECASE
+)
 _LONG_SPEECH = 500
 
 
@@ -209,7 +241,7 @@ def read_subtitles(file: SourceFile, settings: DocumentSettings) -> Iterator[Doc
         if kind or is_aside:
             builder.leave_out(kind or "setting", len(line.strip()))
             continue
-        shown = unescape(re.sub(r"<[^<>]*>|\{\\[^{}]*\}", "", _SPEAKER.sub(r"\1: ", line))).strip()
+        shown = unescape(_SET.sub("", _SPEAKER.sub(r"\1: ", line))).strip()
         is_ended = said.endswith((".", "?", "!", "…", "。")) and len(said) > _LONG_SPEECH
         if is_ended or _SPEAKER.search(line) or shown.startswith(("- ", "– ", ">>")):
             builder.add(BlockKind.PARAGRAPH, said, line=begin)

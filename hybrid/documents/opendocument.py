@@ -68,8 +68,9 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
             one_line("" if (one := child(meta, name)) is None else raw_text(one))
             for name in ("title", "initial-creator", "creator")
         )
-        author = next(filter(None, authors), "")
-        yield package.builder.document(file.source, title=title, metadata={"author": author})
+        hidden = (value(one, "name") for one in held if local(one) == "table" and writing.is_off(one))
+        metadata = {"author": next(filter(None, authors), ""), "hidden_sheets": ", ".join(hidden)}
+        yield package.builder.document(file.source, title=title, metadata=metadata)
 
 
 def _add_page(builder: TextBuilder, writing: _Writing, page: Element) -> None:
@@ -168,10 +169,15 @@ class _Writing:
         self._items: dict[str, int] = {}
         self._list_names: list[str] = []
         self._waiting: list[str] = []
+        self._drawn, self._repeats = set[str](), 0
 
     def whole(self, element: Element) -> str:
         """Return the blocks below an element, each followed by what hangs on it."""
         return "".join(self.element(one) + self.rest() for one in element)
+
+    def is_off(self, table: Element) -> bool:
+        """Return whether a sheet is not shown."""
+        return any(value(child(one, "table-properties"), "display") == "false" for one in self._chain(table))
 
     def rest(self) -> str:
         """Return what waits, and what waits for that."""
@@ -214,12 +220,31 @@ class _Writing:
         if name in _LEFT_OUT:
             self._builder.leave_out(_LEFT_OUT[name], len(one_line("".join(element.itertext()))))
             return ""
+        if value(element, "display") == "none" or value(element, "is-hidden") == "true":
+            return self._hidden(element)
         if name in _SILENT or (name in ("title", "desc") and "svg" in element.tag):
             return ""
         if (write := self._written.get(name)) is not None:
             return write(element)
         tag = _TAGS.get(name)
         return f"<{tag}>{self._inside(element)}</{tag}>" if tag else self._inside(element)
+
+    def _hidden(self, element: Element) -> str:
+        self._builder.leave_out("hidden text", len(one_line("".join(element.itertext()))))
+        return ""
+
+    def _is_hidden(self, one: Element) -> bool:
+        """Return whether the style of an element hides it, or what stands in its paragraph does."""
+        return any(
+            value(child(style, "text-properties"), "display") == "none" for style in self._chain(one)
+        ) or any(local(each) == "hidden-paragraph" and value(each, "is-hidden") == "true" for each in one)
+
+    def _repeated(self, text: str, times: int) -> str:
+        """Return a row or a cell as often as it stands there."""
+        self._repeats += (text.count("<t") + len(text) // 100) * (times - 1)
+        if self._repeats > MAX_CELLS:
+            raise Unreadable(f"more than {MAX_CELLS:,} cells are repeated in its tables")
+        return text * times
 
     def _inside(self, element: Element) -> str:
         parts = [escape(element.text or "", quote=False)]
@@ -236,6 +261,8 @@ class _Writing:
             name = value(self._styles[name], "parent-style-name")
 
     def _paragraph(self, one: Element) -> str:
+        if self._is_hidden(one):
+            return self._hidden(one)
         names = (value(one, "style-name"), *(value(style, "parent-style-name") for style in self._chain(one)))
         tag = "h1" if "Title" in names else "p"
         return f"<{tag}>{self._inside(one)}</{tag}>"
@@ -260,6 +287,8 @@ class _Writing:
         return escape(f"{value(style, 'num-prefix')}{'.'.join(parts)}{value(style, 'num-suffix')} ")
 
     def _span(self, one: Element) -> str:
+        if self._is_hidden(one):
+            return self._hidden(one)
         text = self._inside(one)
         for style in self._chain(one):
             says = child(style, "text-properties")
@@ -288,7 +317,7 @@ class _Writing:
 
     def _row(self, one: Element) -> str:
         times = min(number(value(one, "number-rows-repeated"), 1), _MOST_REPEATED)
-        return f"<tr>{self._inside(one)}</tr>" * times
+        return self._repeated(f"<tr>{self._inside(one)}</tr>", times)
 
     def _cell(self, one: Element) -> str:
         spans = "".join(
@@ -298,7 +327,7 @@ class _Writing:
         )
         tag = "th" if local(one.getparent().getparent()) == "table-header-rows" else "td"
         times = min(number(value(one, "number-columns-repeated"), 1), 100)
-        return f"<{tag}{spans}>{self._inside(one)}</{tag}>" * times
+        return self._repeated(f"<{tag}{spans}>{self._inside(one)}</{tag}>", times)
 
     def _note(self, one: Element) -> str:
         """Write the mark of a note; its text follows the block."""
@@ -331,6 +360,9 @@ class _Writing:
         root = self._package.root(f"{part}/content.xml") if part != "." else None
         if root is not None and local(root) == "math":
             return str(etree.tostring(root, encoding="unicode"))
+        if part in self._drawn:  # it may stand in itself
+            root = None
+        self._drawn.add(part)
         tables = [] if root is None else list(root.iter("{*}table"))
         titles = [] if root is None else [escape(self.line(each)) for each in root.iter("{*}title")]
         self._waiting += [*(f"<p>{text}</p>" for text in titles), *map(self.element, tables)]

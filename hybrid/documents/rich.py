@@ -62,6 +62,8 @@ class _RichState:
     shift: int = 0
     struck: bool = False
     gone: str = ""
+    level: int = 0
+    in_table: bool = False
 
 
 # What a control word makes of the state; 0 turns off what another number, or none, turns on.
@@ -94,7 +96,7 @@ class _RichWalk:
         self._bytes, self._skip = bytearray(), 0
         self._codec, self._fonts, self._font = "cp1252", dict[int, str](), 0
         self._styles, self._style = dict[int, int](), 0
-        self._level, self._bullet, self._in_table = 0, "", False
+        self._bullet = ""
         self._cells, self._rows = list[str | None](), list[list[str | None]]()
         self._blocks, self._notes, self._edges = list[RawBlock](), list[str](), dict[str, None]()
         self._count = 0
@@ -107,6 +109,10 @@ class _RichWalk:
             if found["word"] == "bin":
                 at += max(0, int(found["number"] or 0))
             self._take(found)
+        if self._above or at > len(text):
+            self.builder.leave_out("damaged stretch", max(0, len(text) - at), lost=True)
+        while self._above:  # what the groups held that have no end
+            self._brace("}")
         self._end("par")
         self._end_table()
         self.builder.add_all(self._blocks)
@@ -134,9 +140,11 @@ class _RichWalk:
         if brace == "{":
             self._above.append(self._state)
         elif self._above:
-            ended, self._state = self._state.into, self._above.pop()
-            if ended != self._state.into or ended == "stylesheet":
-                self._end_apart(ended)
+            if len(self._above) == 1:
+                self._end("par")  # as it is set: the group above knows nothing of it
+            ended, self._state = self._state, self._above.pop()
+            if ended.into != self._state.into or ended.into == "stylesheet":
+                self._end_apart(ended.into, ended.level)
 
     def _control(self, word: str, number: str | None) -> None:
         value = int(number) if number else 1
@@ -183,13 +191,14 @@ class _RichWalk:
             case _ if self._state.into not in ("", "stylesheet"):
                 pass  # a label or a note has paragraphs of its own
             case "pard":
-                self._level, self._in_table = 0, False
+                self._state = replace(self._state, level=0, in_table=False)
             case "intbl":
-                self._in_table = True
+                self._state = replace(self._state, in_table=True)
             case "s":
-                self._style, self._level = value, self._styles.get(value, 0)
+                self._style = value
+                self._state = replace(self._state, level=self._styles.get(value, 0))
             case "outlinelevel":
-                self._level = value + 1 if value < 9 else 0
+                self._state = replace(self._state, level=value + 1 if value < 9 else 0)
 
     def _say_bytes(self, data: bytes) -> None:
         skipped = min(self._skip, len(data))
@@ -220,12 +229,12 @@ class _RichWalk:
         else:
             self._line.add(text, shift=state.shift, struck=state.struck)
 
-    def _end_apart(self, into: str) -> None:
+    def _end_apart(self, into: str, level: int) -> None:
         """Take what a group held that is no part of the line."""
         text = "".join(self._apart.pop(into, []))
         said = one_line(_paired(text))
         if into == "stylesheet":
-            self._styles[self._style] = named_level(said.rstrip(";")) or self._level
+            self._styles[self._style] = named_level(said.rstrip(";")) or level
             self._style = -1
         elif into in self.said:
             self.said[into] = said
@@ -246,7 +255,7 @@ class _RichWalk:
             self._rows.append(self._cells)
             self._cells = []
             return
-        if word in ("par", "shptxt") and self._in_table:
+        if word in ("par", "shptxt") and self._state.in_table:
             self._line.add("\n")
             return
         text = _paired(self._line.take())
@@ -262,8 +271,8 @@ class _RichWalk:
         self._notes = []
 
     def _block(self, text: str, bullet: str) -> RawBlock:
-        if self._level:
-            return RawBlock(BlockKind.HEADING, one_line(f"{bullet} {text}"), self._level)
+        if self._state.level:
+            return RawBlock(BlockKind.HEADING, one_line(f"{bullet} {text}"), self._state.level)
         if bullet:
             sign = bullet if any(map(str.isalnum, bullet)) else "-"
             return RawBlock(BlockKind.LIST, f"{sign} {text.strip()}", role="item")

@@ -21,11 +21,21 @@ from hybrid.types import BlockKind, Document
 
 _RULE = re.compile(r"([=\-~^\"'*#+.`:_])\1{2,}")
 _ATX = re.compile(r"(={1,6})\s+(\S.*?)(?:\s+=+)?")
-_TEX_HEAD = re.compile(r"\s*\\((?:sub)*)(?:section|chapter|title)\*?\{(.+?)\}(?:\s*\\label\{[^{}]*\})?")
+_TEX_HEAD = re.compile(
+    r"\s*\\((?:sub)*)(section|chapter|title|part|paragraph)\*?(?:\[[^\[\]]*\])?\{(.+?)\}(?:\s*\\label\{[^{}]*\})?"
+)
 _TEX_MACHINERY = re.compile(
     r"\s*(?:\\(?:documentclass|usepackage|maketitle|tableofcontents|(?:new|clear)page|centering"
     r"|appendix|noindent|bibliographystyle|graphicspath|(?:begin|end)\{[\w*]+\}|\w{0,12}(?:rule|line))"
     r"(?:\[[^\[\]]*\])?(?:\{[^{}]*\})*\s*)+"
+)
+_TEX_QUOTED, _TEX_UNSAID = ("verbatim", "lstlisting", "minted"), ("comment", "document")
+_TEX_ROWS = ("tabular", "tabular*", "tabularx", "longtable")
+_TEX_BEGIN = re.compile(r"\\begin\{(verbatim|lstlisting|minted|comment|tabular[*x]?|longtable)\}")
+_TEX_COMMENT = re.compile(r"(\\(?:url|href|path)\{[^{}]*\}|\\verb\*?([^\w\s]).*?\2|\\.)|%.*")
+_TEX_CELL = re.compile(r"(?<!\\)&")
+_TEX_ROW_END = re.compile(
+    r"^\s*(?:\\[hc]line\s*)+|\\\\(?:\[[^\[\]]*\])?\s*(?:\\\w{0,12}(?:rule|line)\S*\s*)*$"
 )
 _ITEM = re.compile(r"\s*(?:[*\-+•‣◦]|\.{1,5}|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+\S")
 _TABLE = re.compile(r"\s*(?:\||\+[-=+]{3,})")
@@ -61,7 +71,8 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     text = builder.without_embedded(_decoded(file.path.read_bytes()).replace("\r\n", "\n"))
     lines, heads = _paged(text) if text.count("\f") > 1 else (clean(text).split("\n"), {})
     if suffix == ".tex":
-        lines = [_without_machinery(builder, line) for line in lines]
+        lines, passed_over = _tex(builder, lines)
+        heads |= dict.fromkeys(passed_over, "")
     for head in filter(None, heads.values()):
         builder.leave_out("running head", len(head))
     if suffix in _ENTRIES:
@@ -71,6 +82,35 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     splitter = _Splitter(builder, lines, frozenset(heads))
     splitter.run()
     yield builder.document(file.source, title=splitter.title)
+
+
+def _tex(builder: TextBuilder, lines: list[str]) -> tuple[list[str], set[int]]:
+    """Return as many lines of LaTeX as a reader of the page has them, and which are nothing between two."""
+    shown, nothing, within = list[str](), set[int](), ""
+    for at, line in enumerate(lines):
+        begins = None if within else _TEX_BEGIN.search(line)
+        ends = f"\\end{{{begins[1] if begins else within}}}" in line
+        text = _tex_line(line, "" if ends else within)
+        within = "" if ends else begins[1] if begins else within
+        if within not in _TEX_ROWS and len(text) < len(line.rstrip()):
+            builder.leave_out("comment", len(line) - len(text))
+        if not within and "\\end{document}" in text:
+            within = "document"
+        shown.append(_without_machinery(builder, text))
+        if line.strip() and not shown[-1] and (within in _TEX_ROWS or not text):
+            nothing.add(at)
+    return shown, nothing
+
+
+def _tex_line(line: str, within: str) -> str:
+    """Return a line of LaTeX without its comment; a row of a table with bars between its cells."""
+    if within in _TEX_QUOTED:
+        return line
+    line = "" if within in _TEX_UNSAID else _TEX_COMMENT.sub(lambda found: found[1] or "", line).rstrip()
+    if within in _TEX_ROWS and _TEX_CELL.search(line):
+        cells = _TEX_CELL.split(_TEX_ROW_END.sub("", line))
+        return f"| {' | '.join(cell.strip() for cell in cells)} |"
+    return line
 
 
 def _without_machinery(builder: TextBuilder, line: str) -> str:
@@ -84,8 +124,12 @@ def _without_machinery(builder: TextBuilder, line: str) -> str:
 def _add_entries(builder: TextBuilder, lines: list[str]) -> None:
     """Append settings or a log: what is set in belongs to the line above, and ``[name]`` is a heading."""
     held: list[str] = []
-    for number, line in enumerate([*lines, ""], start=1):
-        if held and line[:1].isspace() and line.strip():
+    # what follows a blank line set in still belongs to the line above
+    set_in = [line[:1].isspace() for line in lines]
+    for at in range(len(lines) - 2, -1, -1):
+        set_in[at] = set_in[at] if lines[at].strip() else set_in[at + 1]
+    for number, (line, goes_on) in enumerate([*zip(lines, set_in, strict=True), ("", False)], start=1):
+        if held and goes_on:
             held.append(line)
             continue
         builder.add(BlockKind.LIST, "\n".join(held), line=number - len(held))
@@ -133,6 +177,9 @@ _ASCIIDOC: tuple[_Mark, ...] = (
 )
 # only what is known to set text: in a formula the rest says how numbers stand to one another
 _TEX: tuple[_Mark, ...] = (
+    (re.compile(r"(\\url\{[^{}]*\})|(?<!\\)~"), lambda found: found[1] or " "),
+    (re.compile(r"\\multicolumn\{\d+\}\{[^{}]*\}\{([^{}]*)\}"), r"\1"),
+    (re.compile(r"^\s*\\(?:sub)?paragraph\*?\{([^{}]*)\}"), r"\1"),
     (re.compile(r"\\(?:text(?:bf|it|tt|sc|sf|rm|up|sl)|emph|underline|mbox|url|caption)\{([^{}]*)\}"), r"\1"),
     (re.compile(r"\\href\{[^{}]*\}\{([^{}]*)\}"), r"\1"),
     (re.compile(r"\\(?:[a-z]{0,6}cite[a-z]{0,6}|[a-zA-Z]{0,4}ref)\*?(?:\[[^\[\]]*\])*\{([^{}]*)\}"), r"[\1]"),
@@ -144,8 +191,7 @@ _TEX: tuple[_Mark, ...] = (
         "",
     ),
     (re.compile(r"\\item\b"), "-"),
-    (re.compile(r"\\([%&#_])|\\[,;]"), r"\1"),
-    (re.compile(r"(?<!\\)~"), " "),
+    (re.compile(r"\\([%&#_$])|\\[,;]"), r"\1"),
 )
 _MARKS = {".rst": _REST, ".adoc": _ASCIIDOC, ".asciidoc": _ASCIIDOC, ".tex": _TEX}
 # What stands between such is left alone; a role of reStructuredText has one sign on each side.
@@ -401,7 +447,7 @@ def _headed(line: str) -> tuple[int, str] | None:
     if (match := _ATX.fullmatch(line)) and not _BARS.fullmatch(line):
         return len(match[1]), match[2]
     match = _TEX_HEAD.fullmatch(line)
-    return (len(match[1]) // 3 + 1, match[2]) if match else None
+    return (len(match[1]) // 3 + (4 if match[2] == "paragraph" else 1), match[3]) if match else None
 
 
 def _stands_out(line: str, below: str) -> bool:

@@ -139,3 +139,31 @@ def test_a_message_above_the_limit_costs_itself(read_items):
     big, small = read_items("a.mbox", box, max_megabytes=1)
     assert isinstance(big, Rejected)
     assert small.title == "small"
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"Subject: =?utf-8?b?a?=\n\nlow\n",
+        b"Subject: a\nContent-Type: text/plain; charset=undefined\n\nlow\n",
+        b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(900)),
+    ],
+)
+def test_a_damaged_message_costs_no_other_one(hostile, read_items):
+    mails = (b"Subject: first\n\none\n", hostile, b"Subject: third\n\nthree\n")
+    items = read_items("a.mbox", b"\n".join(b"From a@b Tue Jun  4 2024\n" + mail for mail in mails))
+    assert [item.source[-2:] for item in items] == ["#1", "#2", "#3"]
+    assert [items[0].title, items[2].title] == ["first", "third"]
+    assert isinstance(items[1], Rejected) or "low" in items[1].text
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "cp1252"])
+def test_letters_of_a_head_that_nobody_encoded_are_read(codec, read_one):
+    assert read_one("a.eml", "Subject: Größe\n\nL\n".encode(codec)).title == "Größe"
+
+
+def test_an_invitation_is_told(message, read_one):
+    message.add_alternative("BEGIN:VCALENDAR", subtype="calendar")
+    document = read_one("a.eml", bytes(message))
+    assert "Größe L" in document.text
+    assert [(part.kind, part.lost) for part in document.left_out] == [("attached file", True)]

@@ -204,3 +204,31 @@ def test_who_may_read_a_json_file_is_kept_and_of_a_part_it_cannot_be(read_one):
     assert (document.principals, document.text) == (("anna",), "port: 5432")
     for value in ([{"port": 1, "principals": "anna"}, {"port": 2}], {"a": {"principals": "anna", "b": 1}}):
         assert "JSON lines" in read_one("a.json", json.dumps(value)).reason
+
+
+def test_numbers_stay_as_they_are_written_and_nothing_said_twice_is_lost(read_one):
+    text = '{"price": 19.90, "far": 1e400, "many": ' + "7" * 5000 + ', "note": "one", "note": "two"}'
+    read = read_one("a.json", text).text
+    assert all(line in read for line in ("price: 19.90", "far: 1e400", "7" * 5000, "- one\n- two"))
+
+
+def test_a_field_that_says_twice_who_may_read_it_rejects_the_file(read_one):
+    rejected = read_one("a.json", '{"principals": ["a"], "principals": ["b"], "text": "x"}')
+    assert isinstance(rejected, Rejected)
+
+
+def test_the_level_of_a_heading_is_a_number_of_a_notebook(read_one, blocks_of):
+    cell = {"cell_type": "heading", "level": 9, "source": "Deep"}
+    assert blocks_of(read_one("a.ipynb", _notebook(cell))) == [("heading", 6, "Deep")]
+
+
+def test_org_with_an_end_that_is_missing_is_looked_at_once(read_one):
+    text = "#+begin_src\n* quoted\n#+end_src\n* Head\n" + "#+begin_src\nlast\n" * 3
+    document = read_one("a.org", text)
+    assert [block.kind.value for block in document.blocks][:2] == ["code", "heading"]
+    assert document.text.count("last") == 3
+
+
+def test_only_tags_are_taken_from_subtitles(read_one):
+    text = "1\n00:00:01,000 --> 00:00:02,000\n<i>If</i> a < 5 and b > 7 {\\an8}it stops.\n"
+    assert read_one("a.srt", text).text == "If a < 5 and b > 7 it stops."

@@ -311,3 +311,53 @@ def test_cells_without_number_are_bounded(opened):
     found = opened("a.ods", f'<table:table table:name="A">{row * 5}</table:table>')
     assert isinstance(found, Rejected)
     assert "filled cells" in found.reason
+
+
+def test_hidden_text_is_left_out_and_told(opened):
+    style = '<style:style style:name="H"><style:text-properties text:display="none"/></style:style>'
+    document = opened(
+        "a.odt",
+        '<text:p>Shown <text:span text:style-name="H">span</text:span>end.</text:p>'
+        '<text:section text:display="none"><text:p>section</text:p></text:section>'
+        '<text:p text:style-name="H">style</text:p>'
+        '<text:p><text:hidden-paragraph text:is-hidden="true"/>paragraph</text:p>'
+        '<text:p><text:hidden-paragraph text:is-hidden="false"/>Kept.</text:p>',
+        styles=style,
+    )
+    assert document.text == "Shown end.\n\nKept."
+    assert [(part.kind, part.count) for part in document.left_out] == [("hidden text", 4)]
+
+
+def test_charts_that_stand_in_one_another_are_read_once(opened):
+    chart = '<draw:frame><draw:object xlink:href="./{}"/></draw:frame>'.format
+    row = (
+        "<table:table-row><table:table-cell><text:p>{}</text:p>{}</table:table-cell></table:table-row>".format
+    )
+    parts = {
+        f"O{n}/content.xml": f"<x {NAMES}><table:table>{row(f'chart {n}', chart(f'O{1 - n}') * 2)}"
+        "</table:table></x>"
+        for n in (0, 1)
+    }
+    document = opened("a.odt", f"<text:p>Text{chart('O0')}</text:p>", parts=parts)
+    assert [document.text.count(f"chart {n}") for n in (0, 1)] == [1, 1]
+    assert [part.kind for part in document.left_out if part.lost] == ["embedded object"]
+
+
+def test_what_is_repeated_without_end_costs_a_reason(opened):
+    cell = '<table:table-cell table:number-columns-repeated="100">{}</table:table-cell>'.format
+    row = '<table:table-row table:number-rows-repeated="1000">{}</table:table-row>'.format
+    inner = f"<table:table>{row(cell('<text:p>a</text:p>'))}</table:table>"
+    rejected = opened("a.odt", f"<table:table>{row(cell(inner))}</table:table>")
+    assert isinstance(rejected, Rejected)
+    assert "repeated" in rejected.reason
+
+
+def test_a_hidden_sheet_is_read_and_named(opened):
+    style = '<style:style style:name="T"><style:table-properties table:display="false"/></style:style>'
+    table = (
+        '<table:table table:name="{0}" table:style-name="{1}"><table:table-row><table:table-cell>'
+        "<text:p>in {0}</text:p></table:table-cell></table:table-row></table:table>"
+    ).format
+    document = opened("a.ods", table("Open", "") + table("Rates", "T"), styles=style)
+    assert "in Rates" in document.text
+    assert document.metadata["hidden_sheets"] == "Rates"

@@ -106,3 +106,21 @@ def test_damaged_and_hostile_files_cost_a_reason(read_one, data, reason):
 
 def test_an_unknown_code_page_does_not_lose_the_text(read_one):
     assert read_one("a.rtf", b"{\\rtf1\\ansi\\ansicpg99999 M\\'fcller\\par}").text == "Müller"
+
+
+@pytest.mark.parametrize("rest", [r"{\footnote the end {\b of it", r"{\pict\bin9999 ab"])
+def test_a_file_that_was_cut_off_is_told(read_one, rest):
+    document = read_one("a.rtf", (HEAD + "First.\\par Last " + rest).encode("latin-1"))
+    assert "First." in document.text
+    assert "Last" in document.text
+    assert ("the end of it" in document.text) == ("footnote" in rest)
+    assert [part.kind for part in document.left_out if part.lost] == ["damaged stretch"]
+
+
+def test_what_a_group_sets_ends_with_it(opened, blocks_of):
+    document = opened(r"{\pard\s1 Scope\par}It ends.\par {\outlinelevel1 Price\par}50 euros\par")
+    assert [kind for kind, _, _ in blocks_of(document)] == ["heading", "paragraph"] * 2
+
+
+def test_a_heading_at_the_end_needs_no_mark(opened, blocks_of):
+    assert blocks_of(opened(r"\pard\s1 Scope")) == [("heading", 1, "Scope")]

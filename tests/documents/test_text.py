@@ -227,7 +227,44 @@ def test_latex_has_headings_and_text_without_marks_and_its_formulas_stay(read_on
         ("paragraph", 0, r"It starts at $\frac{1}{2}$ [smith] with 5% [Net.]."),
         ("heading", 2, "Parts"),
         ("paragraph", 0, "- low flow"),
-        ("paragraph", 0, "% a note"),
     ]
-    assert [block.line for block in document.blocks] == [2, 3, 4, 5, 7, 9]
-    assert [(part.kind, part.count) for part in document.left_out] == [("setting", 3)]
+    assert [block.line for block in document.blocks] == [2, 3, 4, 5, 7]
+    assert [(part.kind, part.count) for part in document.left_out] == [("setting", 3), ("comment", 1)]
+
+
+def test_latex_is_read_as_its_page_is(read_one, blocks_of):
+    text = r"""\section[Short]{Long name}
+The limit is 5\,\%. % It was 9.
+% retired: 12
+It costs \$5, see \url{http://a.example/~x%20y}.
+\paragraph{Pay}
+\begin{comment}
+Gone 77.
+\end{comment}
+\begin{tabular}{|l|r|}
+\hline
+Part & Days \\ \hline
+Seal \& ring & 12 \\[2pt]
+\hline
+\end{tabular}
+\begin{verbatim}
+a % b
+\end{verbatim}
+\end{document}
+after 99
+"""
+    document = read_one("a.tex", text)
+    assert blocks_of(document) == [
+        ("heading", 1, "Long name"),
+        ("paragraph", 0, "The limit is 5%.\nIt costs $5, see http://a.example/~x%20y."),
+        ("heading", 4, "Pay"),
+        ("table", 0, "| Part | Days |\n| Seal & ring | 12 |"),
+        ("paragraph", 0, "a % b"),
+    ]
+    assert ("comment", 4) in [(part.kind, part.count) for part in document.left_out]
+
+
+def test_a_blank_line_parts_no_settings_from_what_they_stand_below(read_one, blocks_of):
+    text = "pump:\n  limit: 4\n\n  pause: 7\n\nfan:\n  limit: 5\n"
+    texts = [text for _, _, text in blocks_of(read_one("a.yaml", text))]
+    assert texts == ["pump:\n  limit: 4\n\n  pause: 7", "fan:\n  limit: 5"]
