@@ -344,17 +344,18 @@ class Ingestor:
         texts, read = self._sample(files, wanted, todo)
         reading = time.perf_counter() - begun
         begun = time.perf_counter()
-        if texts:
-            self.embedder.embed_documents(texts)
-        embedding = time.perf_counter() - begun
+        # one file may have thousands of chunks
+        timed = texts[:: max(1, len(texts) // _SAMPLE_CHUNKS)]
+        if timed:
+            self.embedder.embed_documents(timed)
+        embedding = (time.perf_counter() - begun) * len(texts) / max(len(timed), 1)
         share = sum(sizes[source] for source in todo) / max(sum(sizes[source] for source in read), 1)
         count = round(len(texts) * share)
         kept = 1.0 - len(todo) / max(len(wanted), 1)
         total = count / max(1.0 - kept, 1e-9) if todo else 0
         size = total * (_BYTES_A_CHUNK_BESIDE_VECTORS + 6 * self.embedder.fingerprint.dimension) / 1e6
-        return IngestEstimate(
-            plan, found.skipped, count, size, once + share * (reading + embedding), len(texts)
-        )
+        seconds = once + share * (reading + embedding)
+        return IngestEstimate(plan, found.skipped, count, size, seconds, len(timed))
 
     def _survey(self, found: Scan) -> tuple[Scan, dict[str, FileState]]:
         """Say what each of the files is: its bytes and all that decides what becomes of them."""

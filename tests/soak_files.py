@@ -24,7 +24,7 @@ from hybrid.types import Document, Rejected
 # A word that no format means anything by: where it stands whole in a file, it has to be found again.
 _CANARY = re.compile(r"zq[a-z]{3}[0-9]{4}")
 # In these nothing is hidden, drawn or run: whoever opens the file sees all of it.
-_PLAIN = (".txt", ".text", ".csv", ".tsv", ".jsonl", ".ndjson")
+_PLAIN = (".txt", ".text", ".csv", ".tsv", ".jsonl", ".ndjson", ".log", ".yaml", ".ini", ".conf")
 _MAGIC = (
     *(b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\x1a", b"\r", b"\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"),
     *(b"<", b">", b"&", b"]]>", b"<!--", b"<![CDATA[", b"<table>", b"</p>", b"<script>", b"<a", b"&#0;"),

@@ -494,6 +494,15 @@ def test_an_estimate_plans_and_writes_nothing(ingestor, docs, tmp_path):
     assert len(nothing.plan.added) == 5
 
 
+@pytest.mark.slow
+def test_an_estimate_of_one_large_file_embeds_a_sample_of_it(docs, tmp_path):
+    (docs / "large.log").write_text("".join(f"{n} flow {n % 97} l/min\n" for n in range(20_000)))
+    ingestor = Ingestor(tmp_path / "none", HashEmbedder(16), DocumentSettings(workers=1), ChunkSettings())
+    estimate = ingestor.estimate(docs)
+    assert estimate.chunks > 500
+    assert 0 < estimate.sampled_chunks < 200
+
+
 def test_an_estimate_of_an_empty_folder_is_no_crash(tmp_path):
     (tmp_path / "empty").mkdir()
     ingestor = Ingestor(tmp_path / "none", HashEmbedder(16), DocumentSettings(workers=1), ChunkSettings())

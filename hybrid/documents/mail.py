@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from email import message_from_bytes
 from email.header import decode_header, make_header
@@ -21,6 +22,8 @@ _PAGES = (".mht", ".mhtml")
 _MACHINERY = ("text/css", "application/javascript", "text/javascript", "text/x-amp-html")
 _SEALED = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _MAX_DEPTH = 8
+# A form of so much of the longest one says the same, but for what is drawn.
+_AS_MUCH = 0.9
 
 
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
@@ -103,18 +106,43 @@ def _add_part(builder: TextBuilder, part: Message, depth: int) -> None:
     elif part.is_multipart():
         inner = [one for one in part.get_payload() if isinstance(one, Message)]
         if kind == "multipart/alternative":
-            inner = [one for one in inner if _says(one)][-1:]
+            inner = _best(builder, [one for one in inner if _says(one)])
         for one in inner:
             if kind == "message/rfc822":
                 _add_heads(builder, one)
+            elif kind == "message/delivery-status":
+                builder.add(BlockKind.LIST, "\n".join(f"{name}: {_head(one, name)}" for name in one))
             _add_part(builder, one, depth + 1)
     elif part.get_content_disposition() == "attachment" or not _says(part):
         _tell(builder, part, kind)
-    elif kind == "text/html":
-        add_page(builder, parse(builder, codecs.BOM_UTF8 + _text(part).encode("utf-8", "replace")))
     else:
-        for paragraph in _text(part).replace("\r\n", "\n").split("\n\n"):
+        _add_text(builder, _text(part), is_page=kind == "text/html")
+
+
+def _add_text(builder: TextBuilder, text: str, *, is_page: bool) -> None:
+    if is_page and text.strip():
+        add_page(builder, parse(builder, codecs.BOM_UTF8 + text.encode("utf-8", "replace")))
+    elif not is_page:
+        for paragraph in text.replace("\r\n", "\n").split("\n\n"):
             builder.add(BlockKind.PARAGRAPH, paragraph)
+
+
+def _best(builder: TextBuilder, forms: list[Message]) -> list[Message]:
+    """Return the form of a message that says most, the richest of those that say as much; others are told."""
+    lengths = [_length(one) for one in forms]
+    best = max(range(len(forms)), key=lambda at: (lengths[at] > _AS_MUCH * max(lengths), at), default=0)
+    for at in range(len(forms)):
+        if at != best:
+            builder.leave_out("other form of the message", lengths[at])
+    return forms[best : best + 1]
+
+
+def _length(form: Message) -> int:
+    """Return how many letters a form of a message says."""
+    texts = (_text(one) for one in form.walk() if one.get_content_maintype() == "text")
+    return sum(
+        len(re.sub(r"<(style|script)\b.*?</\1>|<[^>]*>|\W", "", text, flags=re.I | re.S)) for text in texts
+    )
 
 
 def _says(part: Message) -> bool:

@@ -191,6 +191,7 @@ def _org(text: str, builder: TextBuilder) -> str:
 # --- subtitles -------------------------------------------------------------------------------------------
 
 _CUE = re.compile(r"\s*(?:\d+:)?\d{1,2}:\d\d[.,]\d{1,3}\s*-->.*")
+_ASIDE = re.compile(r"\ufeff?WEBVTT\b|(?:NOTE|STYLE|REGION)\b")
 _SPEAKER = re.compile(r"<v[.\w]*\s+([^<>]{1,80})>")
 _LONG_SPEECH = 500
 
@@ -198,26 +199,22 @@ _LONG_SPEECH = 500
 def read_subtitles(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     """Yield the document of subtitles: what is said as paragraphs, without the times of the cues."""
     builder = TextBuilder(settings.max_characters)
-    lines = decode(file.path.read_bytes()).split("\n")
-    said, begin, is_cue = "", 0, False
-    for number, line in enumerate([*lines, ""], start=1):
-        below = lines[number] if number < len(lines) else ""
-        if _CUE.fullmatch(line):
-            is_cue = True
-            builder.leave_out("time of a cue", len(line.strip()))
-        elif not line.strip():
-            is_cue = False
-        elif not is_cue and _CUE.fullmatch(below):
-            builder.leave_out("number of a cue", len(line.strip()))
-        elif not is_cue:
-            builder.leave_out("setting", len(line.strip()))
-        else:
-            shown = unescape(re.sub(r"<[^<>]*>|\{\\[^{}]*\}", "", _SPEAKER.sub(r"\1: ", line))).strip()
-            is_ended = said.endswith((".", "?", "!", "…", "。")) and len(said) > _LONG_SPEECH
-            if is_ended or _SPEAKER.search(line) or shown.startswith(("- ", "– ", ">>")):
-                builder.add(BlockKind.PARAGRAPH, said, line=begin)
-                said = ""
-            begin = begin if said else number
-            said = f"{said} {shown}".strip()
+    lines = ["", *decode(file.path.read_bytes()).split("\n"), ""]
+    said, begin, is_aside, is_vtt = "", 0, False, file.path.suffix.lower() == ".vtt"
+    for number, (above, line, below) in enumerate(zip(lines, lines[1:], lines[2:], strict=False), start=1):
+        is_aside = bool(line.strip()) and (is_aside or (not above.strip() and bool(_ASIDE.match(line))))
+        named = line.strip().isdigit() or (is_vtt and line.strip() and not above.strip())
+        kind = "time of a cue" if _CUE.fullmatch(line) else ""
+        kind = "number of a cue" if named and _CUE.fullmatch(below) else kind
+        if kind or is_aside:
+            builder.leave_out(kind or "setting", len(line.strip()))
+            continue
+        shown = unescape(re.sub(r"<[^<>]*>|\{\\[^{}]*\}", "", _SPEAKER.sub(r"\1: ", line))).strip()
+        is_ended = said.endswith((".", "?", "!", "…", "。")) and len(said) > _LONG_SPEECH
+        if is_ended or _SPEAKER.search(line) or shown.startswith(("- ", "– ", ">>")):
+            builder.add(BlockKind.PARAGRAPH, said, line=begin)
+            said = ""
+        begin = begin if said else number
+        said = f"{said} {shown}".strip()
     builder.add(BlockKind.PARAGRAPH, said, line=begin)
     yield builder.document(file.source)

@@ -34,7 +34,8 @@ _SILENT = tags(
 )
 _TAGS = {"ruby": "ruby", "ruby-text": "rt", "list-item": "li", "list-header": "li"}
 _TAGS |= {"table": "table", "table-header-rows": "thead"}
-_EDGE = re.compile("(header|footer)(-left|-first)?")
+_EDGE = re.compile("(header|footer)(-left|-first|-decl)?")
+_VALUES = ("value", "string-value", "date-value", "time-value", "boolean-value")
 _SHAPES = ("custom-shape", "rect", "ellipse", "circle", "polygon", "path", "connector", "text-box")
 _NUMERALS = {"i": "lowerRoman", "I": "upperRoman", "a": "lowerLetter", "A": "upperLetter", "1": "decimal"}
 _MACHINE = ("page-number", "date-time", "page")
@@ -101,7 +102,7 @@ def _take_row(sheet: Sheet, row: Element, writing: _Writing) -> int:
     column, top, times = 0, sheet.last + 1, number(value(row, "number-rows-repeated"), 1)
     for cell in row:
         repeated = number(value(cell, "number-columns-repeated"), 1)
-        text = one_line(writing.line(cell)) if local(cell) == "table-cell" else ""
+        text = _shown(cell, writing) if local(cell) == "table-cell" else ""
         if text:
             wide, high = (number(value(cell, f"number-{name}-spanned"), 1) for name in ("columns", "rows"))
             if wide * high > 1:
@@ -115,6 +116,16 @@ def _take_row(sheet: Sheet, row: Element, writing: _Writing) -> int:
         sheet.heads |= {top} if local(row.getparent()) == "table-header-rows" else set()
     sheet.last += times
     return len(cells) * times
+
+
+def _shown(cell: Element, writing: _Writing) -> str:
+    """Return what a cell shows; some programs write its value only."""
+    values = (value(cell, name) for name in _VALUES)
+    return one_line(writing.line(cell)) or next(filter(None, values), "")
+
+
+def _is_fixed(shape: Element) -> bool:
+    return local(shape) in ("frame", *_SHAPES) and not value(shape, "class")
 
 
 class _Writing:
@@ -134,7 +145,10 @@ class _Writing:
         }
         self._outline = named("outline-level-style", "level")
         self._fields = {value(one, "id"): one for form in named("form").values() for one in form}
-        self._edges = [one for page in named("master-page").values() for one in page]
+        layouts = [one for page in named("master-page").values() for one in page]
+        # a shape of a layout without a class is no place to be filled in
+        self._edges = [one for one in layouts if _EDGE.fullmatch(local(one)) or _is_fixed(one)]
+        self._edges += (*named("header-decl").values(), *named("footer-decl").values())
         self._written: dict[str, Callable[[Element], str]] = {
             "p": self._paragraph,
             "h": self._heading,
@@ -189,7 +203,8 @@ class _Writing:
 
     def add_running(self) -> None:
         """Append the texts that stand at the edge of every page, each once."""
-        texts = (one_line(self.line(one)) for one in self._edges if _EDGE.fullmatch(local(one)))
+        drawn = (self.element(one) + self.rest() for one in self._edges)
+        texts = (one_line(unescape(re.sub(r"<[^>]*>", " ", text))) for text in drawn)
         for text in dict.fromkeys(text for text in texts if re.search(r"[^\W\d_]{3}", text)):
             self._builder.add(BlockKind.PARAGRAPH, text)
 

@@ -21,7 +21,7 @@ from hybrid.errors import UsageError
 from hybrid.types import Document, Rejected
 
 # Part of the change hash of an index: raise it when a reader gives another text for the same file.
-READERS_VERSION = 18
+READERS_VERSION = 19
 
 _BATCH_ITEMS = 512
 _BATCH_CHARACTERS = 1 << 20

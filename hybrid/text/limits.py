@@ -173,10 +173,10 @@ def _is_one_thing(claim: str, before: str, behind: str) -> bool:
 
 
 def _is_each(before: str, behind: str) -> bool:
-    """Tell whether what is said holds of both parts around an "or": of kinds of things, or what is fit."""
-    if _TOLD["either"].search(before) or _TOLD["was"].search(behind):
+    """Tell whether what is said holds of both parts around an "or": of kinds, what is fit, what one can."""
+    if _TOLD["either"].search(f"{before} {behind}") or _TOLD["was"].search(behind):
         return False
-    if _TOLD["fit"].search(before):
+    if _TOLD["fit"].search(before) or _TOLD["each"].search(before):
         return True
     return _TOLD["kinds"].fullmatch(before) is not None and _GOES_ON.search(behind) is not None
 

@@ -35,11 +35,24 @@ def test_a_message_is_its_heads_and_its_text(message, read_one, blocks_of):
 
 def test_the_richest_of_alternatives_is_read_once(message, read_one):
     rows = "<tr><th>Part</th><th>Days</th></tr><tr><td>Seal</td><td>12</td></tr>"
-    message.add_alternative(f"<p>It closes.</p><table>{rows}</table>", subtype="html")
+    message.add_alternative(
+        f"<p>Hello all, it closes on 12 August für Größe L.</p><table>{rows}</table>", subtype="html"
+    )
     message.get_payload()[1].add_related(b"\x89PNG", "image", "png", cid="<logo>")
     document = read_one("a.eml", bytes(message))
-    assert document.text.endswith("It closes.\n\nPart | Days\nSeal | 12")
-    assert [(part.kind, part.lost) for part in document.left_out] == [("image", False)]
+    assert document.text.endswith("closes on 12 August für Größe L.\n\nPart | Days\nSeal | 12")
+    assert [(part.kind, part.lost) for part in document.left_out] == [
+        ("other form of the message", False),
+        ("image", False),
+    ]
+
+
+def test_a_form_that_says_less_is_not_read(message, read_one):
+    message.add_alternative("<p>Your program cannot show this.</p>", subtype="html")
+    document = read_one("a.eml", bytes(message))
+    assert "Größe L" in document.text
+    assert "cannot show" not in document.text
+    assert [part.kind for part in document.left_out] == ["other form of the message"]
 
 
 def test_a_message_within_is_read_and_a_file_that_hangs_on_it_is_told(message, read_one):
@@ -84,6 +97,16 @@ def test_a_saved_page_is_a_page(read_one):
     document = read_one("a.mhtml", bytes(page))
     assert (document.title, document.text) == ("Warranty", "Warranty\n\nIt lasts 30 months.")
     assert not document.left_out
+
+
+def test_what_a_server_says_of_a_delivery_is_read_and_an_empty_page_costs_nothing(read_one):
+    parts = (
+        "text/html\n\n",
+        "message/delivery-status\n\nFinal-Recipient: rfc822;bo@x.example\nAction: failed\n",
+    )
+    body = "".join(f"--b\nContent-Type: {part}\n" for part in parts)
+    data = f"Subject: Returned\nContent-Type: multipart/report; boundary=b\n\n{body}--b--\n"
+    assert read_one("a.eml", data).text == "Returned\n\nFinal-Recipient: rfc822;bo@x.example\nAction: failed"
 
 
 @pytest.mark.parametrize(

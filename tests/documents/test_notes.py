@@ -168,6 +168,11 @@ def test_what_is_said_flows_over_cues_and_speakers_part_it(read_one, blocks_of):
     }
 
 
+def test_what_stands_between_cues_is_not_lost(read_one):
+    text = "1\n00:00:01,0 --> 00:00:04,0\n\nFirst, close it.\n00:00:05,0 --> 00:00:09,0\nThen drain it.\n"
+    assert read_one("a.srt", text).text == "First, close it. Then drain it."
+
+
 def test_long_speech_is_parted_at_the_end_of_a_sentence(read_one):
     cue = (
         "{}\n00:00:{:02},000 --> 00:00:{:02},900\nThe valve {} is closed before anything else is done here.\n"

@@ -237,6 +237,24 @@ def test_slides_are_pages_with_their_titles_first_and_their_notes(opened, blocks
     assert {part.kind: part.lost for part in document.left_out} == {"image": False, "page without text": True}
 
 
+def test_what_all_slides_show_is_read_once_and_places_to_fill_in_are_not(opened):
+    box = "<draw:frame{}><draw:text-box><text:p>{}</text:p></draw:text-box></draw:frame>".format
+    layout = box("", "Lindhof internal") + box(' presentation:class="title"', "Click to edit the title")
+    document = opened(
+        "deck.odp",
+        "<presentation:footer-decl>Board meeting</presentation:footer-decl>"
+        f"<draw:page>{box('', 'Text.')}</draw:page>",
+        running=f'<style:master-page style:name="A">{layout}</style:master-page>',
+    )
+    assert document.text == "Text.\n\nLindhof internal\n\nBoard meeting"
+
+
+def test_a_cell_that_only_has_a_value_shows_it(opened):
+    cells = '<table:table-cell office:value="17"/><table:table-cell office:date-value="2024-05-01"/>'
+    row = f"<table:table-row>{cells}</table:table-row>"
+    assert opened("a.ods", f"<table:table>{row}</table:table>").text == "17 | 2024-05-01"
+
+
 def test_title_and_author_are_those_of_the_file(opened):
     meta = (
         f"<office:document-meta {NAMES}><office:meta><dc:title>Lease of hall 9</dc:title>"

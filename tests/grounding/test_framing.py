@@ -450,6 +450,19 @@ def test_a_claim_that_denies_what_the_evidence_asserts_is_objected_to_as_well(fr
         ("The seminar takes place in May.", "The seminar takes place in May or June.", [Doubt.SUPPOSED]),
         ("The warranty excludes theft.", "The warranty excludes theft or fire.", []),
         ("Anyone with a ticket may enter.", "Anyone with a ticket or a pass may enter.", []),
+        # what a thing can, or has in general, it can with each
+        ("The shop sells bikes.", "The shop sells bikes or parts.", []),
+        ("The tool cuts wood.", "The tool cuts wood or metal.", []),
+        ("The menu has soup.", "The menu has soup, salad or bread.", []),
+        ("The bag holds a laptop.", "The bag holds a laptop or a tablet.", []),
+        ("Smoking causes cancer.", "Smoking causes cancer or heart disease.", []),
+        ("The bag holds a laptop.", "The bag holds a laptop or a tablet, but not both.", [Doubt.SUPPOSED]),
+        # what follows from a thing is no condition of it
+        ("The bridge is 12 m wide.", "The bridge is 12 m wide, easily allowing two lorries.", []),
+        ("The bridge is 12 m wide.", "The bridge is 12 m wide, thus allowing two lorries.", []),
+        ("We offer tours.", "We offer tours, thereby allowing guests to see the cellar.", []),
+        ("Tours run daily.", "Tours run daily, weather permitting.", [Doubt.CONDITIONAL]),
+        ("Tours run daily.", "Time allowing, tours run daily.", [Doubt.CONDITIONAL]),
         # until something has come to pass, and what has
         ("The fee is waived.", "After the trial ends, the fee is waived.", [Doubt.CONDITIONAL]),
         ("The fee is refunded.", "The fee is refunded after the trial ends.", [Doubt.CONDITIONAL]),
