@@ -142,9 +142,10 @@ def _ends(one: Quotable, other: Quotable, names: Sequence[str] = ()) -> bool:
     own = content_words(" ".join(gone))
     told = [word for word in content_words(other.text) if word.isalpha() and word not in own]
     here = set(content_words(one.wider))
-    if not gone or not told or told[0] not in here:
-        return False
-    return told[0] in content_words(" ".join(names)) or 3 * len(here.intersection(told)) >= 2 * len({*told})
+    if gone and names and all(names_held(names, fact.wider) for fact in (one, other)):
+        return True
+    alike = 3 * len(here.intersection(told)) >= 2 * len({*told})
+    return bool(gone and told) and told[0] in here and alike
 
 
 def _said(fact: Quotable) -> set[str]:
