@@ -22,7 +22,8 @@ from hybrid.types import BlockKind, Document
 _RULE = re.compile(r"([=\-~^\"'*#+.`:_])\1{2,}")
 _ATX = re.compile(r"(={1,6})\s+(\S.*?)(?:\s+=+)?")
 _TEX_HEAD = re.compile(
-    r"\s*\\((?:sub)*)(section|chapter|title|part|paragraph)\*?(?:\[[^\[\]]*\])?\{(.+?)\}(?:\s*\\label\{[^{}]*\})?"
+    r"\s*\\((?:sub)*)(section|chapter|title|part|paragraph)\*?(?:\[[^\[\]]*\])?\{(.+?)\}"
+    r"(?:\s*\\label\{[^{}]*\})?"
 )
 _TEX_MACHINERY = re.compile(
     r"\s*(?:\\(?:documentclass|usepackage|maketitle|tableofcontents|(?:new|clear)page|centering"
