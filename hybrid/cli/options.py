@@ -153,7 +153,7 @@ def shared(*names: str) -> Callable[[_Command[_Result]], _Command[_Result]]:
 
 def group(help: str) -> typer.Typer:
     """Return a group of commands, which shows its help where none is named."""
-    return typer.Typer(help=help, no_args_is_help=True, rich_markup_mode=None)
+    return typer.Typer(help=help, short_help=help, no_args_is_help=True, rich_markup_mode=None)
 
 
 def verb(

@@ -66,8 +66,9 @@ def test_a_folder_of_rules_is_told_with_how_to_ask(folder, capsys):
 
 
 def test_a_list_of_commands_cuts_no_sentence(capsys):
-    assert "...\n" not in output(capsys, "--help")
-    assert "...\n" not in output(capsys, "router", "--help")
+    for line in (("--help",), ("router", "--help")):
+        _, commands = output(capsys, *line).split("[ARGS]...", 1)
+        assert "...\n" not in commands
 
 
 @pytest.mark.slow
@@ -181,7 +182,7 @@ def test_status_rollback_and_remove(indexed, capsys):
     assert "000001" in output(capsys, "rollback")
     assert run(["rollback"]) == 4
     capsys.readouterr()
-    assert "1 documents" in output(capsys, "remove", "vac*")
+    assert "1 document," in output(capsys, "remove", "vac*")
     assert run(["remove", "nothing*"]) == 2
     assert run(["remove"]) == 2
     capsys.readouterr()

@@ -456,6 +456,7 @@ def test_a_claim_that_denies_what_the_evidence_asserts_is_objected_to_as_well(fr
         ("The menu has soup.", "The menu has soup, salad or bread.", []),
         ("The bag holds a laptop.", "The bag holds a laptop or a tablet.", []),
         ("Smoking causes cancer.", "Smoking causes cancer or heart disease.", []),
+        ("The bar makes tea.", "The bar makes tea or coffee.", []),
         ("The bag holds a laptop.", "The bag holds a laptop or a tablet, but not both.", [Doubt.SUPPOSED]),
         # what follows from a thing is no condition of it
         ("The bridge is 12 m wide.", "The bridge is 12 m wide, easily allowing two lorries.", []),
