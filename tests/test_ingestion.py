@@ -247,14 +247,14 @@ def test_rejected_files_are_named_with_reasons_and_the_rest_is_indexed(docs, ing
 
 @pytest.mark.slow
 def test_what_is_left_out_is_in_the_report_and_in_the_status_also_of_what_was_kept(docs, fresh):
-    (docs / "sheet.ods").write_bytes(b"PK")
+    (docs / "sheet.xyz").write_bytes(b"PK")
     missing = LeftOut("page without text", 1, lost=True)
     fresh.update([Document("added", "Some text here.", left_out=(missing,))])
     fresh.ingest(docs)
     for report in (fresh.ingest(docs), index_status(fresh.domain, files=True)):
         assert report.left_out == {"added": (missing,)}
         assert report.characters == {"a.txt": 25, "added": 15, "b.md": 36, "rows.jsonl": 19, "sub/c.txt": 28}
-    assert fresh.ingest(docs).unread == {".ods": 1}
+    assert fresh.ingest(docs).unread == {".xyz": 1}
     assert index_status(fresh.domain).characters is None
 
 
@@ -411,11 +411,11 @@ def test_an_index_older_than_its_folder_says_so(docs, ingest, tmp_path):
 
 @pytest.mark.slow
 def test_the_status_tells_what_the_folder_held_that_is_not_in_the_index(docs, ingest, tmp_path):
-    (docs / "sheet.ods").write_bytes(b"PK")
+    (docs / "sheet.xyz").write_bytes(b"PK")
     (docs / "link.txt").symlink_to(tmp_path)
     report, _ = ingest(docs)
     status = index_status(tmp_path / "manual")
-    assert status.unread == report.unread == {".ods": 1}
+    assert status.unread == report.unread == {".xyz": 1}
     assert [item.source for item in status.rejected] == ["link.txt"]
     (tmp_path / "manual" / "folder.json").write_text("{")
     assert index_status(tmp_path / "manual").unread == {}

@@ -17,6 +17,7 @@ from typer import Argument, Option
 from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.cli.answers import meant
+from hybrid.cli.console import counted
 from hybrid.cli.options import Context, ExecutorName, group, shared, verb
 from hybrid.config import Settings
 from hybrid.documents import ReaderPool, by_suffix, scan
@@ -24,7 +25,6 @@ from hybrid.errors import EXIT_PARTIAL, HybridError, UsageError
 from hybrid.index.generations import domains
 from hybrid.ingestion import IndexStatus, IngestEstimate, IngestReport, left_out_by_kind
 from hybrid.operations.feedback import Feedback
-from hybrid.report.words import counted
 from hybrid.tracing import traced
 from hybrid.types import BY_OCR, Block, Document, LeftOut, Rejected, share_kept
 

@@ -94,11 +94,6 @@ def joules(value: float | None) -> str:
     return plain(value) if value is None or not math.isfinite(value) else f"{plain(value)}{_SPACE}J"
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a count with its noun: 1 question, 1,200 questions."""
-    return f"{count:,} {noun if count == 1 else noun + 's'}"
-
-
 def gate_rule(gate: Gate) -> str:
     """Return a gate as it is read: hallucinated ≤ 0.1."""
     return f"{gate.measure} {'≥' if gate.comparison is Bound.AT_LEAST else '≤'} {plain(gate.limit)}"
