@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "hybrid"
 AT_MOST = {
     "files": 258,
     "lines": 73_200,
-    "lines of the command": 3_955,
+    "lines of the command": 3_956,
     "lines of the report": 1_300,
     "class names with two meanings": 0,
     "dead names": 0,
