@@ -406,6 +406,11 @@ class Answer:
         return values | {"closest": plain(self.closest)}
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: 1 question, 1,200 questions."""
+    return f"{count:,} {noun if count == 1 else noun + 's'}"
+
+
 def plain(value: object) -> Any:
     """Return dataclasses, tuples and enumerations as JSON values."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -19,7 +19,7 @@ from hybrid.files import json_text
 from hybrid.freshness import Drift
 from hybrid.index.sync import Progress, Stage
 from hybrid.text.folding import columns_of
-from hybrid.types import Chunk, Citation, Rejected, Span, plain
+from hybrid.types import Chunk, Citation, Rejected, Span, counted, plain
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -36,11 +36,6 @@ _FOLLOW_LINKS = frozenset(
 _FOLLOWING, _FIRST_VTE = ("KITTY_WINDOW_ID", "WT_SESSION", "KONSOLE_VERSION", "DOMTERM"), 5000
 _SHORTEST_TITLE = 12
 _UNDERLINE = re.compile("(\x1b\\[2?4m)")
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a count with its noun: 1 question, 1,200 questions."""
-    return f"{count:,} {noun if count == 1 else noun + 's'}"
 
 
 def data(text: str) -> None:

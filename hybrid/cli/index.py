@@ -17,7 +17,6 @@ from typer import Argument, Option
 from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.cli.answers import meant
-from hybrid.cli.console import counted
 from hybrid.cli.options import Context, ExecutorName, group, shared, verb
 from hybrid.config import Settings
 from hybrid.documents import ReaderPool, by_suffix, scan
@@ -26,7 +25,7 @@ from hybrid.index.generations import domains
 from hybrid.ingestion import IndexStatus, IngestEstimate, IngestReport, left_out_by_kind
 from hybrid.operations.feedback import Feedback
 from hybrid.tracing import traced
-from hybrid.types import BY_OCR, Block, Document, LeftOut, Rejected, share_kept
+from hybrid.types import BY_OCR, Block, Document, LeftOut, Rejected, counted, share_kept
 
 _RESTRICTED = "documents say who may read them, and are found with --as-user only"
 _SHOWN_FILES = 10

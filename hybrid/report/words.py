@@ -8,6 +8,7 @@ import unicodedata
 from hybrid.decision import wording
 from hybrid.decision.values import Bound, Gate
 from hybrid.statistics import Interval, decimal
+from hybrid.types import counted as counted  # the templates say it too
 
 NOT_MEASURED = "not measured"
 NOT_KNOWN = "not known"
