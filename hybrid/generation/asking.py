@@ -98,10 +98,11 @@ _MONEY = re.compile(
     r"\b(?:money|fees?|deposits?|payments?|prices?|contributions?|shares?|loans?)\b", re.IGNORECASE
 )
 _PERSON = re.compile(
-    r"\b(?:I|we|you|he|she|they|who|(?:some|any|no|every)(?:body|one)|pe(?:rson|ople)|child(?:ren)?|kids?|"
-    r"(?:member|guest|pupil|student|patient|player|volunteer|participant|customer|teacher|tenant|worker|"
-    r"employee|colleague|trainer|visitor|friend|son|daughter)s?)"
-    r"(?: (?:ca|can|could|do|does|did|wo|will|would|may|might|shall|should|must))*\s*\Z",
+    r"(?:\b(?:I|we|you|he|she|they|who|(?:some|any|no|every)(?:body|one)|pe(?:rson|ople)|child(?:ren)?|kids?|"
+    r"team|crew|staff|(?:member|guest|pupil|student|patient|player|volunteer|participant|customer|teacher|"
+    r"tenant|worker|employee|colleague|trainer|visitor|friend|son|daughter)s?)|"
+    r"(?<!the )(?<!^)\b(?-i:[A-Z][a-z]+))"
+    r"(?: (?:ca|can|could|do|does|did|is|are|was|were|has|have|wo|will|would|may|might|shall|should|must))*\s*\Z",
     re.IGNORECASE,
 )
 _PARTICLE = re.compile(r"\s+(?:up|out|back|in|with|from)\b", re.IGNORECASE)
@@ -302,7 +303,7 @@ def _plain(question: str) -> str:
                 thing = whole.strip()[: -len(rest)].partition(" ")[2].strip()
                 if word == "refund" and not _MONEY.search(thing):  # of "get my coat back"
                     return found.group()
-                if word == "absent" and rest == "come" and not _stays_away(question, found):
+                if word == "absent" and not _stays_away(question, found):
                     return found.group()
                 return f"{' ' * whole.startswith(' ')}{word} {thing}".rstrip()
         return whole

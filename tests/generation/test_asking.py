@@ -230,6 +230,8 @@ def test_a_day_in_a_name_stays_a_name(question, names):
         ("How do I get my coat back?", "refund"),
         ("They didn't come up with it?", "absent"),
         ("What if my parcel does not come?", "absent"),
+        ("The parcel did not turn up?", "absent"),
+        ("What if the boiler does not make it through the winter?", "absent"),
     ],
 )
 def test_what_is_no_money_is_not_refunded_and_no_thing_is_absent(question, word):

@@ -306,6 +306,7 @@ def test_what_a_clause_denies_or_forbids_is_no_whatever_else_the_question_frames
         ("Can I grill in the yard?", "Grilling with charcoal in the yard is forbidden."),
         ("Can I fly drones in the park?", "Drones over 250 g are banned in the park."),
         ("Can I smoke?", "Smoking is prohibited in the kitchen."),
+        ("Can I smoke in the garden?", "Smoking is not allowed in the kitchen."),
         ("May I bring my dog?", "Dogs are forbidden in the hall."),
         ("Does the Sun Hall have a projector?", "The Moon Hall has a projector."),
         ("Can I park here?", "Parking by the gate is prohibited."),
