@@ -105,7 +105,7 @@ _PERSON = re.compile(
     r"(?: (?:ca|can|could|do|does|did|is|are|was|were|has|have|wo|will|would|may|might|shall|should|must))*\s*\Z",
     re.IGNORECASE,
 )
-_PARTICLE = re.compile(r"\s+(?:up|out|back|in|with|from)\b", re.IGNORECASE)
+_COMES_UP = re.compile(r"come\s+(?:up|out|back|in|with|from)\b", re.IGNORECASE)
 # So many questions at once are answered one by one.
 _MOST_PARTS = 6
 
@@ -287,8 +287,8 @@ def _phrases() -> tuple[re.Pattern[str], dict[str, str]]:
 
 def _stays_away(question: str, found: re.Match[str]) -> bool:
     """Tell whether it is a person who does not come, and not up with something."""
-    before, behind = question[: found.start()], question[found.end() :]
-    return bool(_PERSON.search(before)) and not _PARTICLE.match(behind)
+    comes_up = _COMES_UP.match(question, found.end() - len("come"))
+    return bool(_PERSON.search(question[: found.start()])) and not comes_up
 
 
 def _plain(question: str) -> str:
