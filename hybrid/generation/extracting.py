@@ -204,7 +204,7 @@ def _extract(
     found = len(facts)
     facts = aligned(distinct_facts([*facts, *records]))
     facts = conditioned(asked, facts, words)
-    scores, relevances = weigh(asked, facts[:found], words, sources, embedder)
+    scores, relevances, old = weigh(asked, facts[:found], words, sources, embedder)
     # so long a list is no answer, but the steps of a procedure, though it tells what the page is about
     long = [fact.whole and len(fact.text.split()) > LONGEST_PART for fact in facts[:found]]
     scores = np.where(long, scores.min(), scores)
@@ -219,7 +219,7 @@ def _extract(
     table = next(filter(None, (way(asked, facts, scores.tolist(), words, counts) for way in ways)), None)
     if not table:
         facts, scores, relevances = facts[:found], scores[:found], relevances[:found]
-        scores = reread(asked, facts, scores, embedder)
+        scores = reread(asked, facts, scores, old, embedder)
     order = [int(place) for place in np.argsort(-scores, kind="stable")]
     order = _with_needed(asked, facts, scores, order, words)
     both = [] if table else _compared(asked, facts, order, words)

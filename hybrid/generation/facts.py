@@ -80,9 +80,9 @@ class Quotable:
 
     @property
     def alone(self) -> str:
-        """Return it with the term that it explains, or a short one with the question that it answers."""
-        short = self.text[:1].isupper() and len(self.text.split()) <= _SHORT_ANSWER
-        asked = section_of(self.passage) if short and asks(section_of(self.passage)) else ""
+        """Return it with the term that it explains, the first or a short one with the question it answers."""
+        answers = self.text[:1].isupper() and (not self.above or len(self.text.split()) <= _SHORT_ANSWER)
+        asked = section_of(self.passage) if answers and asks(section_of(self.passage)) else ""
         return f"{asked} {self.term} {self.text}".strip()
 
 

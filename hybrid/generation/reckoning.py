@@ -137,7 +137,7 @@ def reckoned(
     rows = [place for place, fact in enumerate(facts) if fact.row]
     if not rows or asked.form in (Form.CAUSE, Form.PROCEDURE):
         return None
-    lowered = asked.last.lower()
+    lowered = asked.last.lower().replace("most recent", "latest")
     arithmetic = bool(_CHANGE.search(lowered) or _SUM.search(lowered))
     best = max(rows, key=lambda place: scores[place])
     near = sorted(
