@@ -123,8 +123,8 @@ def _is_narrower(asked: Asked, fact: Quotable, words: Matcher) -> bool:
 def _is_of_part(text: str, words: Matcher, *, forbids: bool) -> bool:
     """Tell whether only a part of what is asked is denied: swimming after dark, drones over 250 g.
 
-    A place limits as a time does, unless it is the whole house: where one may not smoke in the kitchen one may
-    do so elsewhere. Of what is forbidden each word tells that the question lacks. It stands before: "dogs are
+    A place limits as a time does, unless it is the whole house: who may not smoke in the kitchen may do so
+    elsewhere. Of what is forbidden each word tells that the question lacks. It stands before: "dogs are
     forbidden in the hall" is of dogs; or else behind: "it is forbidden to park by the gate".
     """
     limit = _FURTHER.search(text)

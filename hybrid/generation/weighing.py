@@ -94,7 +94,7 @@ def reread(
 ) -> Scores:
     """Return scores in which the best facts were read together with the question, where a model for it is.
 
-    Only sentences nearly as good as the best one and no older: it learned neither rows of tables nor versions.
+    Only sentences nearly as good as the best one and no older: it learned neither rows nor versions.
     """
     chooser = load_chooser(embedder)
     if chooser is None or asked.form in _BY_RULE:
