@@ -264,13 +264,10 @@ def _stated(text: str) -> _Stated:
         is_bare_year = date.month is None and date.year == date.until
         if not (is_bare_year and date.span.start in measured):
             said.setdefault(date.span, []).append(date)
+    dated = {place for date in said for place in range(date.start, date.end)}
     return _Stated(
         said,
-        tuple(
-            number
-            for number in numbers
-            if not any(date.start < number.span.end and number.span.start < date.end for date in said)
-        ),
+        tuple(one for one in numbers if dated.isdisjoint(range(one.span.start, one.span.end))),
         {span: _telling(text[span.start : span.end]) for span in _names(text)},
     )
 

@@ -19,6 +19,7 @@ _OF_TIME = word_set(
 )
 _NAME_BEFORE = re.compile(rf"(\d[\d.,:]*)\s*\Z|(?:\A|\b{_BEHIND}\s+)(?:[A-Z]\w+\s+){{0,3}}([A-Z]\w+)\s*\Z")
 _NAME_BEHIND = re.compile(rf"(?:{_BEHIND}\s+)?(?:(\d[\d.,:]*)|([A-Z]\w+))")
+_FIRST_BEHIND = re.compile(rf"{_BEHIND}\b")
 _GOES_ON = re.compile(r"\A(?!.*\b(?:is|has|does|was)\b)\S+(?:\s+\w+)*?\s+[a-z]{2,}", re.DOTALL)
 # as far before an "or" begin the things that it joins
 _WITHIN = 120
@@ -117,9 +118,7 @@ def _weaker(claim: str, sentence: str) -> Iterator[Stance]:
             yield Stance.SUPPOSED
     ors = [] if _TOLD["or"].search(claim) else islice(_TOLD["or"].finditer(sentence), _MOST_LIMITS)
     sides = [(sentence[: found.start()], sentence[found.end() :]) for found in ors]
-    one_of = not _TOLD["free"].search(sentence) and any(
-        _is_one_of(claim, *side) and not _is_each(*side) for side in sides
-    )
+    one_of = not _TOLD["free"].search(sentence) and any(_is_one_of(claim, *side) for side in sides)
     if one_of or any(_is_one_clause(stems(claim), *side) for side in sides):
         yield Stance.SUPPOSED
     bounds = [
@@ -142,23 +141,28 @@ def _weaker(claim: str, sentence: str) -> Iterator[Stance]:
 
 
 def _is_one_of(claim: str, before: str, behind: str) -> bool:
-    """Tell whether a claim says one of two numbers, names or other parts that stand around an "or"."""
+    """Tell whether a claim says one of two numbers, names or other parts of which one alone is so."""
+    either = _TOLD["either"].search(f"{before} {behind}") is not None
+    surely = either or _TOLD["was"].search(behind) is not None
+    if not surely and (_TOLD["fit"].search(before) or _is_of_kinds(before, behind)):
+        return False
     last, first = _NAME_BEFORE.search(before), _NAME_BEHIND.match(behind)
+    chosen = surely or _TOLD["chosen"].search(before) is not None
     if last and first and (last[1] is None) == (first[1] is None):
         words, named = re.findall(r"[\w.,:]*\w", claim), (last[1] or last[2], first[1] or first[2])
-        return sum(each.strip(".,:") in words for each in named) == 1
+        is_one = chosen or bool(last[1]) or not last.start()
+        return is_one and sum(each.strip(".,:") in words for each in named) == 1
     if "either" in before.lower().split():
         said, there = stems(claim), stems(behind)
         one = stems(re.split(r"\beither\b", before, flags=re.IGNORECASE)[-1])
         return bool(one & said) != bool(there & said) or bool(one - said) != bool(there - said)
-    is_begun = tokens(before)[-len(tokens(claim)) :] == tokens(claim)
     # "in red or in blue", but not "practices or disciplines"
-    return (is_begun and re.match(rf"{_BEHIND}\b", behind) is not None) or _is_one_thing(
-        claim, before, behind
-    )
+    if chosen and tokens(before)[-len(tokens(claim)) :] == tokens(claim) and _FIRST_BEHIND.match(behind):
+        return True
+    return _is_one_thing(claim, before, behind, either=either)
 
 
-def _is_one_thing(claim: str, before: str, behind: str) -> bool:
+def _is_one_thing(claim: str, before: str, behind: str, *, either: bool) -> bool:
     """Tell whether a claim says some of the things that are joined by an "or", and not the others."""
     first, last = (
         _TOLD["things"].search(before, max(len(before) - _WITHIN, 0)),
@@ -166,18 +170,16 @@ def _is_one_thing(claim: str, before: str, behind: str) -> bool:
     )
     if first is None or last is None or _TOLD["alias"].search(before):
         return False
+    if not either and first["one"] is None and first["who"] is None:
+        return False
     said, things = stems(claim), [stems(each) for each in (*first["things"].split(","), last.group())]
     rest = stems(before[: first.start("things")])
     held = [bool(each) and each <= said for each in things]
     return 2 * len(said & rest) >= len(rest) and any(held) and not all(held) and all(things)
 
 
-def _is_each(before: str, behind: str) -> bool:
-    """Tell whether what is said holds of both parts around an "or": of kinds, what is fit, what one can."""
-    if _TOLD["either"].search(f"{before} {behind}") or _TOLD["was"].search(behind):
-        return False
-    if _TOLD["fit"].search(before) or _TOLD["each"].search(before):
-        return True
+def _is_of_kinds(before: str, behind: str) -> bool:
+    """Tell whether what is said holds of all of some kinds: "trains from Rome or Milan stop"."""
     return _TOLD["kinds"].fullmatch(before) is not None and _GOES_ON.search(behind) is not None
 
 
