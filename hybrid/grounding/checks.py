@@ -164,7 +164,8 @@ def _objections(claim: str, mine: Sequence[Frame], sentence: Framed) -> list[Dou
     found += [_finding(_NO_FACT.get(each, Doubt.NEGATION), claim, whole) for each in limited]
     put, said_so = {one.stance for one in theirs}, {one.stance for one in ours}
     found += [_finding(_NO_FACT[each], claim, whole) for each in put - said_so if each in _NO_FACT]
-    if Stance.PAST in put - said_so and _is_present(own, other):
+    past = [other[one.scope.start : one.scope.end] for one in theirs if one.stance is Stance.PAST]
+    if Stance.PAST not in said_so and any(_is_present(own, text) for text in past):
         found.append(_finding(Doubt.PAST, claim, whole))
     if Stance.PAST in said_so - put and _is_present(other, own):
         found.append(_finding(Doubt.PAST, claim, whole))
