@@ -53,6 +53,7 @@ from hybrid.generation.saying import (
 from hybrid.generation.selecting import selected, telling_apart
 from hybrid.generation.weighing import (
     BELOW_HEADING,
+    UNDER_CAUSE,
     Scores,
     fits_kind,
     gives_cause,
@@ -496,6 +497,10 @@ def _begins_with_name(asked: Asked, row: TableRow) -> bool:
 def _with_kind(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]) -> list[Quotable]:
     """Return what has the kind of thing asked for beside the best fact: of its entry, or together with it."""
     best = ranked[0]
+    near = [fact for fact, score in zip(ranked, scores, strict=True) if score >= _HAS_KIND * scores[0]]
+    causes = [fact for fact in near if gives_cause(fact) == UNDER_CAUSE]
+    if asked.form is Form.CAUSE and (own := [c for c in causes if c.passage.source == best.passage.source]):
+        return [min(own, key=place_of)]  # the section of causes begins with the cause
     for fact, score in zip(ranked[1:], scores[1:], strict=True):
         fits = gives_cause(fact) > 0 if asked.form is Form.CAUSE else fits_kind(asked, fact) == 1.0
         if fact.passage is not best.passage or fact.row or fact.heading or not fits:

@@ -240,8 +240,9 @@ def _says(asked: Asked, rows: Sequence[TableRow], column: int, words: Matcher) -
     if not any(ranges):  # that something else is 7 m long as well says nothing
         sizes = frozenset(place for place, word in enumerate(asked.words) if word in asked.measures)
         held = [own - sizes for own in held]
-    # what the name of the column says is asked for, and tells no row from another
-    everywhere = frozenset.intersection(*held) | words.held(rows[0].columns[column])
+    # what the name of the column, or all of another name, says is asked for, and tells no row from another
+    whole = [name for name in rows[0].columns if set(content_words(name)) <= set(asked.words)]
+    everywhere = frozenset.intersection(*held) | words.held(" ".join((rows[0].columns[column], *whole)))
     named = [names_held(asked.names, cell) for cell in cells]
     counts = [len(own - everywhere) + 2 * len(names) for own, names in zip(held, named, strict=True)]
     if not max(counts) or len(set(counts)) < 2:
@@ -479,8 +480,11 @@ def _arithmetic(
     if row is None:
         return None
     places = _named_columns(asked, row, best.met, words)
-    # of two things one column is meant, the one named shortest
-    if _THAN.search(lowered) and len(places) > 1 and not any(_YEAR.search(row.columns[p]) for p in places):
+    # of two things that are rows one column is meant, the one named shortest
+    behind = set(content_words(lowered.partition(" than ")[2]))
+    than = [place for place in places if set(content_words(row.columns[place])) <= behind]
+    is_of_rows = _THAN.search(lowered) and not 0 < len(than) < len(places)
+    if is_of_rows and len(places) > 1 and not any(_YEAR.search(row.columns[p]) for p in places):
         places = [min(places, key=lambda place: len(row.columns[place].split()))]
     facts = [best]
     if len(places) < 2:

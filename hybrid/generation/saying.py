@@ -162,7 +162,7 @@ def said_steps(facts: Sequence[Quotable], scores: Scores, words: Matcher) -> Cit
         if fact.row or fact.heading or fact.whole:
             continue
         start, end = fact.span.start - passage.span.start, fact.span.end - passage.span.start
-        about = max(words.share(section_of(passage)), words.share(passage.title))
+        about = max(words.share(headings_of(passage)), words.share(passage.title))
         lists = [own for own in lists_in(text) if len(ITEM.findall(text[own.start : own.end])) > 1]
         span = next((own for own in lists if own.start <= start and end <= own.end), None)
         if span is None and about >= _ABOUT:
@@ -171,7 +171,9 @@ def said_steps(facts: Sequence[Quotable], scores: Scores, words: Matcher) -> Cit
         listed = span in lists
         if span is None or len(text[span.start : span.end].split()) > _LONGEST_LIST:
             continue
-        worth = float(score) + _HEADED * about + _STEPWISE * listed
+        steps = listed and ITEM.match(text, span.start)
+        numbered = steps and steps["mark"].strip("(.)").isdigit()
+        worth = float(score) + _HEADED * about + _STEPWISE * listed + about * bool(numbered)
         if best is None or worth > best[0]:
             best = worth, passage, span
     if best is None or best[0] < float(scores.max()):
