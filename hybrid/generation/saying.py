@@ -35,7 +35,7 @@ from hybrid.types import Span
 
 _LONGEST_LIST, LONGEST_PART = 120, 60
 # The heading of a section says what its steps are for.
-_HEADED, _ABOUT, _STEPWISE = 0.8, 0.3, 0.3
+_HEADED, _ABOUT, _STEPWISE, _TOLD = 0.8, 0.3, 0.3, 0.8
 # What each is for stands beside it.
 _CONTINUES, _POINTS = expressions("saying")
 # What stands behind a bare yes or no in its paragraph says why.
@@ -162,8 +162,12 @@ def said_steps(facts: Sequence[Quotable], scores: Scores, words: Matcher) -> Cit
         if fact.row or fact.heading or fact.whole:
             continue
         start, end = fact.span.start - passage.span.start, fact.span.end - passage.span.start
-        about = max(words.share(headings_of(passage)), words.share(passage.title))
         lists = [own for own in lists_in(text) if len(ITEM.findall(text[own.start : own.end])) > 1]
+        # "Steps" below "Restore a database": numbered ones do what all headings say
+        numbered = any(text[own.start : own.end].lstrip(" (")[:1].isdigit() for own in lists)
+        path = words.share(headings_of(passage)) if numbered else 0.0
+        told = path if path >= _TOLD else 0.0
+        about = max(words.share(section_of(passage)), words.share(passage.title), told)
         span = next((own for own in lists if own.start <= start and end <= own.end), None)
         if span is None and about >= _ABOUT:
             short = len(text.split()) <= LONGEST_PART
@@ -171,9 +175,7 @@ def said_steps(facts: Sequence[Quotable], scores: Scores, words: Matcher) -> Cit
         listed = span in lists
         if span is None or len(text[span.start : span.end].split()) > _LONGEST_LIST:
             continue
-        steps = listed and ITEM.match(text, span.start)
-        numbered = steps and steps["mark"].strip("(.)").isdigit()
-        worth = float(score) + _HEADED * about + _STEPWISE * listed + about * bool(numbered)
+        worth = float(score) + _HEADED * about + _STEPWISE * listed + told
         if best is None or worth > best[0]:
             best = worth, passage, span
     if best is None or best[0] < float(scores.max()):
