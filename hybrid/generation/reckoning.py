@@ -36,6 +36,8 @@ _LONGEST = 3
 _BY_UNIT = 0.97
 _BRACKETED = re.compile(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*$")
 _YEAR = re.compile(r"(?:19|20)\d\d")
+# Who is asked for is told by a cell with a name.
+_WHO, _PERSON = re.compile(r"who\b", re.IGNORECASE), re.compile(r"(?:[A-Z][\w'’.-]+ ){1,3}[A-Z][\w'’-]+")
 _TIMES = frozenset(content_words("hours days weeks months years"))
 _SIZES = ("big", "larg", "small")
 # What each is for stands beside it.
@@ -291,6 +293,10 @@ def _answers(asked: Asked, row: TableRow, used: Sequence[int]) -> tuple[int, ...
         last = max(years, key=lambda place: row.columns[place])
         return tuple(place for place in range(len(row.cells)) if place != last)
     words = set(content_words(asked.with_columns))
+    persons = [place for place in rest if _PERSON.fullmatch(row.cells[place])]
+    if persons and _WHO.match(asked.last) and not _PERSON.fullmatch(row.label):
+        named = [place for place in persons if words & set(content_words(row.columns[place]))] or persons
+        return tuple(place for place in range(len(row.cells)) if place not in named)
     if any(words & set(content_words(row.columns[place])) for place in rest) or asked.wanted is None:
         return tuple(used)
     of = [place for place in rest if asked.wanted.search(f"{row.cells[place]} {row.columns[place]}")]

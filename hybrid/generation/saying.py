@@ -26,6 +26,7 @@ from hybrid.generation.prompts import Passage
 from hybrid.generation.reckoning import Reckoned
 from hybrid.generation.shortening import quoted
 from hybrid.generation.weighing import BECAUSE, UNDER_CAUSE, Scores, gives_cause
+from hybrid.text.dates import dates
 from hybrid.text.identifiers import identifiers
 from hybrid.text.numbers import figure
 from hybrid.text.polarity import denials
@@ -106,7 +107,9 @@ def _lead(asked: Asked, fact: Quotable, text: str) -> str:
         return ""
     headings = [heading for heading in fact.passage.chunk.headings if not asks(heading)]
     if fact.term and not asks(fact.term):
-        return " ".join(fact.term.split())
+        # of two dates the one of the text is meant
+        dated = asked.wanted and asked.wanted.search(text) and dates(text) and dates(fact.term)
+        return "" if dated else " ".join(fact.term.split())
     if denials(section_of(fact.passage)):  # "What is not funded" turns around what stands below it
         return headings[-1] if headings else ""
     telling = telling_heading(asked, fact.passage)
@@ -200,7 +203,9 @@ def said_list(asked: Asked, facts: Sequence[Quotable], best: Quotable, words: Ma
         said = one.text
     else:
         items = (ITEM.sub("", line).strip() for line in one.text.split("\n") if line.strip())
-        said = closed("; ".join(items))
+        said = closed("; ".join(item.rstrip(".") for item in items))
+    if asked.wanted and asked.wanted.search(one.term) and not asked.wanted.search(said):
+        said = f"{' '.join(one.term.split())}: {said}"
     return Cited(said, Support(one.passage, one.span, 1.0))
 
 

@@ -170,16 +170,23 @@ class _Selection:
 
     @cached_property
     def _is_in_cell(self) -> bool:
-        """Tell whether what is counted is a column of figures, or a row with one in a column that is named."""
+        """Tell whether what is counted is a column of figures, or a row with one in a named column."""
         figured = [[place and figure(cell) for place, cell in enumerate(row.cells)] for row in self.rows]
         named = [place for place, own in enumerate(self.named) if any(map(own.__contains__, self.forms))]
-        called = [own for own, cells in zip(self.named, zip(*figured, strict=True), strict=True) if any(cells)]
+        called = [
+            own for own, cells in zip(self.named, zip(*figured, strict=True), strict=True) if any(cells)
+        ]
         called += [
             frozenset(content_words(row.label))
             for row, own in zip(self.rows, figured, strict=True)
             if any(own[place] for place in named)
         ]
-        return any(self._meets(place, own) for place in self._phrase for own in called)
+        whole = self.named[0] | self.above  # "how many rooms" are rows, and an "Oar room" is one
+        return any(
+            self._meets(place, own) and not self._meets(place, whole)
+            for place in self._phrase
+            for own in called
+        )
 
     @cached_property
     def things(self) -> frozenset[int]:
