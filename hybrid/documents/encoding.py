@@ -145,7 +145,9 @@ def _encoding(pieces: Iterable[bytes]) -> str:
         good += len(text) - len(text.encode("ascii", "ignore")) - marks
         bad += marks - piece.count(b"\xef\xbf\xbd")
     if not good and not bad:
-        return _seven_bits(first) or _cut(end, samples)
+        # an encoding that shifts from ASCII to another alphabet and back, if it is one
+        shifted = (name for shift, name in _SHIFTED if shift in first and _fits(first, name))
+        return next(shifted, "") or _cut(end, samples)
     if bad * 8 <= good:
         return "utf-8"
     # older encodings hold pairs of bytes that UTF-8 has, too
@@ -157,11 +159,6 @@ def _cut(end: bytes, samples: list[bytes]) -> str:
     cut = _CUT_END.search(end)
     is_legacy = cut is not None and cut[0][:1] not in _LIKELY_CUTS
     return _likeliest(b"\n".join(samples)) if is_legacy else "utf-8"
-
-
-def _seven_bits(first: bytes) -> str:
-    """Return the encoding that shifts from ASCII to another alphabet and back, if it is one."""
-    return next((name for shift, name in _SHIFTED if shift in first and _fits(first, name)), "")
 
 
 def _fits(sample: bytes, encoding: str) -> bool:

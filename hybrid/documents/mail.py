@@ -97,18 +97,14 @@ def _head(message: Message, name: str) -> str:
     said = next((str(line) for key, line in message.raw_items() if key.lower() == name.lower()), "")
     if not said.isascii():  # letters that were not encoded as mail wants it
         data = said.encode("utf-8", "surrogateescape")
-        said = data.decode("utf-8" if _is_utf8(data) else "cp1252", "replace")
+        try:
+            said = data.decode()
+        except UnicodeDecodeError:
+            said = data.decode("cp1252", "replace")
     try:
         return one_line(str(make_header(decode_header(said))))
     except (LookupError, ValueError, MessageError):  # damaged, or of an encoding that nobody knows
         return one_line(said)
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        return bool(data.decode())
-    except UnicodeDecodeError:
-        return False
 
 
 def _add_heads(builder: TextBuilder, message: Message) -> None:

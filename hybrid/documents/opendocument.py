@@ -142,10 +142,6 @@ def _take_row(sheet: Sheet, row: Element, writing: _Writing) -> int:
     return len(cells) * times
 
 
-def _is_fixed(shape: Element) -> bool:
-    return local(shape) in ("frame", *_SHAPES) and not value(shape, "class")
-
-
 class _Writing:
     """Elements as HTML; what hangs on a block waits for its end: notes, and boxes that stand in it."""
 
@@ -162,7 +158,12 @@ class _Writing:
         self._fields = {value(one, "id"): one for form in named("form").values() for one in form}
         layouts = [one for page in named("master-page").values() for one in page]
         # a shape of a layout without a class is no place to be filled in
-        self._edges = [one for one in layouts if _EDGE.fullmatch(local(one)) or _is_fixed(one)]
+        fixed = ("frame", *_SHAPES)
+        self._edges = [
+            one
+            for one in layouts
+            if _EDGE.fullmatch(local(one)) or (local(one) in fixed and not value(one, "class"))
+        ]
         self._edges += (*named("header-decl").values(), *named("footer-decl").values())
         self._written: dict[str, Callable[[Element], str]] = {
             "p": self._paragraph,
