@@ -30,10 +30,9 @@ from hybrid.adaptation.methods.deltas import (
     write_deltas,
 )
 from hybrid.adaptation.methods.encoding import (
-    Encoded,
+    EncodedExamples,
     Told,
-    encode,
-    encode_pairs,
+    encode_all,
     gain_of,
     halve,
     log_likelihoods,
@@ -266,9 +265,10 @@ class Bench:
         """Measure the adapter of a folder at a strength, on held-out examples and in general."""
         generator = self.workshop.generator
         adapted = generator.adapted(folder, strength=strength)
-        limit = self.workshop.settings.adaptation.max_tokens
-        pairs = encode_pairs(self._examples.checks, generator.dialogue, max_tokens=limit).encoded
-        gain = gain_in_service(generator, adapted, pairs if self._examples.preferences else self._encoded)
+        proved: Sequence[Told] = self._encoded.validation.encoded
+        if self._examples.preferences:
+            proved = self._encoded.checks.encoded
+        gain = gain_in_service(generator, adapted, proved)
         budget = self.workshop.store.budget
         general = forgotten(
             generator, adapted, self.suite, lambda: self._asked, enough=budget, seed=self.seed
@@ -283,7 +283,7 @@ class Bench:
         """
         generator = self.workshop.generator
         adapted = generator if folder is None else generator.adapted(folder)
-        stop = halve(self._encoded).stop
+        stop = halve(self._encoded.validation.encoded).stop
         if not stop:
             raise UsageError(
                 "there are no validation examples to choose by",
@@ -297,10 +297,10 @@ class Bench:
         judged = sum(stretch.judged for stretch in cut)
         return float(domain), -sum(log_likelihoods(adapted, cut)) / judged
 
-    @property
-    def _encoded(self) -> tuple[Encoded, ...]:
+    @functools.cached_property
+    def _encoded(self) -> EncodedExamples:
         limit = self.workshop.settings.adaptation.max_tokens
-        return encode(self._examples.validation, self.workshop.generator.dialogue, max_tokens=limit).encoded
+        return encode_all(self._examples, self.workshop.generator.dialogue, max_tokens=limit)
 
     def retrain(self, rehearsal: float) -> Path:
         """Tune the adapter anew with a share of rehearsal; return its folder."""
