@@ -196,7 +196,7 @@ def attach_lora(
     )
     tuned = get_peft_model(model, config)
     if plan.method is Method.PISSA:
-        for layer in _layers(tuned):
+        for layer in lora_layers(tuned).values():
             _start_at_principal(layer, plan.rank)
     fuse(tuned)
     return tuned
@@ -360,7 +360,7 @@ def fuse(module: Module) -> None:
     more than the matrix product of the layer itself: a training step takes twice as long. Layers with dropout
     or with weights that are decomposed (DoRA) cannot; then all stay as they are.
     """
-    layers = _layers(module)
+    layers = lora_layers(module).values()
     if all(map(_plain, layers)):
         for layer in layers:
             layer.forward = MethodType(_forward, layer)
@@ -368,7 +368,7 @@ def fuse(module: Module) -> None:
 
 def fused(module: Module) -> bool:
     """Tell whether the LoRA layers of a model are computed in one pass."""
-    layers = _layers(module)
+    layers = lora_layers(module).values()
     return bool(layers) and all("forward" in vars(layer) for layer in layers)
 
 
@@ -381,10 +381,6 @@ def lora_layers(module: Module) -> dict[str, Any]:
         for name, layer in module.named_modules()
         if isinstance(layer, LoraLayer)
     }
-
-
-def _layers(module: Module) -> list[Any]:
-    return list(lora_layers(module).values())
 
 
 def _plain(layer: Any) -> bool:
