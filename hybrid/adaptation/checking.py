@@ -6,7 +6,7 @@ import functools
 import math
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -198,20 +198,18 @@ def repair(
     ``retrain``: makes the adapter anew with a share of rehearsal, None where that cannot be done.
     """
     attempts: list[Attempt] = []
-
-    def tried(path: Path, rehearsal: float | None) -> Iterator[Attempt]:
+    for rehearsal in (None, *(REHEARSALS if retrain is not None else ())):
+        path = folder if rehearsal is None or retrain is None else retrain(rehearsal)
         for strength in (1.0, *STRENGTHS):
             found = assess(path, strength)
             first = attempts[0].assessment.gain if attempts else found.gain
             kept = _kept(found.gain, first)
             attempts.append(Attempt(path, strength, rehearsal, found, judge(found.general, budget), kept))
             progress(attempts[-1])
-            yield attempts[-1]
-
-    if _settled(tried(folder, None)):
-        return Repair(tuple(attempts), _best(attempts))
-    for share in REHEARSALS:
-        if retrain is None or _settled(tried(retrain(share), share)):
+            if attempts[-1].verdict.passed:
+                break
+        # what kept too little of the gain is not settled for before more rehearsal was tried
+        if attempts[-1].verdict.passed and (attempts[-1].kept is None or attempts[-1].kept >= _WORTH):
             break
     return Repair(tuple(attempts), _best(attempts))
 
@@ -336,14 +334,6 @@ class Bench:
         objectives = str(self.card.settings.get("objectives", Objective.READING)).split(", ")
         request = TrainingRequest(self.against, given=self.given, licence=self.card.data.licence)
         return workshop.material([Objective(objective) for objective in objectives], request)
-
-
-def _settled(attempts: Iterator[Attempt]) -> bool:
-    """Go down in strength to the first that passes; tell whether it is worth stopping there."""
-    for attempt in attempts:
-        if attempt.verdict.passed:
-            return attempt.kept is None or attempt.kept >= _WORTH
-    return False
 
 
 def _best(attempts: Sequence[Attempt]) -> Attempt | None:

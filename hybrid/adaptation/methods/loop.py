@@ -19,7 +19,7 @@ from torch import Tensor
 from hybrid.adaptation.methods.lora import layer_of, top_layers
 from hybrid.adaptation.values import Change, LossPoint, Steps, silent
 from hybrid.errors import TrainingFailed
-from hybrid.files import adapter_of, fsync_file, hash_text, storage_errors, write_json
+from hybrid.files import adapter_of, hash_text, write_json, write_tensors
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -355,15 +355,8 @@ class RunState:
 
     def save(self, progress: Progress, tensors: Mapping[str, Tensor]) -> None:
         """Write the state beside the one before, then let it take its place."""
-        from safetensors.torch import save_file
-
         name = f"step-{progress.step}.safetensors"
-        with storage_errors(str(self.folder)):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            save_file(
-                {key: tensor.detach().contiguous() for key, tensor in tensors.items()}, self.folder / name
-            )
-            fsync_file(self.folder / name)
+        write_tensors(self.folder / name, tensors)
         write_json(self.folder / _VALUES, {"run": self.run, "tensors": name} | dataclasses.asdict(progress))
         for path in self.folder.glob("step-*.safetensors"):
             if path.name != name:

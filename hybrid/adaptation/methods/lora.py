@@ -16,7 +16,7 @@ from torch.nn import Module
 from hybrid.adaptation.methods import AdapterPlan
 from hybrid.config import AdaptationSettings, Method, Targets
 from hybrid.errors import ExtraMissing, UsageError
-from hybrid.files import storage_errors
+from hybrid.files import storage_errors, write_tensors
 from hybrid.models.adapters import FULL_WEIGHTS, read_adapter, read_config
 from hybrid.models.device import Placement
 from hybrid.models.pretrained import load_causal
@@ -154,11 +154,8 @@ class AllWeights:
 
     def save(self, tuned: Any, name: str, out: Path) -> None:
         """Write the tuned tensors as a model has them."""
-        from safetensors.torch import save_file
-
-        out.mkdir(parents=True, exist_ok=True)
-        kept = {name: p.detach().contiguous() for name, p in tuned.base.named_parameters() if p.requires_grad}
-        save_file(kept, out / FULL_WEIGHTS)
+        kept = {name: p for name, p in tuned.base.named_parameters() if p.requires_grad}
+        write_tensors(out / FULL_WEIGHTS, kept)
 
     def neutral(self, tuned: Any) -> Mapping[str, Tensor]:
         """Return the weights as they were."""
