@@ -386,7 +386,7 @@ class Adaptation:
                     load_embedder(models, built).embed_queries(["a question"])
             for each in notes:
                 note(each)
-            return self.store.add(name or self.store.new_name(kind), built, card)
+            return self.store.add(name, built, card)
 
     def export(
         self,

@@ -8,7 +8,6 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -325,10 +324,8 @@ class Bench:
 
     def stored(self, built: Path, card: Card, found: Assessment, name: str = "") -> Card:
         """Store what was written anew, with what was measured of it; return its card."""
-        store = self.workshop.store
-        created = datetime.now(UTC).isoformat(timespec="seconds")
-        told = replace(card, gain=found.gain, forgetting=found.general, created=created)
-        return store.add(name or store.new_name(AdapterKind.GENERATOR), built, told)
+        told = replace(card, gain=found.gain, forgetting=found.general, created="")
+        return self.workshop.store.add(name, built, told)
 
     def _material(self, workshop: GeneratorWorkshop) -> Material:
         objectives = str(self.card.settings.get("objectives", Objective.READING)).split(", ")

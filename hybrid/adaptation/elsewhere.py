@@ -11,7 +11,6 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +113,6 @@ def take_in(folder: Path, kind: AdapterKind, base: Base, out: Path) -> tuple[Car
         settings=({"rank": told["r"], "alpha": config["lora_alpha"]} if form == "LORA" else {})
         | {"base named by its maker": named},
         reader=Reader.GENERATOR if kind is AdapterKind.GENERATOR else None,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={"peft": str(config.get("peft_version") or "not stated")},
     )
     write_card(out, card)

@@ -95,7 +95,7 @@ class EmbedderWorkshop:
             digest = hash_text(*(repr(astuple(pair)) for pair in pairs.train))
             data = Data(digest, request.licence, dict(sorted(counts.items())))
             card = card_of(AdapterKind.EMBEDDER, base, tuned, data, self.settings)
-            return store.add(name or store.new_name(AdapterKind.EMBEDDER), tuned.folder, card)
+            return store.add(name, tuned.folder, card)
 
     def check(
         self, name: str, suites: Sequence[Path], against: Sequence[Question], progress: Progress | None

@@ -8,7 +8,6 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, astuple, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from hybrid.adaptation.data.examples import Given, require_examples
@@ -191,7 +190,7 @@ class GeneratorWorkshop:
             card = self._card(base, material, made, parent or start)
             if not is_main():
                 return card
-            return store.add(name or store.new_name(AdapterKind.GENERATOR), made.folder, card)
+            return store.add(name, made.folder, card)
 
     def _by_head(self, examples: Examples) -> bool:
         """Tell whether labels are learned as labels, by a head: they are fixed sets, and all there is."""
@@ -317,7 +316,6 @@ def card_of(
         settings=plain | {"rank": made.plan.rank, "alpha": made.plan.alpha},
         curve=made.fit.curve,
         strength=made.strength,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=made.fit.seconds,
         seed=settings.adaptation.seed,
         versions=versions(),

@@ -202,10 +202,11 @@ def improve(
     assistant = context.assistant(context.settings({"adaptation": {"seed": seed}}))
 
     def told_round(done: JudgedRound) -> None:
-        console.note(
-            f"{done.name or 'the base'}: reward {done.reward:.3f}{_grown(done)}, {done.words:.0f} words, "
-            f"declines {done.declined:.0%} of what has an answer, {done.declined_rightly:.0%} of what has "
-            f"none{_ended(done)}"
+        _tell(
+            done,
+            f"{done.name or 'the base'}: reward {done.reward:.3f}",
+            f", {done.words:.0f} words, declines {done.declined:.0%} of what has an answer, "
+            f"{done.declined_rightly:.0%} of what has none",
         )
 
     done = assistant.adaptation.improve(
@@ -248,10 +249,8 @@ def self_train(
     assistant = context.assistant(context.settings({"adaptation": {"seed": seed}}))
 
     def told_round(done: SelfRound) -> None:
-        console.note(
-            f"{done.name}: {len(done.learned)} labels of its own; "
-            f"{done.right:.1%} of the clean set right{_grown(done)}{_ended(done)}"
-        )
+        own = len(done.learned)
+        _tell(done, f"{done.name}: {own} labels of its own; {done.right:.1%} of the clean set right")
 
     found = assistant.adaptation.self_train(
         _questions([data]),
@@ -298,12 +297,10 @@ def embedder(
     return _finish(context, assistant, card, check=check)
 
 
-def _grown(done: Round) -> str:
-    return "" if done.change is None else f" ({told(done.change)})"
-
-
-def _ended(done: Round) -> str:
-    return f"; {done.ended}{'' if done.kept else ', so it is not kept'}" if done.ended else ""
+def _tell(done: Round, measured: str, rest: str = "") -> None:
+    grown = "" if done.change is None else f" ({told(done.change)})"
+    ended = f"; {done.ended}{'' if done.kept else ': not kept'}" if done.ended else ""
+    console.note(f"{measured}{grown}{rest}{ended}")
 
 
 def _finish(context: Context, assistant: Assistant, card: Card, *, check: bool) -> int:
