@@ -120,13 +120,14 @@ def made_files() -> list[tuple[str, bytes]]:
 def _written(line: Callable[[], str], page: str) -> Iterator[tuple[str, str]]:
     """Yield files that are text on disk: rich text, mail, notebooks, JSON, notes, subtitles, settings."""
     cells = r"\trowd\cellx900\cellx2000\pard\intbl {}\cell {}\cell\row".format
+    box = rf"{{\shp{{\*\shpinst{{\shptxt {line()}\par}}}}}}"
     note = r"{\super\chftn{\footnote \pard{\super\chftn} " + line() + "}}"
     yield (
         "a.rtf",
         r"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}{\f1\fcharset204 Cyr;}}"
         r"{\stylesheet{\s1 title;}}"
         rf"\pard\s1 Guide\par\pard\plain {line()}{note}\par{{\listtext 1.\tab}}{line()}\par"
-        rf"{cells('a', 'b')}{cells(line(), line())}\pard {{\shp{{\*\shpinst{{\shptxt {line()}\par}}}}}}\par}}",
+        rf"{cells('a', 'b')}{cells(line(), line())}\pard {box}\par}}",
     )
     head = f"From: a@b.example\nTo: c@d.example\nSubject: {line()}\nMIME-Version: 1.0\n"
     inner = f"{head}Content-Type: text/plain; charset=utf-8\n\n{line()}\n\n{line()}\n"
