@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import re
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -12,6 +13,7 @@ from email.message import Message
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder, one_line
+from hybrid.documents.encoding import labelled_codecs
 from hybrid.documents.html import add_page, parse
 from hybrid.documents.source import MEGABYTE, SourceFile, Unreadable
 from hybrid.documents.text import decode
@@ -21,6 +23,9 @@ _HEADS = ("From", "To", "Cc", "Date")
 _PAGES = (".mht", ".mhtml")
 # What a page is drawn with, and a second form of what a message says.
 _MACHINERY = ("text/css", "application/javascript", "text/javascript", "text/x-amp-html")
+# Text that is written for another program.
+_OTHER_READERS = ("text/calendar", "text/rtf", "text/enriched", "text/vcard", "text/x-vcard")
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SEALED = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _MAX_DEPTH = 8
 # A form of so much of the longest one says the same, but for what is drawn.
@@ -92,18 +97,14 @@ def _head(message: Message, name: str) -> str:
     said = next((str(line) for key, line in message.raw_items() if key.lower() == name.lower()), "")
     if not said.isascii():  # letters that were not encoded as mail wants it
         data = said.encode("utf-8", "surrogateescape")
-        said = data.decode("utf-8" if _is_utf8(data) else "cp1252", "replace")
+        try:
+            said = data.decode()
+        except UnicodeDecodeError:
+            said = data.decode("cp1252", "replace")
     try:
         return one_line(str(make_header(decode_header(said))))
     except (LookupError, ValueError, MessageError):  # damaged, or of an encoding that nobody knows
         return one_line(said)
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        return bool(data.decode())
-    except UnicodeDecodeError:
-        return False
 
 
 def _add_heads(builder: TextBuilder, message: Message) -> None:
@@ -151,9 +152,11 @@ def _best(builder: TextBuilder, forms: list[Message]) -> list[Message]:
     forms = list(filter(_says, forms))
     lengths = [_length(one) for one in forms]
     best = max(range(len(forms)), key=lambda at: (lengths[at] > _AS_MUCH * max(lengths), at), default=0)
-    for at in range(len(forms)):
-        if at != best:
-            builder.leave_out("other form of the message", lengths[at])
+    for form, length in zip(forms, lengths, strict=True):
+        if form is not forms[best]:
+            builder.leave_out("other form of the message", length)
+            for part in (one for one in form.walk() if not _says(one)):  # files hang on one form alone
+                _tell(builder, part, part.get_content_type())
     return forms[best : best + 1]
 
 
@@ -168,7 +171,7 @@ def _length(form: Message) -> int:
 def _says(part: Message) -> bool:
     """Return whether a part is text to be read, or may hold some."""
     kind = part.get_content_type()
-    return part.is_multipart() or (kind.startswith("text/") and kind not in (*_MACHINERY, "text/calendar"))
+    return part.is_multipart() or (kind.startswith("text/") and kind not in (*_MACHINERY, *_OTHER_READERS))
 
 
 def _tell(builder: TextBuilder, part: Message, kind: str) -> None:
@@ -181,8 +184,10 @@ def _tell(builder: TextBuilder, part: Message, kind: str) -> None:
 def _text(part: Message) -> str:
     data = part.get_payload(decode=True)
     data = data if isinstance(data, bytes) else b""
-    charset = part.get_content_charset()
-    try:
-        return data.decode(charset) if charset else decode(data) if data else ""
-    except (LookupError, ValueError):  # `undefined` is one, and what no name of a codec may hold
-        return decode(data)
+    charset = part.get_content_charset("")
+    # programs say ISO-8859-1 where they write the quotes and the euro of Windows, and browsers know it
+    names = () if data.startswith(_MARKS) else (*labelled_codecs(charset), charset)
+    for codec in filter(None, names):
+        with contextlib.suppress(LookupError, ValueError):
+            return data.decode(codec)
+    return decode(data) if data else ""

@@ -196,12 +196,9 @@ class _Lane:
                     self._deliver(ticket, batch)
                     delivered = True
                 return
-            except ChildTimeout as error:
-                reason, is_final = str(error), True
-            except ChildDied as error:
-                reason, is_final = str(error), delivered
-            except ChildOutOfMemory as error:
-                reason, is_final = str(error), delivered or is_fresh
+            except ChildEnded as error:
+                reason = str(error)
+                is_final = delivered or error.was_slow or (error.was_full and is_fresh)
             self._discard()
             if is_final or is_last_try:
                 rejected = Rejected(ticket.file.source, reason)
@@ -237,16 +234,12 @@ _HEADER = struct.Struct(">I")
 _MAX_FRAME = 1 << 30
 
 
-class ChildTimeout(Exception):
-    """The process took longer than it may, and was ended."""
+class ChildEnded(Exception):
+    """The process is gone; it took longer than it may, or needed more memory, or neither."""
 
-
-class ChildDied(Exception):
-    """The process ended by itself, or was ended by the system."""
-
-
-class ChildOutOfMemory(Exception):
-    """The process needed more memory than it may have."""
+    def __init__(self, reason: str, *, was_slow: bool = False, was_full: bool = False) -> None:
+        super().__init__(reason)
+        self.was_slow, self.was_full = was_slow, was_full
 
 
 class Child:
@@ -274,9 +267,7 @@ class Child:
         """Yield the batches of a file.
 
         Raises:
-            ChildTimeout: a batch took longer than ``max_seconds``.
-            ChildDied: the process is gone.
-            ChildOutOfMemory: the process hit its memory limit.
+            ChildEnded: the process is gone.
         """
         try:
             if not self._greeted:
@@ -290,9 +281,10 @@ class Child:
             message = self._receive()
             if "memory" in message:
                 self.used_up = True
-                raise ChildOutOfMemory(
+                raise ChildEnded(
                     f"needs more than {self._settings.max_memory_megabytes:,} MB of memory; "
-                    "split the file or raise documents.max_memory_megabytes"
+                    "split the file or raise documents.max_memory_megabytes",
+                    was_full=True,
                 )
             try:
                 batch = ReadBatch(
@@ -302,12 +294,12 @@ class Child:
                 )
             except (KeyError, ValueError) as error:
                 self.used_up = True
-                raise ChildDied(f"the reading process answered nonsense ({error!r})") from error
+                raise ChildEnded(f"the reading process answered nonsense ({error!r})") from error
             last = batch.last
             yield batch
 
     def kill(self) -> None:
-        """End the process; whoever waits for it gets ChildDied. Safe from any thread."""
+        """End the process; whoever waits for it gets ChildEnded. Safe from any thread."""
         self.used_up = True
         self._process.kill()
 
@@ -335,20 +327,21 @@ class Child:
             return read_frame(self._stdout)
         except (EOFError, ValueError, OSError) as error:
             if expired.is_set():
-                raise ChildTimeout(
-                    f"took longer than {seconds:g} s to read; split the file or raise documents.max_seconds"
+                raise ChildEnded(
+                    f"took longer than {seconds:g} s to read; split the file or raise documents.max_seconds",
+                    was_slow=True,
                 ) from error
             raise self._died() from error
         finally:
             timer.cancel()
 
-    def _died(self) -> ChildDied:
+    def _died(self) -> ChildEnded:
         self.kill()
         code = self._process.wait()
         if code < 0:
             with contextlib.suppress(ValueError):
-                return ChildDied(f"the process that read it was ended by {signal.Signals(-code).name}")
-        return ChildDied(f"the process that read it ended with code {code}{self._last_words()}")
+                return ChildEnded(f"the process that read it was ended by {signal.Signals(-code).name}")
+        return ChildEnded(f"the process that read it ended with code {code}{self._last_words()}")
 
     def _last_words(self) -> str:
         self._stderr.seek(0)

@@ -21,16 +21,14 @@ from hybrid.errors import UsageError
 from hybrid.types import Document, Rejected
 
 # Part of the change hash of an index: raise it when a reader gives another text for the same file.
-READERS_VERSION = 20
+READERS_VERSION = 21
 
 _BATCH_ITEMS = 512
 _BATCH_CHARACTERS = 1 << 20
 
 _SUFFIXES = {
-    ("text", "read"): (
-        *(".txt", ".text", ".rst", ".adoc", ".asciidoc", ".tex"),
-        *(".log", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf", ".properties"),
-    ),
+    ("text", "read"): (".txt", ".text", ".rst", ".adoc", ".asciidoc"),
+    ("tex", "read"): (".tex",),
     ("markdown", "read"): (".md", ".markdown", ".mdx"),
     ("html", "read"): (".html", ".htm", ".xhtml"),
     ("pdf", "read"): (".pdf",),
@@ -43,6 +41,7 @@ _SUFFIXES = {
     ("mail", "read_box"): (".mbox",),
     ("notes", "read_notebook"): (".ipynb",),
     ("notes", "read_json"): (".json",),
+    ("notes", "read_entries"): (*(".log", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf", ".properties"),),
     ("notes", "read_org"): (".org",),
     ("notes", "read_subtitles"): (".srt", ".vtt"),
     ("html", "read_book"): (".epub",),
