@@ -257,7 +257,7 @@ def read_subtitles(file: SourceFile, settings: DocumentSettings) -> Iterator[Doc
 
 _SECTION_NAME = re.compile(r"\s*\[{1,2}([\w.:/ \"'-]{1,100})\]{1,2}\s*(?:[#;].*)?")
 # A part of YAML with a name of its own, which tells what is below it where there is much of that.
-_NAMED_PART = re.compile(r"\s*(?:- +)*(?P<name>[\w.\-/\"' ]{1,80}:(?: .*)?)")
+_NAMED_PART = re.compile(r"""\s*(?:- +)*(?P<name>(?:"[^"]+"|'[^']+'|[^\s"'#-][^:#]{0,80}):(?: .*)?)""")
 _WRITTEN_OUT = re.compile(r":\s*[|>][+\-\d]*\s*(?:#.*)?$")
 _LONG_PART, _DEEPEST = 400, 12
 

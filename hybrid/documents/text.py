@@ -15,7 +15,7 @@ from lxml import etree
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import RawBlock, TextBuilder, clean
 from hybrid.documents.encoding import detect
-from hybrid.documents.markup import MACHINERY, Element
+from hybrid.documents.markup import MACHINERY, Element, count_heads
 from hybrid.documents.source import SourceFile
 from hybrid.types import BlockKind, Document
 
@@ -26,6 +26,7 @@ _TEX_HEAD = re.compile(
     r"(?:\s*\\label\{[^{}]*\})?"
 )
 _ITEM = re.compile(r"\s*(?:[*\-+•‣◦]|\.{1,5}|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+\S")
+_RULES = " |:+=-"
 _TABLE = re.compile(r"\s*(?:\||\+[-=+]{3,})")
 _GRID_RULE = re.compile(r" *\+(?:[-=]{2,}\+)+")
 _BARS = re.compile(r"={2,}(?: +={2,})+")
@@ -316,8 +317,23 @@ class Splitter:
                 return
         kind = BlockKind.LIST if _ITEM.match(lines[0]) else BlockKind.PARAGRAPH
         if len(lines) > 1 and all(_TABLE.match(line) for line in lines):
+            if all(line.count("|") > 1 or not line.strip(_RULES) for line in lines):
+                self._add_barred(lines)
+                return
             kind = BlockKind.TABLE
         self._builder.add(kind, text, line=self._stretch_line)
+
+    def _add_barred(self, lines: list[str]) -> None:
+        """Append a table whose cells stand between bars; the first rule below a row ends its heads."""
+        rows, heads = list[list[str | None]](), 0
+        for line in lines:
+            if line.strip(_RULES):
+                cells = re.split(r"(?<!\\)\|", line.strip().strip("|"))
+                rows.append([cell.strip().replace("\\|", "|") for cell in cells])
+            else:
+                heads = heads or len(rows)
+        heads = heads if 0 < heads < len(rows) else count_heads(rows)
+        self._builder.add_table(rows, heads=heads, line=self._stretch_line)
 
     def _add_drawn(self, lines: list[str], *, is_grid: bool) -> None:
         """Append a table that is drawn, whose columns begin where its first line says."""
