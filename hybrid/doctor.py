@@ -17,7 +17,6 @@ from hybrid.index import Index
 from hybrid.index.generations import domains
 from hybrid.models.device import choose_placement, describe_compute
 from hybrid.models.resolve import Origin, cache_folder, how_to_get, is_offline, is_small, locate
-from hybrid.trust import Secret
 
 _SHOWN = 8
 _LITTLE_SPACE = 2_000_000_000
@@ -136,13 +135,13 @@ def small_writer(settings: Settings) -> Diagnosis | None:
 
 
 def _writer(settings: Settings) -> Iterator[Diagnosis]:
-    from hybrid.models.servers import ask_server
+    from hybrid.models.servers import ask_server, server_key
 
     models, reader = settings.models, settings.generation.reader
     yield small_writer(settings) or Diagnosis("reader", Health.OK, str(reader))
     if not models.endpoint or (models.offline and not models.endpoint.is_loopback):
         return
-    server = ask_server(models.endpoint, key=Secret(os.environ.get("HYBRID_API_KEY", "").strip()))
+    server = ask_server(models.endpoint, key=server_key())
     name = f"endpoint {models.endpoint}"
     if server is None:
         yield Diagnosis(name, Health.NOTE, "does not list its models", "is it running? hybrid init")

@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import sqlite3
 import sys
@@ -28,6 +29,8 @@ _REFUSED = {
     *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EBUSY, errno.ENODEV, errno.ENXIO),
     *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EMFILE, errno.ENFILE),
 }
+# How libraries in Rust, such as safetensors and tantivy, tell what a disk said.
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 # What to do about an index whose files are not what they were.
 REPAIR = "rebuild with `hybrid index FOLDER --rebuild`, or go back with `hybrid rollback generation`"
 _LOCK_SECONDS = 0.1
@@ -79,17 +82,19 @@ def storage_errors(what: str) -> Iterator[None]:
                 f"another program holds {what}", hint="wait until it is done, or close it, and run again"
             ) from error
         raise
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        told = _OS_ERROR.search(str(error))
+        code = (error.errno if isinstance(error, OSError) else told and int(told[1])) or 0
+        if code in (errno.ENOSPC, errno.EDQUOT):
             raise _no_space(what) from error
-        if error.errno == errno.EFBIG:
+        if code == errno.EFBIG:
             raise StorageError(
                 f"cannot write {what}: the file would be larger than the disk or the account allows",
                 hint="raise the limit (ulimit -f), or choose another disk with --indexes",
             ) from error
-        if error.errno in _REFUSED:
+        if code in _REFUSED:
             raise StorageError(
-                f"cannot write {what}: {error.strerror}",
+                f"cannot write {what}: {os.strerror(code)}",
                 hint="check the folder and its permissions, or choose another with --indexes",
             ) from error
         raise
@@ -205,6 +210,16 @@ def read_stored(kind: type[T], path: Path, schema: int, *, hint: str) -> T | Non
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read: {error}", hint=hint) from error
     return checked(kind, of_schema(content, schema, str(path), hint=hint), str(path), hint=hint)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Any]) -> None:
+    """Write tensors of torch into a file of safetensors, whose folder is made; not atomic."""
+    from safetensors.torch import save_file
+
+    with storage_errors(str(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
+        fsync_file(path)
 
 
 def append_jsonl(path: Path, rows: list[Mapping[str, object]]) -> None:

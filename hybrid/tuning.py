@@ -19,7 +19,7 @@ from hybrid.adaptation.forgetting import refusal_changes
 from hybrid.adaptation.methods.deltas import Ablation, BlockDrift, Recipe, Worth, measure_drift
 from hybrid.adaptation.methods.generator import Rendered, Trial
 from hybrid.adaptation.methods.labels import SelfRound, SelfTraining
-from hybrid.adaptation.methods.preferences import Round
+from hybrid.adaptation.methods.preferences import JudgedRound
 from hybrid.adaptation.store import AdapterStore, in_use, still_in_use
 from hybrid.adaptation.suites import Suite, load_suite, probe_texts, shipped_suite
 from hybrid.adaptation.values import AdapterKind, Card, Destination, Note, QueryPair, Reasons, Steps, silent
@@ -171,9 +171,9 @@ class Adaptation:
         rounds: int = 3,
         samples: int = 4,
         licence: str = _UNKNOWN,
-        told: Callable[[Round], None] = silent,
+        told: Callable[[JudgedRound], None] = silent,
         progress: Steps = silent,
-    ) -> list[Round]:
+    ) -> list[JudgedRound]:
         """Let the judge choose among sampled answers and learn what it prefers, while that holds elsewhere.
 
         All rounds are returned, the first of which is the generator as it was, or with the adapter ``start``;
@@ -386,7 +386,7 @@ class Adaptation:
                     load_embedder(models, built).embed_queries(["a question"])
             for each in notes:
                 note(each)
-            return self.store.add(name or self.store.new_name(kind), built, card)
+            return self.store.add(name, built, card)
 
     def export(
         self,

@@ -95,6 +95,32 @@ def test_a_file_larger_than_allowed_is_a_storage_error_and_leaves_the_old_one(tm
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
+def test_tensors_that_the_disk_does_not_take_are_a_storage_error_too(tmp_path):
+    import resource
+
+    import torch
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(StorageError, match="larger than"):
+            files.write_tensors(tmp_path / "new" / "a.safetensors", {"a": torch.zeros(50_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list((tmp_path / "new").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("said", "told"), [(28, "no space left"), (27, "larger than"), (13, "Permission denied")]
+)
+def test_what_a_library_says_of_the_disk_in_words_is_a_storage_error(said, told):
+    with pytest.raises(StorageError, match=told), files.storage_errors("it"):
+        raise ValueError(f"An IO error occurred: 'no (os error {said})'")
+    with pytest.raises(ValueError, match="os error 2"), files.storage_errors("it"):
+        raise ValueError("no such file (os error 2)")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
 def test_a_lock_and_a_log_on_a_full_disk_are_storage_errors(tmp_path):
     import resource
 

@@ -6,9 +6,8 @@ import functools
 import math
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +29,9 @@ from hybrid.adaptation.methods.deltas import (
     write_deltas,
 )
 from hybrid.adaptation.methods.encoding import (
-    Encoded,
+    EncodedExamples,
     Told,
-    encode,
-    encode_pairs,
+    encode_all,
     gain_of,
     halve,
     log_likelihoods,
@@ -199,20 +197,18 @@ def repair(
     ``retrain``: makes the adapter anew with a share of rehearsal, None where that cannot be done.
     """
     attempts: list[Attempt] = []
-
-    def tried(path: Path, rehearsal: float | None) -> Iterator[Attempt]:
+    for rehearsal in (None, *(REHEARSALS if retrain is not None else ())):
+        path = folder if rehearsal is None or retrain is None else retrain(rehearsal)
         for strength in (1.0, *STRENGTHS):
             found = assess(path, strength)
             first = attempts[0].assessment.gain if attempts else found.gain
             kept = _kept(found.gain, first)
             attempts.append(Attempt(path, strength, rehearsal, found, judge(found.general, budget), kept))
             progress(attempts[-1])
-            yield attempts[-1]
-
-    if _settled(tried(folder, None)):
-        return Repair(tuple(attempts), _best(attempts))
-    for share in REHEARSALS:
-        if retrain is None or _settled(tried(retrain(share), share)):
+            if attempts[-1].verdict.passed:
+                break
+        # what kept too little of the gain is not settled for before more rehearsal was tried
+        if attempts[-1].verdict.passed and (attempts[-1].kept is None or attempts[-1].kept >= _WORTH):
             break
     return Repair(tuple(attempts), _best(attempts))
 
@@ -266,9 +262,10 @@ class Bench:
         """Measure the adapter of a folder at a strength, on held-out examples and in general."""
         generator = self.workshop.generator
         adapted = generator.adapted(folder, strength=strength)
-        limit = self.workshop.settings.adaptation.max_tokens
-        pairs = encode_pairs(self._examples.checks, generator.dialogue, max_tokens=limit).encoded
-        gain = gain_in_service(generator, adapted, pairs if self._examples.preferences else self._encoded)
+        proved: Sequence[Told] = self._encoded.validation.encoded
+        if self._examples.preferences:
+            proved = self._encoded.checks.encoded
+        gain = gain_in_service(generator, adapted, proved)
         budget = self.workshop.store.budget
         general = forgotten(
             generator, adapted, self.suite, lambda: self._asked, enough=budget, seed=self.seed
@@ -283,7 +280,7 @@ class Bench:
         """
         generator = self.workshop.generator
         adapted = generator if folder is None else generator.adapted(folder)
-        stop = halve(self._encoded).stop
+        stop = halve(self._encoded.validation.encoded).stop
         if not stop:
             raise UsageError(
                 "there are no validation examples to choose by",
@@ -297,10 +294,10 @@ class Bench:
         judged = sum(stretch.judged for stretch in cut)
         return float(domain), -sum(log_likelihoods(adapted, cut)) / judged
 
-    @property
-    def _encoded(self) -> tuple[Encoded, ...]:
+    @functools.cached_property
+    def _encoded(self) -> EncodedExamples:
         limit = self.workshop.settings.adaptation.max_tokens
-        return encode(self._examples.validation, self.workshop.generator.dialogue, max_tokens=limit).encoded
+        return encode_all(self._examples, self.workshop.generator.dialogue, max_tokens=limit)
 
     def retrain(self, rehearsal: float) -> Path:
         """Tune the adapter anew with a share of rehearsal; return its folder."""
@@ -327,23 +324,13 @@ class Bench:
 
     def stored(self, built: Path, card: Card, found: Assessment, name: str = "") -> Card:
         """Store what was written anew, with what was measured of it; return its card."""
-        store = self.workshop.store
-        created = datetime.now(UTC).isoformat(timespec="seconds")
-        told = replace(card, gain=found.gain, forgetting=found.general, created=created)
-        return store.add(name or store.new_name(AdapterKind.GENERATOR), built, told)
+        told = replace(card, gain=found.gain, forgetting=found.general, created="")
+        return self.workshop.store.add(name, built, told)
 
     def _material(self, workshop: GeneratorWorkshop) -> Material:
         objectives = str(self.card.settings.get("objectives", Objective.READING)).split(", ")
         request = TrainingRequest(self.against, given=self.given, licence=self.card.data.licence)
         return workshop.material([Objective(objective) for objective in objectives], request)
-
-
-def _settled(attempts: Iterator[Attempt]) -> bool:
-    """Go down in strength to the first that passes; tell whether it is worth stopping there."""
-    for attempt in attempts:
-        if attempt.verdict.passed:
-            return attempt.kept is None or attempt.kept >= _WORTH
-    return False
 
 
 def _best(attempts: Sequence[Attempt]) -> Attempt | None:

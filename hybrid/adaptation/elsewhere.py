@@ -6,13 +6,11 @@ import contextlib
 import itertools
 import json
 import math
-import os
 import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +27,8 @@ from hybrid.models.adapters import CONFIG, WEIGHTS
 from hybrid.models.fidelity import PROBES, last_logarithms
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.pretrained import why_unreadable
-from hybrid.models.servers import ask_server
-from hybrid.trust import Endpoint, Secret
+from hybrid.models.servers import ask_server, client_for, server_key
+from hybrid.trust import Endpoint
 from hybrid.types import Message, MessageRole
 
 _PREFIX = "base_model.model."
@@ -68,6 +66,7 @@ _COPY = re.compile(r"[-_.](?:unsloth|bnb|nf4|4bit|8bit|bf16|fp16|gguf|gptq|awq|h
 # Of so many questions those are asked that tell the two apart best.
 _CANDIDATES, _ASKED = 32, 4
 _NEW_TOKENS = 16
+_PATIENCE = 120.0
 _LIKELIEST = 5
 # Less than this, in nats, is the noise of another engine, or of rounded weights.
 _NOISE = 0.05
@@ -114,7 +113,6 @@ def take_in(folder: Path, kind: AdapterKind, base: Base, out: Path) -> tuple[Car
         settings=({"rank": told["r"], "alpha": config["lora_alpha"]} if form == "LORA" else {})
         | {"base named by its maker": named},
         reader=Reader.GENERATOR if kind is AdapterKind.GENERATOR else None,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={"peft": str(config.get("peft_version") or "not stated")},
     )
     write_card(out, card)
@@ -309,9 +307,9 @@ def prove_active(
     # a server without adapters by name has one model, which is the adapter or is not
     active = there.get(name, next(iter(there.values())))
     plain = None if there.get(base) == active else there.get(base)
-    with _client(endpoint) as client:
-        said = [_ask(client, active, question) for question in asked]
-        bare = [] if plain is None else [_ask(client, plain, question) for question in asked]
+    with client_for(endpoint, timeout=_PATIENCE, key=server_key()) as client:
+        said = [_ask(client, endpoint, active, question) for question in asked]
+        bare = [] if plain is None else [_ask(client, endpoint, plain, question) for question in asked]
     own, without = ([_own(view, question) for question in asked] for view in (tuned, generator))
     sides = zip(said, own, without, strict=True)
     nearer = sum(answer.far_from(ours) < answer.far_from(base_says) for answer, ours, base_says in sides)
@@ -374,7 +372,7 @@ def _turns(question: str) -> list[Message]:
 
 def _served(endpoint: Endpoint, *names: str) -> dict[str, str]:
     """Return the models that an endpoint lists by the names that are looked for, or all if none is there."""
-    server = ask_server(endpoint, key=_key())
+    server = ask_server(endpoint, key=server_key())
     if server is None or server.locked:
         raise RemoteError(
             f"{endpoint} does not list its models", hint="is it running? does it want $HYBRID_API_KEY?"
@@ -388,22 +386,7 @@ def _served(endpoint: Endpoint, *names: str) -> dict[str, str]:
     return found if names[0] in found else dict.fromkeys(server.models, server.models[0])
 
 
-def _key() -> Secret:
-    return Secret(os.environ.get("HYBRID_API_KEY", "").strip())
-
-
-def _client(endpoint: Endpoint) -> httpx2.Client:
-    headers = {"Authorization": f"Bearer {_key().reveal()}"} if _key() else {}
-    return httpx2.Client(
-        base_url=endpoint.rstrip("/"),
-        headers=headers,
-        auth=endpoint.basic,
-        timeout=120,
-        trust_env=not endpoint.is_loopback,
-    )
-
-
-def _ask(client: httpx2.Client, model: str, question: str) -> _SaidThere:
+def _ask(client: httpx2.Client, endpoint: Endpoint, model: str, question: str) -> _SaidThere:
     body: dict[str, Any] = {
         "model": model,
         "messages": [{"role": "user", "content": question}],
@@ -413,14 +396,14 @@ def _ask(client: httpx2.Client, model: str, question: str) -> _SaidThere:
     try:
         # not every server knows how to tell how likely its words were
         for more in ({"logprobs": True, "top_logprobs": _LIKELIEST}, {}):
-            response = client.post("/chat/completions", json=body | more)
+            response = client.post(f"{endpoint.rstrip('/')}/chat/completions", json=body | more)
             if not response.is_error:
                 break
         response.raise_for_status()
         choice = response.json()["choices"][0]
         return _SaidThere(str(choice["message"]["content"] or "").strip(), dict(_told_first(choice)))
     except (httpx2.HTTPError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise RemoteError(f"{client.base_url} gives no answer of {model}: {error}") from error
+        raise RemoteError(f"{endpoint} gives no answer of {model}: {error}") from error
 
 
 def _told_first(choice: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

@@ -95,7 +95,7 @@ class EmbedderWorkshop:
             digest = hash_text(*(repr(astuple(pair)) for pair in pairs.train))
             data = Data(digest, request.licence, dict(sorted(counts.items())))
             card = card_of(AdapterKind.EMBEDDER, base, tuned, data, self.settings)
-            return store.add(name or store.new_name(AdapterKind.EMBEDDER), tuned.folder, card)
+            return store.add(name, tuned.folder, card)
 
     def check(
         self, name: str, suites: Sequence[Path], against: Sequence[Question], progress: Progress | None
@@ -108,10 +108,11 @@ class EmbedderWorkshop:
         for embedder in (base, tuned):
             reembed(self.store.domain, embedder, progress=progress)
         before, after = (
-            Side(Index.built_with(self.store.domain, one.fingerprint), one) for one in (base, tuned)
+            Retriever(Index.built_with(self.store.domain, one.fingerprint), one, self.settings.retrieval)
+            for one in (base, tuned)
         )
         pairs = held_out_pairs(
-            Retriever(before.index, base, self.settings.retrieval),
+            before,
             split_for(before.index, self.settings, against, ()).held_out,
             count=_HELD_OUT_QUERIES,
             seed=seed,
@@ -132,15 +133,7 @@ class EmbedderWorkshop:
         return load_embedder(self.settings.models, self.store.folder(name))
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """An embedder and the index that it built."""
-
-    index: Index
-    embedder: Embedder
-
-
-def made_change(before: Side, after: Side, pairs: Sequence[QueryPair], *, seed: int = 0) -> Change:
+def made_change(before: Retriever, after: Retriever, pairs: Sequence[QueryPair], *, seed: int = 0) -> Change:
     """Return the change of nDCG@10 on made queries of held-out documents.
 
     Retrieval is dense alone, since what words find does not change by tuning.
@@ -175,7 +168,7 @@ def general_changes(
     )
 
 
-def _made_scores(side: Side, pairs: Sequence[QueryPair]) -> list[float]:
+def _made_scores(side: Retriever, pairs: Sequence[QueryPair]) -> list[float]:
     queries = side.embedder.embed_queries([pair.query for pair in pairs])
     passages = side.embedder.embed_documents([pair.passage for pair in pairs])
     found = []

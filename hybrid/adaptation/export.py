@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from hybrid.adaptation.store import card_values, read_card, write_card
 from hybrid.adaptation.values import AdapterKind, Card, Destination, Note, silent
 from hybrid.errors import AdapterError, UsageError
-from hybrid.files import fsync_file, fsync_folder, storage_errors, write_atomic, write_json
+from hybrid.files import fsync_file, fsync_folder, storage_errors, write_atomic, write_json, write_tensors
 from hybrid.models.adapters import CONFIG, FULL_WEIGHTS, WEIGHTS, Swap, read_adapter, read_config
 from hybrid.models.device import Placement
 from hybrid.models.embedder import load_sentence_transformer
@@ -50,23 +50,19 @@ def scale(adapter: Path, strength: float, out: Path, *, base: Path | None = None
 
     ``base``: the folder of the model that it was made for; needed where all weights were tuned.
     """
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file
 
     if not 0 < strength <= 2:
         raise UsageError(f"a strength of {strength:g} makes no sense", hint="give one from 0 to 1")
-    with storage_errors(str(out)):
-        out.mkdir(parents=True, exist_ok=True)
-        if (adapter / WEIGHTS).is_file():
-            kind = _require_linear(adapter)
-            shutil.copyfile(adapter / CONFIG, out / CONFIG)
-            tensors = load_file(adapter / WEIGHTS)
-            save_file(
-                {name: _scaled(kind, name, value, strength) for name, value in tensors.items()}, out / WEIGHTS
-            )
-        else:
-            if base is None:
-                raise UsageError("an adapter of all weights is scaled towards its base", hint="name the base")
-            save_file(_between(base, load_file(adapter / FULL_WEIGHTS), strength), out / FULL_WEIGHTS)
+    if (adapter / WEIGHTS).is_file():
+        kind, tensors = _require_linear(adapter), load_file(adapter / WEIGHTS)
+        scaled = {name: _scaled(kind, name, value, strength) for name, value in tensors.items()}
+        write_tensors(out / WEIGHTS, scaled)
+        write_json(out / CONFIG, read_config(adapter))
+    else:
+        if base is None:
+            raise UsageError("an adapter of all weights is scaled towards its base", hint="name the base")
+        write_tensors(out / FULL_WEIGHTS, _between(base, load_file(adapter / FULL_WEIGHTS), strength))
     return out
 
 

@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -97,19 +98,21 @@ class AdapterStore:
         return name
 
     def add(self, name: str, built: Path, card: Card) -> Card:
-        """Move a finished folder in under a name; return the card as it is kept, with name and digest.
+        """Move a finished folder in under a name; return the card as it is kept, with name, time and digest.
 
         It appears as a whole, by one rename, so a kill or a full disk leaves all others and no half one. The
         folder ``built``, best on the same disk, is gone afterwards, and as it was if an error is raised;
-        ``name`` is from ``new_name``, or the user's own.
+        ``name`` is the user's own, without it the next free one.
 
         Raises:
             UsageError: the name is taken, or is none.
             ModelMissing: the folder holds no weights in safetensors.
             StorageError: the disk is full.
         """
+        name = name or self.new_name(card.kind)
         self.require_free(name)
-        card = replace(card, name=name, weights=saved_digest(built))
+        created = card.created or datetime.now(UTC).isoformat(timespec="seconds")
+        card = replace(card, name=name, weights=saved_digest(built), created=created)
         with self._writing():
             self.require_free(name)
             beside = self._folder / f".{name}.new"

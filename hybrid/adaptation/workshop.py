@@ -8,7 +8,6 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, astuple, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from hybrid.adaptation.data.examples import Given, require_examples
@@ -21,7 +20,7 @@ from hybrid.adaptation.data.material import (
 )
 from hybrid.adaptation.forgetting import AskedQuestion, domain_questions, general_questions
 from hybrid.adaptation.methods.embedder import TunedEmbedder
-from hybrid.adaptation.methods.encoding import as_example, encode, encode_pairs
+from hybrid.adaptation.methods.encoding import as_example, encode_all
 from hybrid.adaptation.methods.generator import (
     Base,
     Rendered,
@@ -41,8 +40,8 @@ from hybrid.adaptation.methods.labels import (
     split_labelled,
     tune_labels,
 )
-from hybrid.adaptation.methods.loop import is_main
-from hybrid.adaptation.methods.preferences import Posed, Round, improve, posed, with_own_mistakes
+from hybrid.adaptation.methods.loop import best_of, is_main
+from hybrid.adaptation.methods.preferences import JudgedRound, Posed, improve, posed, with_own_mistakes
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.suites import Suite, probe_texts
 from hybrid.adaptation.values import (
@@ -191,7 +190,7 @@ class GeneratorWorkshop:
             card = self._card(base, material, made, parent or start)
             if not is_main():
                 return card
-            return store.add(name or store.new_name(AdapterKind.GENERATOR), made.folder, card)
+            return store.add(name, made.folder, card)
 
     def _by_head(self, examples: Examples) -> bool:
         """Tell whether labels are learned as labels, by a head: they are fixed sets, and all there is."""
@@ -317,7 +316,6 @@ def card_of(
         settings=plain | {"rank": made.plan.rank, "alpha": made.plan.alpha},
         curve=made.fit.curve,
         strength=made.strength,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=made.fit.seconds,
         seed=settings.adaptation.seed,
         versions=versions(),
@@ -326,23 +324,17 @@ def card_of(
 
 def _short(examples: Examples, dialogue: Dialogue, max_tokens: int) -> tuple[Examples, int]:
     """Return what is short enough, what was too long among that left out; and the tokens to train on."""
-    train, checked = (
-        encode(part, dialogue, max_tokens=max_tokens) for part in (examples.train, examples.validation)
-    )
-    pairs, checks = (
-        encode_pairs(part, dialogue, max_tokens=max_tokens)
-        for part in (examples.preferences, examples.checks)
-    )
+    found = encode_all(examples, dialogue, max_tokens=max_tokens)
     long: Counter[str] = Counter()
-    for left in (*train.left_out, *checked.left_out, *pairs.left_out, *checks.left_out):
-        long[left.reason] += left.count
+    for part in (found.train, found.validation, found.pairs, found.checks):
+        long += Counter({left.reason: left.count for left in part.left_out})
     left_out = (*examples.left_out, *(Sifted(reason, count) for reason, count in long.items()))
     kept = Examples(
-        tuple(item.example for item in train.encoded),
-        tuple(item.example for item in checked.encoded),
+        tuple(item.example for item in found.train.encoded),
+        tuple(item.example for item in found.validation.encoded),
         left_out,
-        tuple(item.pair for item in pairs.encoded),
-        tuple(item.pair for item in checks.encoded),
+        tuple(item.pair for item in found.pairs.encoded),
+        tuple(item.pair for item in found.checks.encoded),
     )
     if long and not examples.preferences:
         require_examples(
@@ -352,7 +344,7 @@ def _short(examples: Examples, dialogue: Dialogue, max_tokens: int) -> tuple[Exa
             left_out=left_out,
             hint="shorten them, or raise adaptation.max_tokens",
         )
-    return kept, train.tokens + pairs.tokens
+    return kept, found.tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,8 +362,14 @@ class Rounds:
     progress: Steps
 
     def improve(
-        self, grounder: Grounder, *, start: str, rounds: int, samples: int, told: Callable[[Round], None]
-    ) -> list[Round]:
+        self,
+        grounder: Grounder,
+        *,
+        start: str,
+        rounds: int,
+        samples: int,
+        told: Callable[[JudgedRound], None],
+    ) -> list[JudgedRound]:
         """Learn from the judge; ``hybrid.tuning`` says what the rest is."""
         workshop, settings = self.workshop, self.workshop.settings.adaptation
 
@@ -408,7 +406,7 @@ class Rounds:
             tolerance=settings.budget_refusal,
             progress=told,
         )
-        best = [one for one in done if one.kept][-1]
+        best = best_of(done)
         self._leave(best.name, [one.name for one in done[1:]])
         if best.change is not None:
             workshop.store.annotate(best.name, gain=best.change)

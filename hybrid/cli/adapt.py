@@ -18,7 +18,8 @@ from hybrid.config import Method, ShownPassages, Targets
 
 if TYPE_CHECKING:
     from hybrid.adaptation.methods.labels import SelfRound
-    from hybrid.adaptation.methods.preferences import Round
+    from hybrid.adaptation.methods.loop import Round
+    from hybrid.adaptation.methods.preferences import JudgedRound
     from hybrid.adaptation.values import Card
     from hybrid.adaptation.workshop import Material
     from hybrid.types import Question
@@ -196,14 +197,16 @@ def improve(
     check: Check = True,
 ) -> int:
     """Let the judge choose among sampled answers, and learn what it prefers, in rounds (RLAIF by DPO)."""
+    from hybrid.adaptation.methods.loop import best_of
+
     assistant = context.assistant(context.settings({"adaptation": {"seed": seed}}))
 
-    def told_round(done: Round) -> None:
-        grown = "" if done.change is None else f" ({told(done.change)})"
-        console.note(
-            f"{done.name or 'the base'}: reward {done.reward:.3f}{grown}, {done.words:.0f} words, declines "
-            f"{done.declined:.0%} of what has an answer, {done.declined_rightly:.0%} of what has none"
-            + (f"; {done.ended}" if done.ended else "")
+    def told_round(done: JudgedRound) -> None:
+        _tell(
+            done,
+            f"{done.name or 'the base'}: reward {done.reward:.3f}",
+            f", {done.words:.0f} words, declines {done.declined:.0%} of what has an answer, "
+            f"{done.declined_rightly:.0%} of what has none",
         )
 
     done = assistant.adaptation.improve(
@@ -215,7 +218,7 @@ def improve(
         told=told_round,
         progress=_TrainingProgress(),
     )
-    best = [one for one in done if one.kept][-1].name
+    best = best_of(done).name
     if best == start:
         context.show({"adapter": start or None, "in_use": False, "rounds": done}, "nothing better was found")
         return 0
@@ -246,11 +249,8 @@ def self_train(
     assistant = context.assistant(context.settings({"adaptation": {"seed": seed}}))
 
     def told_round(done: SelfRound) -> None:
-        grown = "" if done.change is None else f" ({told(done.change)})"
-        console.note(
-            f"{done.name}: {len(done.learned)} labels of its own; "
-            f"{done.right:.1%} of the clean set right{grown}" + ("" if done.kept else "; not kept")
-        )
+        own = len(done.learned)
+        _tell(done, f"{done.name}: {own} labels of its own; {done.right:.1%} of the clean set right")
 
     found = assistant.adaptation.self_train(
         _questions([data]),
@@ -295,6 +295,12 @@ def embedder(
     )
     console.note(f"{card.name}: strength {card.strength:g}; trained in {card.seconds / 60:.1f} min")
     return _finish(context, assistant, card, check=check)
+
+
+def _tell(done: Round, measured: str, rest: str = "") -> None:
+    grown = "" if done.change is None else f" ({told(done.change)})"
+    ended = f"; {done.ended}{'' if done.kept else ': not kept'}" if done.ended else ""
+    console.note(f"{measured}{grown}{rest}{ended}")
 
 
 def _finish(context: Context, assistant: Assistant, card: Card, *, check: bool) -> int:

@@ -16,7 +16,7 @@ from hybrid.config import Reader, load, settings_dict, settings_schema, user_fil
 from hybrid.doctor import Health, configured_models, diagnose, small_writer
 from hybrid.errors import ConfigError, ModelMissing, UsageError
 from hybrid.models.resolve import SMALL, Origin, fetch, how_to_get, is_small
-from hybrid.trust import Endpoint, Secret
+from hybrid.trust import Endpoint
 
 if TYPE_CHECKING:
     from hybrid.models.servers import ModelServer
@@ -162,7 +162,7 @@ def init(
 
 
 def _found(endpoint: str | None) -> list[ModelServer]:
-    from hybrid.models.servers import PORTS, ask_server, find_servers
+    from hybrid.models.servers import PORTS, ask_server, find_servers, server_key
 
     if endpoint is None:
         servers = find_servers()
@@ -175,7 +175,7 @@ def _found(endpoint: str | None) -> list[ModelServer]:
         named = Endpoint(endpoint)
         if named.login:
             raise ConfigError("an address with a password is not written down", hint="use $HYBRID_API_KEY")
-        found = ask_server(named, key=Secret(os.environ.get("HYBRID_API_KEY", "").strip()))
+        found = ask_server(named, key=server_key())
         if found is None:
             raise ModelMissing(f"{named} lists no models", hint=f"it often ends in /v1; {_GET_ONE}")
         servers = [found]

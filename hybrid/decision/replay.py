@@ -36,8 +36,12 @@ _MOST_ARMS = 50
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replay:
-    """Outcomes of others: the scores that decide, the same by each other metric, and measures for gates."""
+    """Outcomes of others: the scores that decide, the same by each other metric, and measures for gates.
 
+    ``named`` are all arms of the file, also those that were not asked for.
+    """
+
+    named: tuple[str, ...]
     table: ScoreTable
     others: tuple[ScoreTable, ...]
     measures: Mapping[str, Mapping[str, float]]
@@ -77,11 +81,9 @@ def decide_from(
     Returns:
         The decision, and the scores that it rests on; None with a budget, as not all of them were asked.
     """
-    rows = read_rows(path)
-    named = tuple(dict.fromkeys(row.arm for row in rows))
-    replay = _replay(path, rows, arms=arms, metric=metric)
+    replay = read_replay(path, arms=arms, metric=metric)
     table = replay.table
-    known = read_costs(costs, named) if costs is not None else KnownArms({}, {})
+    known = read_costs(costs, replay.named) if costs is not None else KnownArms({}, {})
     measures = {arm: {**replay.measures[arm], **known.measures.get(arm, {})} for arm in table.arms}
     known = KnownArms(known.costs, measures)
     if budget is not None:
@@ -117,10 +119,7 @@ def read_replay(path: Path, *, arms: Sequence[str] = (), metric: str = SCORE) ->
     Raises:
         UsageError: no such file, or not such outcomes; the message names line and column.
     """
-    return _replay(path, read_rows(path), arms=arms, metric=metric)
-
-
-def _replay(path: Path, rows: Sequence[ArmRow], *, arms: Sequence[str], metric: str) -> Replay:
+    rows = read_rows(path)
     chosen = _chosen(path, rows, arms)
     names = tuple(chosen)
     questions = _same_questions(path, chosen)
@@ -144,6 +143,7 @@ def _replay(path: Path, rows: Sequence[ArmRow], *, arms: Sequence[str], metric: 
             except UsageError:  # no score of every answer: a measure, or a note
                 continue
     return Replay(
+        tuple(dict.fromkeys(row.arm for row in rows)),
         table(deciding, metric if deciding == SCORE else deciding),
         tuple(others),
         {arm: _means(list(part.values()), columns) for arm, part in chosen.items()},

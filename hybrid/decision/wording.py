@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hybrid.decision.planning import prospect
 from hybrid.decision.values import ArmResult, Bound, Decision, Effect, GateResult, Hypothesis
 from hybrid.statistics import Interval, decimal, least_sources
-from hybrid.types import ANSWERED_BY
+from hybrid.types import ANSWERED_BY, counted
 
 # A tie in practice: an interval about 0 that reaches no further than so many margins to either side.
 _TIE_MARGINS = 3.0
@@ -78,8 +78,9 @@ def _yet_better(decision: Decision, closest: Effect) -> str:
 
 def reasons(decision: Decision) -> tuple[str, ...]:
     """Return what the verdict rests on, most important first."""
+    sources = counted(decision.sources, "source")
     lines = [
-        f"{decision.questions} questions from {_sources(decision.sources)}, metric {decision.policy.metric}; "
+        f"{decision.questions} questions from {sources}, metric {decision.policy.metric}; "
         f"those of one source count as alike as they may be."
     ]
     if decision.synthetic:
@@ -104,9 +105,7 @@ def reasons(decision: Decision) -> tuple[str, ...]:
         seen = points(decision.detectable)
         lines.append(f"A true difference of {seen} points is seen in 80 % of comparisons of this size.")
     if decision.sources < (least := least_sources(decision.policy.level)):
-        lines.append(
-            f"Too few for any claim at this level: {_sources(decision.sources)}; {least} are the least."
-        )
+        lines.append(f"Too few for any claim at this level: {sources}; {least} are the least.")
     lines += map(_gate_line, _failed_gates(decision))
     lines += [
         f"Exception: on the slice “{part.name}” ({part.questions} questions) {part.best} is better by "
@@ -214,8 +213,8 @@ def _ask(decision: Decision) -> str:
     if decision.sources_needed:
         limit = "limits" if decision.sources == 1 else "limit"
         return (
-            f"{_sources(decision.sources)} {limit} this: ask {_about(decision.sources_needed)} more, "
-            f"{_about(needed)} questions{tie}"
+            f"{counted(decision.sources, 'source')} {limit} this: "
+            f"ask {_about(decision.sources_needed)} more, {_about(needed)} questions{tie}"
         )
     return f"ask {_about(needed)} more question{'s' if needed > 1 else ''}{tie}"
 
@@ -223,10 +222,6 @@ def _ask(decision: Decision) -> str:
 def _about(count: int) -> str:
     """Return a number with two digits: the effects it is reckoned from are no surer."""
     return f"{count:,}" if count < 10 else f"about {int(float(f'{count:.1e}')):,}"
-
-
-def _sources(count: int) -> str:
-    return f"{count:,} source{'s' if count != 1 else ''}"
 
 
 def _tied(decision: Decision) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import itertools
 import math
@@ -51,20 +50,15 @@ def build_lexical(folder: Path, rows: Iterable[Row]) -> None:
         index.register_tokenizer(_FORMS, _analysers()[_FORMS])
         # one thread makes one order of segments, so the same chunks give the same scores
         writer = index.writer(heap_size=_WRITER_BYTES, num_threads=1)
-        try:
-            for row in rows:
-                document = tantivy.Document()
-                document.add_unsigned("position", row.position)
-                text = row.chunk.embedded_text
-                document.add_text(_WORDS, text)
-                document.add_text(_FORMS, " ".join(forms(text)))
-                writer.add_document(document)
-            writer.commit()
-            writer.wait_merging_threads()
-        except ValueError as error:  # how tantivy reports a failed write
-            if "space" in str(error) or "too large" in str(error):
-                raise OSError(errno.ENOSPC, str(error)) from error
-            raise
+        for row in rows:
+            document = tantivy.Document()
+            document.add_unsigned("position", row.position)
+            text = row.chunk.embedded_text
+            document.add_text(_WORDS, text)
+            document.add_text(_FORMS, " ".join(forms(text)))
+            writer.add_document(document)
+        writer.commit()
+        writer.wait_merging_threads()
 
 
 class TantivyIndex:

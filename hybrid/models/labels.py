@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybrid.errors import AdapterError
-from hybrid.files import write_json
+from hybrid.files import write_json, write_tensors
 from hybrid.models.device import batches
 from hybrid.types import Message
 
@@ -110,11 +110,8 @@ class LabelHead:
 
     def save(self, folder: Path) -> None:
         """Write ``head.json`` and ``head.safetensors`` into the folder of an adapter."""
-        from safetensors.torch import save_file
-
-        folder.mkdir(parents=True, exist_ok=True)
         names = ("centre", "scale", "weight", "bias")
-        save_file({name: getattr(self, name).contiguous() for name in names}, folder / HEAD_WEIGHTS)
+        write_tensors(folder / HEAD_WEIGHTS, {name: getattr(self, name) for name in names})
         parts = {"sets": [asdict(one) for one in self.sets]}
         frame, settings = asdict(self.frame), asdict(self.settings)
         write_json(folder / HEAD, {"schema": _SCHEMA, **parts, "frame": frame, "settings": settings})

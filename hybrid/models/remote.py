@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +27,16 @@ from hybrid.models.dialogue import (
     require_samples,
     without_thoughts,
 )
-from hybrid.models.servers import DONE, STOPPED, Reply, error_of, read_events, told_to_wait
+from hybrid.models.servers import (
+    DONE,
+    STOPPED,
+    Reply,
+    client_for,
+    error_of,
+    read_events,
+    server_key,
+    told_to_wait,
+)
 from hybrid.trust import Endpoint, Secret
 from hybrid.types import Message
 
@@ -113,19 +121,13 @@ class RemoteGenerator:
         self._habits = _Habits()
         self._schema: Mapping[str, object] | None = None
         self._sleep = sleep
-        key = Secret(os.environ.get("HYBRID_API_KEY", "").strip())
+        key = server_key()
         if not (key.reveal().isascii() and key.reveal().isprintable()):
             # a library would refuse it, and quote it
             raise ConfigError("$HYBRID_API_KEY holds a letter that no request can carry", hint="copy it anew")
         login = self._endpoint.basic
         self._secrets = [key, self._endpoint.login, Secret(login[1] if login else "")]
-        self._client = httpx2.Client(
-            timeout=_TIMEOUT,
-            headers={"Authorization": f"Bearer {key.reveal()}"} if key else {},
-            auth=login,
-            # what is meant for this machine does not take the way over a proxy
-            trust_env=not self._endpoint.is_loopback,
-        )
+        self._client = client_for(self._endpoint, timeout=_TIMEOUT, key=key)
 
     @property
     def name(self) -> str:

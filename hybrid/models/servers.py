@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -52,13 +53,29 @@ def find_servers(ports: Mapping[int, str] = PORTS) -> list[ModelServer]:
         return [server for server in asked if server is not None]
 
 
+def server_key() -> Secret:
+    """Return the key that goes with every request to an endpoint, empty where none is set."""
+    return Secret(os.environ.get("HYBRID_API_KEY", "").strip())
+
+
+def client_for(
+    endpoint: Endpoint, *, timeout: httpx2.Timeout | float, key: Secret | None = None
+) -> httpx2.Client:
+    """Return a client that logs in; what is meant for this machine does not take the way over a proxy."""
+    return httpx2.Client(
+        timeout=timeout,
+        headers={"Authorization": f"Bearer {key.reveal()}"} if key else {},
+        auth=endpoint.basic,
+        trust_env=not endpoint.is_loopback,
+    )
+
+
 def ask_server(endpoint: Endpoint, *, kind: str = "server", key: Secret | None = None) -> ModelServer | None:
     """Return what a server lists, None if none answers there or it lists no models."""
-    headers = {"Authorization": f"Bearer {key.reveal()}"} if key else {}
     try:
         with (
-            httpx2.Client(timeout=_TIMEOUT, headers=headers, trust_env=not endpoint.is_loopback) as client,
-            client.stream("GET", f"{endpoint.rstrip('/')}/models", auth=endpoint.basic) as response,
+            client_for(endpoint, timeout=_TIMEOUT, key=key) as client,
+            client.stream("GET", f"{endpoint.rstrip('/')}/models") as response,
         ):
             if response.status_code in (401, 403):
                 return ModelServer(kind, endpoint, (), locked=True)

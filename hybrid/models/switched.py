@@ -295,15 +295,10 @@ def load_addition(model: Any, folder: Path, *, strength: float = 1.0) -> Additio
 
 def save_addition(added: Addition, out: Path) -> None:
     """Write the weights and what tells how to read them; a prompt as PEFT does is the caller's."""
-    from safetensors.torch import save_file
+    from hybrid.files import write_json, write_tensors
 
-    from hybrid.files import json_text
-
-    out.mkdir(parents=True, exist_ok=True)
-    text = json_text({"peft_type": added.kind} | added.layout, indent=2)
-    (out / CONFIG).write_text(text + "\n", encoding="utf-8")
-    tensors = {name: p.detach().cpu().contiguous() for name, p in added.named_parameters()}
-    save_file(tensors, out / WEIGHTS)
+    write_tensors(out / WEIGHTS, dict(added.named_parameters()))
+    write_json(out / CONFIG, {"peft_type": added.kind} | added.layout)
 
 
 def _made(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Addition:

@@ -421,6 +421,8 @@ def notify(address: Endpoint, alerts: Sequence[str], *, offline: bool) -> None:
     """Send alerts to a webhook, as JSON that chats read as a message too; nothing that was asked is in it."""
     import httpx2
 
+    from hybrid.models.servers import client_for
+
     if offline and not address.is_loopback:
         raise ConfigError(
             f"the webhook {address} is on another machine, and `models.offline` keeps to this one",
@@ -428,9 +430,7 @@ def notify(address: Endpoint, alerts: Sequence[str], *, offline: bool) -> None:
         )
     body = {"text": "\n".join(alerts), "alerts": list(alerts)}
     try:
-        with httpx2.Client(
-            timeout=_WEBHOOK_SECONDS, auth=address.basic, trust_env=not address.is_loopback
-        ) as client:
+        with client_for(address, timeout=_WEBHOOK_SECONDS) as client:
             client.post(str(address), json=body).raise_for_status()
     except httpx2.HTTPError as error:
         told = f"{type(error).__name__} at the webhook {urlsplit(address).hostname}"

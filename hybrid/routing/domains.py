@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.errors import IndexMismatch, UsageError
-from hybrid.files import hash_text, write_atomic
+from hybrid.files import checked, hash_text, of_schema, write_atomic
 from hybrid.index.dense import Scored
 from hybrid.models import Vectors
 from hybrid.types import DomainChance, Route
@@ -82,6 +82,11 @@ class RouterWeights:
     weights: tuple[float, ...]
     means: tuple[float, ...]
     scales: tuple[float, ...]
+
+    def require_shapes(self) -> None:
+        """Raise a ValueError for numbers that are not one for each feature."""
+        if {len(self.weights), len(self.means), len(self.scales)} != {len(FEATURES)}:
+            raise ValueError(f"expected {len(FEATURES)} weights, means and scales")
 
     def probabilities(self, rows: Rows) -> Rows:
         """Return the probability of none, then of each domain, of features of shape (domains, features)."""
@@ -200,7 +205,9 @@ def fit_router(
     Raises:
         UsageError: less than two domains, a question of none of them, or too few questions of one.
     """
-    # scipy, which a question that is only asked does not need
+    # what a question that is only asked does not need
+    from sklearn.metrics import roc_auc_score
+
     from hybrid.confidence import calibration_error
 
     questions, vectors = _bounded(questions, vectors)
@@ -229,7 +236,7 @@ def fit_router(
     reliability = Reliability(
         questions=len(questions),
         right=float(np.average(right, weights=counts)),
-        separation=_auroc(np.array(none), np.array(inside)),
+        separation=float(roc_auc_score(inside, none)),
         error=error.error,
     )
     own = {name: [place for place, one in enumerate(questions) if one.domain == name] for name in domains}
@@ -294,6 +301,7 @@ def _cases(
 def _fitted(cases: Sequence[_RouterCase]) -> RouterWeights:
     """Return the weights of least weighted log loss with a small penalty, by L-BFGS."""
     from scipy.optimize import minimize
+    from scipy.special import log_softmax
 
     most = max(len(case.rows) for case in cases)
     there = np.array([[place < len(case.rows) for place in range(most)] for case in cases])
@@ -301,20 +309,19 @@ def _fitted(cases: Sequence[_RouterCase]) -> RouterWeights:
     rows[there] = np.concatenate([case.rows for case in cases])
     means, scales = rows[there].mean(0), rows[there].std(0) + 1e-9
     rows = np.where(there[..., None], (rows - means) / scales, 0.0)
-    truth = np.eye(most + 1)[[case.truth for case in cases]]
+    right = [case.truth for case in cases]
+    truth = np.eye(most + 1)[right]
     counts = np.array([case.weight for case in cases])
     counts /= counts.sum()
 
     def loss(found: Rows) -> tuple[float, Rows]:
         worth = np.where(there, found[0] + rows @ found[1:], -np.inf)
-        worth = np.concatenate([np.zeros((len(cases), 1)), worth], axis=1)
-        worth -= worth.max(1, keepdims=True)
-        chances = np.exp(worth)
-        chances /= chances.sum(1, keepdims=True)
+        logs = log_softmax(np.concatenate([np.zeros((len(cases), 1)), worth], axis=1), axis=1)
+        chances = np.exp(logs)
         wrong = (chances - truth)[:, 1:] * counts[:, None]
         penalty = np.concatenate([[0.0], found[1:]])
         slope = np.concatenate([[wrong.sum()], np.einsum("cd,cdf->f", wrong, rows)])
-        lost = -float(counts @ np.log((chances * truth).sum(1) + 1e-12))
+        lost = -float(counts @ logs[np.arange(len(cases)), right])
         return lost + _PENALTY * float(penalty @ penalty), slope + 2 * _PENALTY * penalty
 
     best = minimize(loss, np.zeros(len(FEATURES) + 1), jac=True, method="L-BFGS-B").x
@@ -368,26 +375,13 @@ def load_router(indexes: Path) -> FittedRouter | None:
         return None
     try:
         file: Any = safe_open(path, framework="numpy")
-        value = json.loads(file.metadata()["router"])
-        told = value["weights"]
-        parts = (tuple(map(float, told[key])) for key in ("weights", "means", "scales"))
-        card = RouterCard(
-            RouterWeights(float(told["bias"]), *parts),
-            Reliability(**value["reliability"]),
-            {name: LabelledDomain(**told) for name, told in value["domains"].items()},
-        )
+        told = of_schema(json.loads(file.metadata()["router"]), _SCHEMA, str(path), hint=_FIT)
+        card = checked(RouterCard, told, f"the card in {path}", hint=_FIT)
         found = {name: file.get_tensor(name).astype(np.float32) for name in card.domains}
-        _require_format(value["schema"], card.weights)
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        card.weights.require_shapes()
+    except (SafetensorError, UsageError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise IndexMismatch(f"the router {path} cannot be read: {error}", hint=_FIT) from error
     return FittedRouter(card, found)
-
-
-def _require_format(schema: object, weights: RouterWeights) -> None:
-    if schema != _SCHEMA:
-        raise ValueError(f"format {schema}, this version reads {_SCHEMA}")
-    if {len(weights.weights), len(weights.means), len(weights.scales)} != {len(FEATURES)}:
-        raise ValueError(f"expected {len(FEATURES)} weights, means and scales")
 
 
 def require_router(card: RouterCard, embedders: Mapping[str, str], questions: Mapping[str, str]) -> None:
@@ -418,11 +412,3 @@ def _softmax(values: Rows) -> Rows:
     powers: Rows = np.exp(values - values.max())
     chances: Rows = powers / powers.sum()
     return chances
-
-
-def _auroc(scores: Rows, positive: NDArray[np.bool_]) -> float:
-    from scipy.stats import rankdata
-
-    count = int(positive.sum())
-    ranks = rankdata(scores)[positive].sum() - count * (count + 1) / 2
-    return float(ranks / (count * (len(positive) - count)))

@@ -10,7 +10,6 @@ from hybrid.adaptation.data.pairs import held_out_pairs
 from hybrid.adaptation.embedding import (
     JudgedQuery,
     RetrievalSet,
-    Side,
     general_changes,
     general_set,
     made_change,
@@ -43,7 +42,7 @@ def sides(tools):
     domain = tools.index.folder.parents[1]
     reembed(domain, _WORSE)
     worse = Index.built_with(domain, _WORSE.fingerprint)
-    yield Side(tools.index, tools.embedder), Side(worse, _WORSE)
+    yield tools, dataclasses.replace(tools, index=worse, embedder=_WORSE)
     worse.close()
 
 

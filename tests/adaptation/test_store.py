@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -95,13 +96,20 @@ def test_a_name_of_ones_own_counts_too(store, add):
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", ".new", "a/b", "a\\b", "a b", "lock", "none", "GENERATOR", "x" * 101]
+    "name", [".", "..", ".new", "a/b", "a\\b", "a b", "lock", "none", "GENERATOR", "x" * 101]
 )
 def test_what_is_no_name_is_refused(store, build, make_card, name):
     built = build()
     with pytest.raises(UsageError, match="is not a name for an adapter"):
         store.add(name, built, make_card())
     assert built.exists()
+
+
+def test_without_a_name_and_a_time_it_gets_the_next_number_and_the_time_of_now(store, build, make_card):
+    first, second = (store.add("", build(), make_card(name="", created="")) for _ in range(2))
+    assert (first.name, second.name) == ("generator-001", "generator-002")
+    assert abs(datetime.fromisoformat(first.created) - datetime.now(UTC)) < timedelta(minutes=5)
+    assert store.card("generator-001") == first
 
 
 def test_a_name_that_is_taken_is_refused_and_nothing_is_lost(store, add, build, make_card):

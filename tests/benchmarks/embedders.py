@@ -33,7 +33,7 @@ from measure import Target, note, print_verdicts
 
 from hybrid.adaptation.data.material import Split, split_sources
 from hybrid.adaptation.data.pairs import PairSettings, make_pairs
-from hybrid.adaptation.embedding import JudgedQuery, Side, general_changes, general_set
+from hybrid.adaptation.embedding import JudgedQuery, general_changes, general_set
 from hybrid.adaptation.methods.embedder import EmbedderSettings, TunedEmbedder, tune_embedder
 from hybrid.adaptation.methods.encoding import paired_change
 from hybrid.adaptation.store import write_card
@@ -155,8 +155,10 @@ class Bench:
     def _score(self, name: str, embedder: Embedder) -> Change:
         domain = self._domain(name)
         reembed(domain, embedder)
-        before = Side(Index.built_with(domain, self._base.fingerprint), self._base)
-        after = Side(Index.built_with(domain, embedder.fingerprint), embedder)
+        before, after = (
+            Retriever(Index.built_with(domain, one.fingerprint), one, self._settings.retrieval)
+            for one in (self._base, embedder)
+        )
         change = judged_change(before, after, self._queries[name], name)
         before.index.close()
         after.index.close()
@@ -227,14 +229,14 @@ def tune_on(
     return tuned
 
 
-def judged_change(before: Side, after: Side, queries: Sequence[JudgedQuery], name: str) -> Change:
+def judged_change(before: Retriever, after: Retriever, queries: Sequence[JudgedQuery], name: str) -> Change:
     """Return the change of nDCG@10 of dense retrieval on judged queries."""
     units = [query.unit for query in queries]
     columns = [_gains(side, queries) for side in (before, after)]
     return paired_change(f"dense retrieval, {name}", *columns, units, NDCG, seed=0)
 
 
-def _gains(side: Side, queries: Sequence[JudgedQuery]) -> list[float]:
+def _gains(side: Retriever, queries: Sequence[JudgedQuery]) -> list[float]:
     found = []
     for query, vector in zip(queries, side.embedder.embed_queries([q.text for q in queries]), strict=True):
         hits = side.index.chunks([scored.position for scored in side.index.search_dense(vector, 120)])

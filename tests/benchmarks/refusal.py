@@ -22,6 +22,7 @@ from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.material import reading_questions
 from hybrid.adaptation.forgetting import changes as changes_of
 from hybrid.adaptation.forgetting import domain_questions, general_questions, measure, refusal_changes
+from hybrid.adaptation.methods.loop import best_of
 from hybrid.adaptation.suites import Suite, shipped_suite
 from hybrid.adaptation.values import Change, Declining, Measure
 from hybrid.config import Reader
@@ -32,6 +33,8 @@ from hybrid.questions.files import load_questions
 
 _EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 _SHOWN = (*Declining, Measure.TEXT)
+# The name of the adapter that came of it, or of what it began with where that got no better.
+Maker = Callable[[Assistant, str, argparse.Namespace], str]
 
 
 def assistant_for(domain: str, options: argparse.Namespace) -> Assistant:
@@ -52,10 +55,10 @@ def assistant_for(domain: str, options: argparse.Namespace) -> Assistant:
     return assistant
 
 
-def learned(objective: str, start: str = "") -> Callable[[Assistant, str], str]:
+def learned(objective: str, start: str = "") -> Maker:
     """Return what makes an adapter that learns something, or what it began with where that got no better."""
 
-    def call(assistant: Assistant, name: str) -> str:
+    def call(assistant: Assistant, name: str, _: argparse.Namespace) -> str:
         if name not in assistant.adapters.names():
             service = assistant.adaptation
             material = service.material([objective], start=start, note=told)
@@ -69,10 +72,12 @@ def learned(objective: str, start: str = "") -> Callable[[Assistant, str], str]:
     return call
 
 
-def judged(assistant: Assistant, name: str) -> str:
+def judged(assistant: Assistant, name: str, options: argparse.Namespace) -> str:
     """Learn from the judge; return the best adapter, empty where none is better than the base."""
-    rounds = assistant.adaptation.improve(name=name, rounds=2, told=told, progress=shown)
-    return [one for one in rounds if one.kept][-1].name
+    rounds = assistant.adaptation.improve(
+        name=name, rounds=options.rounds, samples=options.samples, told=told, progress=shown
+    )
+    return best_of(rounds).name
 
 
 def told(said: object) -> None:
@@ -86,7 +91,7 @@ def shown(step: int, steps: int, loss: float) -> None:
         told(f"step {step} of {steps}, loss {loss:.3f}")
 
 
-MAKERS: dict[str, tuple[Reader, Callable[[Assistant, str], str]]] = {
+MAKERS: dict[str, tuple[Reader, Maker]] = {
     "reading": (Reader.QUOTING, learned("reading")),
     "preference": (Reader.QUOTING, learned("preference")),
     "reading-preference": (Reader.QUOTING, learned("preference", start="reading")),
@@ -102,7 +107,7 @@ def measured(assistant: Assistant, name: str, options: argparse.Namespace) -> di
         return found
     reader, make = MAKERS[name]
     begun = time.perf_counter()
-    adapter = make(assistant, name)
+    adapter = make(assistant, name, options)
     seconds = time.perf_counter() - begun
     base = assistant.adaptation.tunable
     adapted = base.adapted(assistant.adapters.folder(adapter)) if adapter else base
@@ -177,18 +182,19 @@ def labels(options: argparse.Namespace) -> None:
         given,
         [dataclasses.replace(question, answers=()) for question in rest],
         name="self-trained",
-        rounds=2,
+        rounds=options.rounds,
         progress=shown,
     )
     truth = {question.id: question.answers for question in rest}
-    print("\n| round | own labels | of these right | clean set right | against the teacher | kept |")
-    print("|---|---|---|---|---|---|")
+    print("\n| round | own labels | of these right | clean set right | against the teacher | kept | ended |")
+    print("|---|---|---|---|---|---|---|")
     for place, one in enumerate(found.rounds):
         right = sum(own.label in truth[own.question.id] for own in one.learned)
         change = one.change
         against = f"{change.change:+.1f} ({change.low:+.1f} to {change.high:+.1f})" if change else ""
         rights = f"{right / len(one.learned):.0%}" if one.learned else ""
-        print(f"| {place} | {len(one.learned)} | {rights} | {one.right:.0%} | {against} | {one.kept} |")
+        end = f"{one.kept} | {one.ended} |"
+        print(f"| {place} | {len(one.learned)} | {rights} | {one.right:.0%} | {against} | {end}")
     print(f"\n{len(found.doubtful)} of {len(rest)} are left for a person")
     took, weight = time.perf_counter() - begun, megabytes(assistant, found.best.name)
     print(f"{took:.0f} seconds, {weight:.2f} MB", flush=True)
@@ -202,6 +208,8 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=120)
     parser.add_argument("--epochs", type=float, default=1.0)
     parser.add_argument("--items", type=int, default=20, help="questions of held-out pages")
+    parser.add_argument("--rounds", type=int, default=2, help="with the judge, at most")
+    parser.add_argument("--samples", type=int, default=4, help="answers that the judge chooses among")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     named = options.only.split(",")

@@ -260,6 +260,7 @@ def test_of_labels_of_its_own_what_is_doubtful_is_left_to_a_person(domain, tmp_p
     shown = capsys.readouterr()
     assert json.loads(shown.out)["adapter"] == "own-0" and AdapterStore(domain).names() == ["own-0"]
     assert "own-0: 0 labels of its own; " in shown.err
+    assert "; of 20 own labels none is sure enough to be learned" in shown.err
     assert "20 questions are left for a person: hybrid questions review review.jsonl" in shown.err
     assert {one.id for one in load_questions(tmp_path / "review.jsonl")} == {row["id"] for row in new}
     more.write_text(json.dumps({"id": "n", "question": "is it"}) + "\n")

@@ -13,7 +13,7 @@ from hybrid.adaptation.methods import AdapterPlan
 from hybrid.adaptation.methods.lora import top_layers
 from hybrid.config import AdaptationSettings, Targets
 from hybrid.errors import UsageError
-from hybrid.files import storage_errors
+from hybrid.files import storage_errors, write_tensors
 from hybrid.models.adapters import WEIGHTS
 from hybrid.models.switched import (
     Attached,
@@ -66,9 +66,8 @@ class PromptTuning(_Added):
     def save(self, tuned: Any, name: str, out: Path) -> None:
         """Write it in PEFT's format."""
         from peft import PromptTuningConfig
-        from safetensors.torch import save_file
 
-        table = tuned.added.prompt_embeddings.detach().cpu().contiguous()
+        table = tuned.added.prompt_embeddings
         told = tuned.base.config.get_text_config()
         config = PromptTuningConfig(
             task_type="CAUSAL_LM",
@@ -80,10 +79,9 @@ class PromptTuning(_Added):
             base_model_name_or_path=name,
             inference_mode=True,
         )
+        write_tensors(out / WEIGHTS, {"prompt_embeddings": table})
         with storage_errors(str(out)):
-            out.mkdir(parents=True, exist_ok=True)
             config.save_pretrained(str(out))
-            save_file({"prompt_embeddings": table}, out / WEIGHTS)
 
 
 class PrefixTuning(_Added):

@@ -22,7 +22,7 @@ from hybrid.adaptation.methods.encoding import TokenStretch, pieces
 from hybrid.adaptation.methods.lora import layer_of
 from hybrid.adaptation.values import Merging, silent
 from hybrid.errors import AdapterError, UsageError
-from hybrid.files import storage_errors, write_json
+from hybrid.files import write_json, write_tensors
 from hybrid.models.adapters import CONFIG, WEIGHTS, read_config
 from hybrid.models.generator import TransformersGenerator
 
@@ -103,8 +103,6 @@ def write_deltas(out: Path, deltas: Deltas, like: Sequence[Mapping[str, Any]]) -
 
     ``like``: the settings of the adapters that it comes from; the first names the base.
     """
-    from safetensors.torch import save_file
-
     rank = max(len(delta.down) for delta in deltas.values())
     places = ("target_modules", "layers_to_transform", "layers_pattern")
     first, *others = [[json.dumps(_sorted(config.get(key))) for key in places] for config in like]
@@ -118,9 +116,7 @@ def write_deltas(out: Path, deltas: Deltas, like: Sequence[Mapping[str, Any]]) -
         up, down = torch.zeros(len(delta.up), rank), torch.zeros(rank, delta.down.shape[1])
         up[:, : len(delta.down)], down[: len(delta.down)] = delta.up, delta.down
         tensors |= {f"{_PREFIX}{name}{_UP}": up, f"{_PREFIX}{name}{_DOWN}": down}
-    with storage_errors(str(out)):
-        out.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, out / WEIGHTS)
+    write_tensors(out / WEIGHTS, tensors)
     write_json(out / CONFIG, config)
     return out
 

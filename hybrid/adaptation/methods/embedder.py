@@ -14,7 +14,7 @@ import torch
 
 from hybrid.adaptation.methods import AdapterPlan
 from hybrid.adaptation.methods.loop import Fit, Schedule, fit
-from hybrid.adaptation.methods.lora import attach_lora, precision, save_lora
+from hybrid.adaptation.methods.lora import attach_lora, lora_layers, precision, save_lora
 from hybrid.adaptation.methods.teaching import Lesson, VectorModel
 from hybrid.adaptation.values import Pairs, QueryPair, Steps, silent
 from hybrid.config import AdaptationSettings, Method
@@ -338,10 +338,7 @@ def set_strength(tuned: Any, strength: float, *, forever: bool = False) -> None:
 
     ``forever``: put it into the weights instead, so that the adapter is saved with it.
     """
-    from peft.tuners.lora import LoraLayer
-
-    layers: list[Any] = [layer for layer in tuned.modules() if isinstance(layer, LoraLayer)]
-    for layer in layers:
+    for layer in lora_layers(tuned).values():
         for name in layer.lora_B:
             layer.set_scale(name, 1.0 if forever else strength)
             if forever:

@@ -21,13 +21,14 @@ from hybrid.adaptation.values import (
     Counting,
     Example,
     ExampleKind,
+    Examples,
     PreferencePair,
     Sifted,
 )
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
 from hybrid.models.device import batches, choose_placement
-from hybrid.models.dialogue import Dialogue
+from hybrid.models.dialogue import Dialogue, left_padded
 from hybrid.models.generator import TransformersGenerator
 from hybrid.statistics import resample
 
@@ -296,6 +297,33 @@ def encode_pairs(
     return EncodedSet(tuple(kept), tuple(counted(dropped)))
 
 
+@dataclass(frozen=True, slots=True)
+class EncodedExamples:
+    """The four parts of a training set in tokens."""
+
+    train: EncodedSet[Encoded]
+    validation: EncodedSet[Encoded]
+    pairs: EncodedSet[EncodedPair]
+    checks: EncodedSet[EncodedPair]
+
+    @property
+    def tokens(self) -> int:
+        """Return the length of what is trained on."""
+        return self.train.tokens + self.pairs.tokens
+
+
+def encode_all(examples: Examples, dialogue: Dialogue, *, max_tokens: int) -> EncodedExamples:
+    """Return the tokens of a training set, see ``encode`` and ``encode_pairs``."""
+    train, checked = (
+        encode(part, dialogue, max_tokens=max_tokens) for part in (examples.train, examples.validation)
+    )
+    pairs, checks = (
+        encode_pairs(part, dialogue, max_tokens=max_tokens)
+        for part in (examples.preferences, examples.checks)
+    )
+    return EncodedExamples(train, checked, pairs, checks)
+
+
 def first_tokens(items: Sequence[_Item], lengths: Iterable[int], tokens: float) -> list[_Item]:
     """Return the first ones that together have so many tokens, or all."""
     before = accumulate(lengths, initial=0)
@@ -322,18 +350,9 @@ def collate(rows: Sequence[TokenStretch], *, pad: int, device: str = "cpu") -> T
 
     So all completions end at the same column, and logits are needed for the last ones only.
     """
-    width = max(len(row.ids) for row in rows)
-    kept = max(row.judged for row in rows)
-    ids = np.full((len(rows), width), pad, dtype=np.int64)
-    mask = np.zeros((len(rows), width), dtype=np.int64)
-    targets = np.full((len(rows), kept), -100, dtype=np.int64)
-    for place, row in enumerate(rows):
-        ids[place, width - len(row.ids) :] = row.ids
-        mask[place, width - len(row.ids) :] = 1
-        targets[place, kept - row.judged :] = row.ids[row.start :]
-    positions = np.maximum(mask.cumsum(-1) - 1, 0)
-    to = torch.device(device)
-    return TokenBatch(*(torch.from_numpy(part).to(to) for part in (ids, mask, positions, targets)))
+    padded = left_padded([row.ids for row in rows], filler=pad, device=device)
+    targets = left_padded([row.ids[row.start :] for row in rows], filler=-100, device=device).ids
+    return TokenBatch(padded.ids, padded.mask, (padded.mask.cumsum(-1) - 1).clamp(min=0), targets)
 
 
 # Gives for each example the mean loss of its completion tokens.

@@ -23,13 +23,12 @@ from hybrid.adaptation.data.examples import require_examples
 from hybrid.adaptation.methods import AdapterPlan, attach, parametrisation, plan_for
 from hybrid.adaptation.methods.encoding import (
     Encoded,
-    EncodedPair,
-    Halves,
+    EncodedExamples,
     TokenBatch,
     Told,
     collate,
     encode,
-    encode_pairs,
+    encode_all,
     first_tokens,
     gain_of,
     grouped,
@@ -233,21 +232,26 @@ def tune_generator(
     ``state``: a folder in which an interrupted run is kept, to go on with.
     """
     dialogue = Dialogue(load_tokenizer(base.folder))
-    given = _lessons(examples, rehearsal, dialogue, settings)
+    limit = settings.max_tokens
+    given = encode_all(examples, dialogue, max_tokens=limit)
+    _require_enough(given, examples)
+    mixed = encode(rehearsal, dialogue, max_tokens=limit).encoded
+    share = given.tokens * settings.rehearsal / (1 - settings.rehearsal)
+    taught = [*given.train.encoded, *first_tokens(mixed, (len(item.ids) for item in mixed), share)]
+    checked, compared = halve(given.validation.encoded), halve(given.checks.encoded)
+    pairs = given.pairs.encoded
     plan = plan_for(settings, tokens=round(given.tokens * settings.epochs), over=over)
-    if given.pairs and not settings.learning_rate:
+    if pairs and not settings.learning_rate:
         plan = replace(plan, learning_rate=RATE_SHARE * plan.learning_rate)
     way, module = parametrisation(settings.method), load_base(base.folder, settings.method, placement)
     torch.manual_seed(settings.seed)  # an adapter begins at random
     module = way.attach(module, plan, settings) if start is None else resume_lora(module, start, base.digest)
-    general = encode(probe, dialogue, max_tokens=settings.max_tokens).encoded
-    hold = hold_weights(module, settings, given.mixed, base.digest, placement)
-    task = GeneratorTask(
-        module, dialogue, given.taught, given.checked.stop, general, settings, placement, hold
-    )
+    general = encode(probe, dialogue, max_tokens=limit).encoded
+    hold = hold_weights(module, settings, mixed, base.digest, placement)
+    task = GeneratorTask(module, dialogue, taught, checked.stop, general, settings, placement, hold)
     module.eval()
-    preferring = PreferenceTask(task, given.pairs, given.compared.stop, settings) if given.pairs else None
-    proof: Sequence[Told] = given.compared.proof if preferring else given.checked.proof
+    preferring = PreferenceTask(task, pairs, compared.stop, settings) if pairs else None
+    proof: Sequence[Told] = compared.proof if preferring else checked.proof
     # virtual tokens change what is said before they are trained
     with module.disable_adapter() if start is None else contextlib.nullcontext():
         before = worth(task.losses, proof, dialogue)
@@ -266,46 +270,17 @@ def tune_generator(
     return TunedGenerator(out, plan, done, strength, gain, given.tokens, not_adapted(module))
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class _Lessons:
-    """Examples as tokens: ``taught`` with some of what is ``mixed`` in, and validation in halves."""
-
-    taught: Sequence[Encoded]
-    pairs: Sequence[EncodedPair]
-    mixed: Sequence[Encoded]
-    checked: Halves[Encoded]
-    compared: Halves[EncodedPair]
-    tokens: int
-
-
-def _lessons(
-    examples: Examples, rehearsal: Sequence[Example], dialogue: Dialogue, settings: AdaptationSettings
-) -> _Lessons:
-    """Encode what is short enough; raise a UsageError where too little is."""
-    limit = settings.max_tokens
-    train = encode(examples.train, dialogue, max_tokens=limit)
-    pairs = encode_pairs(examples.preferences, dialogue, max_tokens=limit)
+def _require_enough(given: EncodedExamples, examples: Examples) -> None:
+    """Raise a UsageError where too little is short enough."""
     if examples.preferences:
-        require_pairs(len(pairs.encoded))
+        require_pairs(len(given.pairs.encoded))
     else:
         require_examples(
-            [item.example for item in train.encoded],
+            [item.example for item in given.train.encoded],
             made_from="the training data",
             checked=len(examples.validation),
-            left_out=train.left_out,
+            left_out=given.train.left_out,
         )
-    mixed = encode(rehearsal, dialogue, max_tokens=limit).encoded
-    tokens = train.tokens + pairs.tokens
-    share = tokens * settings.rehearsal / (1 - settings.rehearsal)
-    kept = first_tokens(mixed, (len(item.ids) for item in mixed), share)
-    return _Lessons(
-        taught=[*train.encoded, *kept],
-        pairs=pairs.encoded,
-        mixed=mixed,
-        checked=halve(encode(examples.validation, dialogue, max_tokens=limit).encoded),
-        compared=halve(encode_pairs(examples.checks, dialogue, max_tokens=limit).encoded),
-        tokens=tokens,
-    )
 
 
 def not_adapted(module: Any) -> str:
@@ -418,13 +393,14 @@ def try_out(
 ) -> Trial:
     """Take a few steps and say what all of them would take; validation is not counted."""
     dialogue = Dialogue(load_tokenizer(base.folder))
-    everything = encode([*examples.train, *rehearsal], dialogue, max_tokens=settings.max_tokens)
-    pairs = encode_pairs(examples.preferences, dialogue, max_tokens=settings.max_tokens)
-    total = round((everything.tokens + pairs.tokens) * settings.epochs)
+    train = (*examples.train, *rehearsal)
+    given = encode_all(replace(examples, train=train), dialogue, max_tokens=settings.max_tokens)
+    total = round(given.tokens * settings.epochs)
     plan = plan_for(settings, tokens=total, over=over)
     module = attach(load_base(base.folder, settings.method, placement), plan, settings)
-    taught = GeneratorTask(module, dialogue, everything.encoded, [], [], settings, placement)
-    task = PreferenceTask(taught, pairs.encoded, [], settings, reads=False) if pairs.encoded else taught
+    taught = GeneratorTask(module, dialogue, given.train.encoded, [], [], settings, placement)
+    pairs = given.pairs.encoded
+    task = PreferenceTask(taught, pairs, [], settings, reads=False) if pairs else taught
     batches = task.batches(0)
     steps = max(1, round(len(batches) * settings.epochs))
     # the longest ones, for the memory; their time is scaled by their tokens

@@ -27,7 +27,7 @@ from hybrid.adaptation.suites import instructions
 from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
-from hybrid.files import hash_text, storage_errors
+from hybrid.files import hash_text, write_tensors
 from hybrid.models.device import Placement
 from hybrid.models.dialogue import LIKELIEST, MASS, Dialogue, left_padded
 from hybrid.models.resolve import cached
@@ -277,7 +277,7 @@ def _kept(
 ) -> dict[str, Importance]:
     """Return the Fisher information of a base, estimated once and kept."""
     from safetensors import SafetensorError
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file
 
     tokens = (repr((text.ids, text.start)) for text in texts)
     key = hash_text(_ESTIMATED_AS, digest, placement.dtype, *layers, *tokens)
@@ -287,10 +287,8 @@ def _kept(
         return {name: Importance(tensors[f"{name}.rows"], tensors[f"{name}.columns"]) for name in layers}
     except (OSError, KeyError, SafetensorError):
         found = fisher(module, layers, texts, placement)
-    with storage_errors(str(path)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        flat = {f"{name}.rows": worth.rows for name, worth in found.items()}
-        save_file(flat | {f"{name}.columns": worth.columns for name, worth in found.items()}, path)
+    flat = {f"{name}.rows": worth.rows for name, worth in found.items()}
+    write_tensors(path, flat | {f"{name}.columns": worth.columns for name, worth in found.items()})
     return found
 
 

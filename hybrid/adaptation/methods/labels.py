@@ -31,8 +31,8 @@ from hybrid.adaptation.data.examples import require_examples
 from hybrid.adaptation.methods import AdapterPlan
 from hybrid.adaptation.methods.encoding import encode, gain_of, paired_change
 from hybrid.adaptation.methods.generator import TunedGenerator
-from hybrid.adaptation.methods.loop import Fit
-from hybrid.adaptation.values import RIGHTS, Change, Example, ExampleKind, Examples, LossPoint, silent
+from hybrid.adaptation.methods.loop import Fit, Round, best_of, in_rounds
+from hybrid.adaptation.values import RIGHTS, Example, ExampleKind, Examples, LossPoint, silent
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import TrainingFailed, UsageError
 from hybrid.files import hash_text
@@ -294,18 +294,15 @@ class PseudoLabel:
     against: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SelfRound:
-    """What a round came to: ``right`` is the share of the clean set, ``change`` against the teacher, paired.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfRound(Round):
+    """What a round came to: ``right`` is the share of the clean set, ``change`` against the teacher.
 
     ``learned`` are the pseudo-labels that it was trained on. The first round is the teacher by itself.
     """
 
-    name: str
     right: float
     learned: tuple[PseudoLabel, ...] = ()
-    change: Change | None = None
-    kept: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +315,7 @@ class SelfTraining:
     @property
     def best(self) -> SelfRound:
         """Return the round whose adapter is to be used."""
-        return [one for one in self.rounds if one.kept][-1]
+        return best_of(self.rounds)
 
 
 def split_labelled(questions: Sequence[Question], *, seed: int) -> LabelledSplit:
@@ -422,8 +419,8 @@ def self_train(
 
     Every round trains anew, from the same beginning, on all that people labelled and on pseudo-labels of the
     best teacher so far, of which a share that grows with the rounds is taken. It is kept if it gets more of
-    the clean set right than its teacher; else, or where training got no better, the teacher stays, and the
-    rounds end.
+    the clean set right than its teacher; else, or where nothing was sure enough or training got no better,
+    the teacher stays, and the rounds end.
 
     ``learn``: trains on questions with answers as the round of a number; returns its name. ``confidence``:
     calibrated, from which on a pseudo-label is learned.
@@ -431,31 +428,31 @@ def self_train(
     clean = labelled.clean
     asked = [prompts.choice(question.text, question.options) for question in clean]
     options, answers = [one.options for one in clean], [one.answers for one in clean]
+    said: list[PseudoLabel] = []
     name = learn(labelled.train, 0)
     before = _rights(policy(name), asked, options, answers)
-    done = [SelfRound(name, float(np.mean(before)))]
-    progress(done[0])
-    said: list[PseudoLabel] = []
-    for number in range(1, rounds + 1):
-        said = Filter(policy(name), labelled.calibration, prompts, confidence=confidence).label(unlabelled)
+
+    def attempt(last: SelfRound, number: int) -> SelfRound:
+        nonlocal said, before
+        teacher = policy(last.name)
+        said = Filter(teacher, labelled.calibration, prompts, confidence=confidence).label(unlabelled)
         cap = math.ceil(number / rounds * len(unlabelled))
         learned = most([one for one in said if not one.against], cap)
         if not learned:
-            break
+            raise TrainingFailed(f"of {len(unlabelled)} own labels none is sure enough to be learned")
         own = [replace(one.question, answers=(one.label,), made=MADE) for one in learned]
-        try:
-            student = learn([*labelled.train, *own], number)
-        except TrainingFailed:  # a student that got no better is none; what the rounds before came to is kept
-            break
+        student = learn([*labelled.train, *own], number)
         after = _rights(policy(student), asked, options, answers)
         units = [question.unit for question in clean]
         change = paired_change("clean set right", before, after, units, RIGHTS)
-        kept = change.change > 0
-        done.append(SelfRound(student, float(np.mean(after)), tuple(learned), change, kept))
-        progress(done[-1])
-        if not kept:
-            break
-        name, before = student, after
+        why = "" if change.change > 0 else "no more of the clean set is right"
+        before, right = after, float(np.mean(after))
+        return SelfRound(
+            name=student, right=right, learned=tuple(learned), change=change, ended=why, kept=not why
+        )
+
+    first = SelfRound(name=name, right=float(np.mean(before)))
+    done = in_rounds(first, attempt, rounds=rounds, progress=progress)
     taught = {one.question.id for each in done if each.kept for one in each.learned}
     doubtful = [one for one in said if one.question.id not in taught]
     return SelfTraining(tuple(done), tuple(sorted(doubtful, key=lambda one: one.confidence)))

@@ -1,4 +1,4 @@
-"""The training loop: early stopping, checkpoints that go on after a kill, data parallelism."""
+"""The training loop: early stopping, checkpoints that go on after a kill, data parallelism; rounds of it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from hybrid.adaptation.methods.lora import layer_of, top_layers
-from hybrid.adaptation.values import LossPoint, Steps, silent
+from hybrid.adaptation.values import Change, LossPoint, Steps, silent
 from hybrid.errors import TrainingFailed
-from hybrid.files import fsync_file, hash_text, storage_errors, write_json
+from hybrid.files import adapter_of, hash_text, write_json, write_tensors
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -344,31 +344,19 @@ class RunState:
 
         try:
             value = json.loads((self.folder / _VALUES).read_text(encoding="utf-8"))
-            if value["run"] != self.run:
+            if value.pop("run") != self.run:
                 return None
-            tensors = load_file(self.folder / value["tensors"])
-            # null is a loss that no validation told
-            points = [
-                {**point, "domain": math.nan} if point["domain"] is None else point
-                for point in value["curve"]
-            ]
-            curve = tuple(LossPoint(**point) for point in points)
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+            tensors = load_file(self.folder / value.pop("tensors"))
+            for point in value["curve"]:  # null is a loss that no validation told
+                point["domain"] = math.nan if point["domain"] is None else point["domain"]
+            return adapter_of(Progress).validate_python(value), tensors
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError):
             return None  # none, or of another version: the run begins anew
-        numbers = {name: value[name] for name in ("step", "best", "worse", "drifted", "seconds")}
-        return Progress(curve=curve, **numbers), tensors
 
     def save(self, progress: Progress, tensors: Mapping[str, Tensor]) -> None:
         """Write the state beside the one before, then let it take its place."""
-        from safetensors.torch import save_file
-
         name = f"step-{progress.step}.safetensors"
-        with storage_errors(str(self.folder)):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            save_file(
-                {key: tensor.detach().contiguous() for key, tensor in tensors.items()}, self.folder / name
-            )
-            fsync_file(self.folder / name)
+        write_tensors(self.folder / name, tensors)
         write_json(self.folder / _VALUES, {"run": self.run, "tensors": name} | dataclasses.asdict(progress))
         for path in self.folder.glob("step-*.safetensors"):
             if path.name != name:
@@ -377,3 +365,46 @@ class RunState:
     def remove(self) -> None:
         """Forget the run."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What a round of training came to; ``change`` is paired, ``ended`` says why the rounds end here."""
+
+    name: str
+    change: Change | None = None
+    ended: str = ""
+    kept: bool = True
+
+
+_Round = TypeVar("_Round", bound=Round)
+
+
+def in_rounds(
+    first: _Round,
+    attempt: Callable[[_Round, int], _Round],
+    *,
+    rounds: int,
+    progress: Callable[[_Round], None] = silent,
+) -> list[_Round]:
+    """Go on from round to round while each is better than the one before; return all of them.
+
+    ``attempt`` makes the round of a number from the one before. Where nothing can be learned it raises a
+    TrainingFailed: that ends the rounds, and what those before came to is kept.
+    """
+    done = [first]
+    progress(first)
+    for number in range(1, rounds + 1):
+        try:
+            done.append(attempt(done[-1], number))
+        except TrainingFailed as error:
+            done[-1] = dataclasses.replace(done[-1], ended=str(error))
+        progress(done[-1])
+        if done[-1].ended:
+            break
+    return done
+
+
+def best_of(rounds: Sequence[_Round]) -> _Round:
+    """Return the round whose adapter is to be used: the last one that was kept."""
+    return [one for one in rounds if one.kept][-1]

@@ -16,7 +16,7 @@ from torch.nn import Module
 from hybrid.adaptation.methods import AdapterPlan
 from hybrid.config import AdaptationSettings, Method, Targets
 from hybrid.errors import ExtraMissing, UsageError
-from hybrid.files import storage_errors
+from hybrid.files import storage_errors, write_tensors
 from hybrid.models.adapters import FULL_WEIGHTS, read_adapter, read_config
 from hybrid.models.device import Placement
 from hybrid.models.pretrained import load_causal
@@ -154,11 +154,8 @@ class AllWeights:
 
     def save(self, tuned: Any, name: str, out: Path) -> None:
         """Write the tuned tensors as a model has them."""
-        from safetensors.torch import save_file
-
-        out.mkdir(parents=True, exist_ok=True)
-        kept = {name: p.detach().contiguous() for name, p in tuned.base.named_parameters() if p.requires_grad}
-        save_file(kept, out / FULL_WEIGHTS)
+        kept = {name: p for name, p in tuned.base.named_parameters() if p.requires_grad}
+        write_tensors(out / FULL_WEIGHTS, kept)
 
     def neutral(self, tuned: Any) -> Mapping[str, Tensor]:
         """Return the weights as they were."""
@@ -196,7 +193,7 @@ def attach_lora(
     )
     tuned = get_peft_model(model, config)
     if plan.method is Method.PISSA:
-        for layer in _layers(tuned):
+        for layer in lora_layers(tuned).values():
             _start_at_principal(layer, plan.rank)
     fuse(tuned)
     return tuned
@@ -360,7 +357,7 @@ def fuse(module: Module) -> None:
     more than the matrix product of the layer itself: a training step takes twice as long. Layers with dropout
     or with weights that are decomposed (DoRA) cannot; then all stay as they are.
     """
-    layers = _layers(module)
+    layers = lora_layers(module).values()
     if all(map(_plain, layers)):
         for layer in layers:
             layer.forward = MethodType(_forward, layer)
@@ -368,7 +365,7 @@ def fuse(module: Module) -> None:
 
 def fused(module: Module) -> bool:
     """Tell whether the LoRA layers of a model are computed in one pass."""
-    layers = _layers(module)
+    layers = lora_layers(module).values()
     return bool(layers) and all("forward" in vars(layer) for layer in layers)
 
 
@@ -381,10 +378,6 @@ def lora_layers(module: Module) -> dict[str, Any]:
         for name, layer in module.named_modules()
         if isinstance(layer, LoraLayer)
     }
-
-
-def _layers(module: Module) -> list[Any]:
-    return list(lora_layers(module).values())
 
 
 def _plain(layer: Any) -> bool:

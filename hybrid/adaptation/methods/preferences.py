@@ -19,7 +19,8 @@ from torch.nn import functional
 
 from hybrid.adaptation.data.examples import LEAST_EXAMPLES
 from hybrid.adaptation.methods.encoding import Encoded, EncodedPair, margins, paired_change
-from hybrid.adaptation.values import POINTS, Change, Example, ExampleKind, PreferencePair, silent
+from hybrid.adaptation.methods.loop import Round, in_rounds
+from hybrid.adaptation.values import POINTS, Example, ExampleKind, PreferencePair, silent
 from hybrid.config import AdaptationSettings
 from hybrid.errors import TrainingFailed, UsageError
 from hybrid.files import hash_text
@@ -182,24 +183,19 @@ class Posed:
     answerable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedRound(Round):
     """What a round came to on held-out questions; the first one is the generator as it was.
 
-    ``reward`` is the judge's, from 0 to 1; ``change`` is against the first, paired. ``words`` are those
-    of an answer. ``declined`` is the share of what has an answer, ``declined_rightly`` of what has none.
-    ``ended`` says why the rounds end here; the best is the last one that is ``kept``.
+    ``reward`` is the judge's, from 0 to 1; ``change`` is against the first. ``words`` are those of an answer.
+    ``declined`` is the share of what has an answer, ``declined_rightly`` of what has none.
     """
 
-    name: str
     pairs: int
     reward: float
     words: float
     declined: float
     declined_rightly: float
-    change: Change | None = None
-    ended: str = ""
-    kept: bool = True
 
 
 def posed(examples: Sequence[Example]) -> list[Posed]:
@@ -260,49 +256,37 @@ def improve(
     samples: int = 4,
     seed: int = 0,
     tolerance: float = 5.0,
-    progress: Callable[[Round], None] = silent,
-) -> list[Round]:
+    progress: Callable[[JudgedRound], None] = silent,
+) -> list[JudgedRound]:
     """Go on in rounds while the judge's reward on held-out questions grows; return all of them.
 
-    A round that pleases the judge in another way than by better
-    answers ends them too: by far longer or shorter ones, or by declining what has an answer.
+    A round that pleases the judge in another way than by better answers ends them too: by far longer or
+    shorter ones, or by declining what has an answer.
 
     ``learn``: trains on pairs, beginning with a round, as the round of a number; returns its name. ``train``:
     questions to learn from; each round takes its share of them. ``tolerance``: how many points more of what
     has an answer may be declined.
     """
-    name = start
     before, first = _looked(policy(start), grounder, checks, start, 0)
-    done = [first]
-    progress(first)
-    for number in range(1, rounds + 1):
+
+    def attempt(last: JudgedRound, number: int) -> JudgedRound:
         asked = train[number - 1 :: rounds]
-        pairs = judged_pairs(policy(name), grounder, asked, samples=samples, seed=seed + number)
-        why = ""
+        pairs = judged_pairs(policy(last.name), grounder, asked, samples=samples, seed=seed + number)
         if len(pairs) < LEAST_EXAMPLES:
-            why = f"the judge tells the samples of {len(pairs)} questions apart, which is too few"
-        else:
-            try:
-                name = learn(pairs, name, number)
-            except TrainingFailed as error:
-                why = str(error)
-        if why:  # what the rounds before came to is kept
-            done[-1] = replace(done[-1], ended=why)
-            progress(done[-1])
-            break
+            raise TrainingFailed(
+                f"the judge tells the samples of {len(pairs)} questions apart, which is too few"
+            )
+        name = learn(pairs, last.name, number)
         after, found = _looked(policy(name), grounder, checks, name, len(pairs))
         sources = [one.source for one in checks]
         change = paired_change("judge's reward", before, after, sources, POINTS, seed=seed)
-        why = _why(first, done[-1], found, tolerance)
-        found = replace(found, change=change, ended=why, kept=not why)
-        done.append(found)
-        progress(found)
-        if found.ended:
-            break
-    return done
+        why = _why(first, last, found, tolerance)
+        return replace(found, change=change, ended=why, kept=not why)
+
+    return in_rounds(first, attempt, rounds=rounds, progress=progress)
 
 
-def _why(first: Round, last: Round, found: Round, tolerance: float) -> str:
+def _why(first: JudgedRound, last: JudgedRound, found: JudgedRound, tolerance: float) -> str:
     if found.reward <= last.reward:
         return "the judge's reward grows no longer"
     if 100 * (found.declined - first.declined) > tolerance:
@@ -314,7 +298,7 @@ def _why(first: Round, last: Round, found: Round, tolerance: float) -> str:
 
 def _looked(
     policy: Generator, grounder: Grounder, checks: Sequence[Posed], name: str, pairs: int
-) -> tuple[list[float], Round]:
+) -> tuple[list[float], JudgedRound]:
     """Return the rewards of the likeliest answers, and what is told of them."""
     written = policy.generate([one.prompt for one in checks], max_new_tokens=_ANSWER_TOKENS, stop=STOP)
     texts = [generation.text for generation in written]
@@ -325,5 +309,11 @@ def _looked(
         for side in (True, False)
     }
     shares = {side: float(np.mean(found)) if found else 0.0 for side, found in declined.items()}
-    mean = float(np.mean(words)) if words else 0.0
-    return values, Round(name, pairs, float(np.mean(values)), mean, shares[True], shares[False])
+    return values, JudgedRound(
+        name=name,
+        pairs=pairs,
+        reward=float(np.mean(values)),
+        words=float(np.mean(words)) if words else 0.0,
+        declined=shares[True],
+        declined_rightly=shares[False],
+    )

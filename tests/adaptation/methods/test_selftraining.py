@@ -146,6 +146,7 @@ def test_rounds_grow_and_the_clean_set_is_never_trained_on():
     clean = [int(one.id[1:]) for one in split_labelled(questions(120), seed=0).clean]
     runs, parts, found = run(*(_Teacher(wrong=tuple(clean[:errors])) for errors in (8, 4, 0)))
     assert [one.kept for one in found.rounds] == [True, True, True]
+    assert not any(one.ended for one in found.rounds)
     assert found.best.name == "r-2" and found.best.right == 1.0
     grown = [len(given_) - len(parts.train) for given_ in runs.learned]
     assert grown == [0, 20, 40]
@@ -159,6 +160,7 @@ def test_a_round_that_gets_less_of_the_clean_set_right_is_not_kept():
     clean = [int(one.id[1:]) for one in split_labelled(questions(120), seed=0).clean]
     *_, found = run(_Teacher(wrong=tuple(clean[:2])), _Teacher(wrong=tuple(clean[:9])))
     assert [one.kept for one in found.rounds] == [True, False]
+    assert [one.ended for one in found.rounds] == ["", "no more of the clean set is right"]
     assert found.best.name == "r-0"
     # nothing of what was not kept was learned
     assert len(found.doubtful) == 40
@@ -173,13 +175,15 @@ def test_a_student_that_got_no_better_ends_the_rounds_and_leaves_the_teacher(mon
     monkeypatch.setattr(_Runs, "learn", learn)
     clean = [int(one.id[1:]) for one in split_labelled(questions(120), seed=0).clean]
     *_, found = run(_Teacher(wrong=tuple(clean[:2])))
-    assert [one.name for one in found.rounds] == ["r-0"] and found.best.kept
+    assert [(one.name, one.ended) for one in found.rounds] == [("r-0", "validation got no better")]
+    assert found.best.kept
     assert len(found.doubtful) == 40
 
 
 def test_where_nothing_is_sure_nothing_is_learned_and_all_goes_to_review(tmp_path):
     _, _, found = run(_Teacher(margin=0.2, wrong=tuple(range(0, 120, 7))))
     assert len(found.rounds) == 1 and len(found.doubtful) == 40
+    assert found.best.ended == "of 40 own labels none is sure enough to be learned"
     path = tmp_path / "review.jsonl"
     save_questions(path, for_review(found.doubtful))
     waiting = Review(path).open_questions()
