@@ -312,7 +312,7 @@ class Ingestor:
         update = apply_update(
             self.domain,
             kept,
-            _nothing_to_load,
+            lambda sources: iter(()),  # files that stay are not read again
             self.embedder,
             folder=folder,
             chunks=state.manifest.chunks,
@@ -543,8 +543,3 @@ def _ruled(item: Document | Rejected, file: SourceFile) -> Document | Rejected:
         return item
     own = item.principals if file.principals is None else file.principals
     return replace(item, principals=file.of_folder if own is None else own)
-
-
-def _nothing_to_load(sources: Sequence[str]) -> Iterator[FileContent]:
-    assert not sources, "files that stay are not read again"
-    return iter(())

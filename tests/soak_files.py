@@ -56,7 +56,10 @@ _NESTING = (
     b"**a",
     b"`",
 )
-_PACKED = (".docx", ".docm", ".pptx", ".epub", ".potx", ".ppsx", ".dotx", ".dotm", ".pptm", ".ppsm", ".potm")
+_PACKED = (
+    *(".docx", ".docm", ".pptx", ".epub", ".potx", ".ppsx", ".dotx", ".dotm", ".pptm", ".ppsm", ".potm"),
+    *(".xlsx", ".odt", ".ods", ".odp"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +111,111 @@ def made_files() -> list[tuple[str, bytes]]:
         ("a.docx", _word(line)),
         ("a.pptx", _slides(line)),
         ("a.epub", _book([f"<h1>{next(words)}</h1><p>{line()}</p><p>{line()}</p>" for _ in range(3)])),
+        ("a.xlsx", _workbook(line)),
+        *_open_documents(line),
+        *((name, text.encode()) for name, text in _written(line, page)),
     ]
+
+
+def _written(line: Callable[[], str], page: str) -> Iterator[tuple[str, str]]:
+    """Yield files that are text on disk: rich text, mail, notebooks, JSON, notes, subtitles, settings."""
+    cells = r"\trowd\cellx900\cellx2000\pard\intbl {}\cell {}\cell\row".format
+    box = rf"{{\shp{{\*\shpinst{{\shptxt {line()}\par}}}}}}"
+    note = r"{\super\chftn{\footnote \pard{\super\chftn} " + line() + "}}"
+    yield (
+        "a.rtf",
+        r"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}{\f1\fcharset204 Cyr;}}"
+        r"{\stylesheet{\s1 title;}}"
+        rf"\pard\s1 Guide\par\pard\plain {line()}{note}\par{{\listtext 1.\tab}}{line()}\par"
+        rf"{cells('a', 'b')}{cells(line(), line())}\pard {box}\par}}",
+    )
+    head = f"From: a@b.example\nTo: c@d.example\nSubject: {line()}\nMIME-Version: 1.0\n"
+    inner = f"{head}Content-Type: text/plain; charset=utf-8\n\n{line()}\n\n{line()}\n"
+    parts = ("Content-Type: text/plain\n\n" + line(), "Content-Type: text/html\n\n" + page)
+    forms = "".join(f"--x\n{part}\n" for part in parts)
+    mail = f"{head}Content-Type: multipart/alternative; boundary=x\n\n{forms}--x--\n"
+    yield "a.eml", mail
+    yield "a.mhtml", f"{head}Content-Type: multipart/related; boundary=x\n\n--x\n{parts[1]}\n--x--\n"
+    yield "b.eml", f"{head}Content-Type: message/rfc822\n\n{inner}"
+    yield "a.mbox", "".join(f"From - Mon Mar  4 10:00:00 2024\n{one}\n" for one in (inner, mail, inner))
+    said = [{"output_type": "stream", "text": [line()]}, {"data": {"text/html": f"<table>{line()}</table>"}}]
+    sheet = [{"cell_type": "markdown", "source": [f"# {line()}"]}, {"cell_type": "code", "source": line()}]
+    yield "a.ipynb", json.dumps({"cells": [*sheet, {"cell_type": "code", "source": [], "outputs": said}]})
+    rows = [{"name": line(), "port": n, "more": {"a": [line()]}} for n in range(3)]
+    yield "a.json", json.dumps({"title": line(), "rows": rows, "text": line()})
+    yield (
+        "a.org",
+        f"#+TITLE: Guide\n* {line()}\n  {line()}\n| a | b |\n|---+---|\n| {line()} | 2 |\n- {line()}\n",
+    )
+    table = rf"\begin{{tabular}}{{ll}} a & b \\ \hline {line()} & {line()} \\ \end{{tabular}}"
+    yield "a.tex", f"\\section{{{line()}}}\n{line()} % note\n\n{table}\n\\footnote{{{line()}}}\n"
+    cues = [f"00:00:0{n},000 --> 00:00:0{n + 1},000\n{line()}\n" for n in range(4)]
+    yield "a.srt", "\n".join(f"{n}\n{cue}" for n, cue in enumerate(cues, start=1))
+    yield "a.vtt", "WEBVTT\n\n" + "\n".join(cue.replace(",", ".") for cue in cues)
+    deep = "".join(f"    - name: n{n}\n      about: {line()}\n" for n in range(6))
+    yield (
+        "a.yaml",
+        f"# {line()}\nkind: b\nspec:\n  parts:\n{deep}text: |\n  {line()}\n---\nkind: c\nabout: {line()}\n",
+    )
+    yield "a.ini", f"; {line()}\n[server]\nname = {line()}\n[server.tls]\nabout = {line()}\n"
+    yield "a.log", "".join(f"2024-03-01 10:00:0{n} INFO {line()}\n  at {n}\n" for n in range(5))
+
+
+def _workbook(line: Callable[[], str]) -> bytes:
+    cells = "".join(
+        f'<row r="{n}"><c t="inlineStr"><is><t>{line()}</t></is></c><c><v>{n}.5</v></c></row>'
+        for n in range(1, 6)
+    )
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    links = '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{}</Relationships>'
+    link = f'<Relationship Id="r1" Type="{office}/{{}}" Target="{{}}"/>'
+    entries = {
+        "_rels/.rels": links.format(link.format("officeDocument", "xl/workbook.xml")),
+        "xl/_rels/workbook.xml.rels": links.format(link.format("worksheet", "worksheets/sheet1.xml")),
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>'
+        '<sheet name="Ports" sheetId="1" r:id="r1"/></sheets></workbook>',
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{cells}</sheetData></worksheet>',
+    }
+    return _packed({name: text.encode() for name, text in entries.items()})
+
+
+def _open_documents(line: Callable[[], str]) -> Iterator[tuple[str, bytes]]:
+    """Yield a text, sheets and slides as LibreOffice writes them."""
+    names = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name if name != "draw" else "drawing"}:1.0"'
+        for name in ("office", "text", "table", "draw", "style", "presentation")
+    )
+
+    def said() -> str:
+        return f"<text:p>{line()}</text:p>"
+
+    body = f"<text:note-body>{said()}</text:note-body>"
+    note = f"<text:note><text:note-citation>1</text:note-citation>{body}</text:note>"
+    cell = '<table:table-cell table:number-columns-repeated="2">{}</table:table-cell>'
+    rows = "".join(
+        f'<table:table-row table:number-rows-repeated="{n}">{cell.format(said())}</table:table-row>'
+        for n in (1, 2)
+    )
+    items = "".join(f"<text:list-item>{said()}</text:list-item>" for _ in range(2))
+    table = f'<table:table table:name="Ports">{rows}</table:table>'
+    frame = f"<draw:frame><draw:text-box>{said()}</draw:text-box></draw:frame>"
+    bodies = {
+        "text": f'<text:h text:outline-level="1">{line()}</text:h><text:p>{line()}{note}{frame}</text:p>'
+        f'<text:list text:style-name="L1">{items}</text:list>{table}',
+        "spreadsheet": table,
+        "presentation": f"<draw:page>{frame}<presentation:notes>{frame}</presentation:notes></draw:page>",
+    }
+    style = (
+        '<text:list-style style:name="L1"><text:list-level-style-number text:level="1" style:num-format="1"/>'
+    )
+    for (kind, body), suffix in zip(bodies.items(), ("odt", "ods", "odp"), strict=True):
+        content = (
+            f"<office:document-content {names}><office:automatic-styles>{style}</text:list-style>"
+            f"</office:automatic-styles><office:body><office:{kind}>{body}</office:{kind}></office:body>"
+            "</office:document-content>"
+        )
+        yield f"a.{suffix}", _packed({"mimetype": b"application/vnd.oasis", "content.xml": content.encode()})
 
 
 def _pdf(pages: list[list[str]]) -> bytes:
@@ -228,7 +335,7 @@ def _damaged_entry(data: bytes, chance: random.Random) -> bytes:
     telling = [
         name
         for name in entries
-        if re.search(r"document|slide\d|note|p\d|opf|rels|container|style|foot", name)
+        if re.search(r"document|slide\d|note|p\d|opf|rels|container|style|foot|content|sheet", name)
     ]
     for _ in range(chance.randint(1, 3)):
         name = chance.choice(telling or [*entries])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import itertools
 import json
 import os
 import pickle
@@ -12,11 +11,11 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -135,34 +134,45 @@ class ThreadExecutor:
     def run(self, job: Job, batches: Iterable[BatchInput]) -> Iterator[Ended]:
         """Do the batches, as many at once as there are threads."""
         do = opened(job)
+
+        def ended(batch: BatchInput) -> Ended:
+            do(batch)
+            return Ended(batch.number)
+
         # threads that begin in here compute with one thread too
         with one_thread():
-            if self.workers == 1:
-                for batch in batches:
-                    do(batch)
-                    yield Ended(batch.number)
-                return
-            pool = ThreadPoolExecutor(self.workers, thread_name_prefix="batch")
-            flying: dict[Future[None], int] = {}
-            try:
-                for batch in batches:
-                    flying[pool.submit(do, batch)] = batch.number
-                    if len(flying) > self.workers:
-                        yield from _landed(flying)
-                while flying:
-                    yield from _landed(flying)
-            finally:
-                pool.shutdown(cancel_futures=True)
+            yield from map(ended, batches) if self.workers == 1 else _spread(ended, self.workers, batches)
 
 
 SERIAL = ThreadExecutor(1)
 
 
-def _landed(flying: dict[Future[None], int]) -> Iterator[Ended]:
-    for future in wait(flying, return_when=FIRST_COMPLETED).done:
-        number = flying.pop(future)
-        future.result()
-        yield Ended(number)
+def _spread(
+    do: Callable[[BatchInput], Ended],
+    workers: int,
+    batches: Iterable[BatchInput],
+    stop: Callable[[], None] = lambda: None,
+) -> Iterator[Ended]:
+    """Do batches in threads; one waits for each, so that none waits for a batch. ``stop`` ends what runs."""
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="batch")
+    flying: set[Future[Ended]] = set()
+    try:
+        for batch in batches:
+            flying.add(pool.submit(do, batch))
+            if len(flying) >= 2 * workers:
+                yield from _landed(flying)
+        while flying:
+            yield from _landed(flying)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        stop()
+        pool.shutdown()
+
+
+def _landed(flying: set[Future[Ended]]) -> list[Ended]:
+    landed = wait(flying, return_when=FIRST_COMPLETED).done
+    flying -= landed
+    return [future.result() for future in landed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,77 +187,43 @@ class ProcessExecutor:
 
     def run(self, job: Job, batches: Iterable[BatchInput]) -> Iterator[Ended]:
         """Do the batches, one at a time each worker."""
-        tasks: queue.SimpleQueue[BatchInput | None] = queue.SimpleQueue()
-        done: queue.SimpleQueue[Ended | BaseException] = queue.SimpleQueue()
-        lanes: list[_WorkerLane] = []
-        flying = 0
-        try:
-            for batch in batches:
-                tasks.put(batch)
-                flying += 1
-                if len(lanes) < self.workers:
-                    lanes.append(_WorkerLane(job, tasks, done))
-                # one batch waits for each worker, so that none waits for a batch
-                if flying >= 2 * self.workers:
-                    yield _result(done)
-                    flying -= 1
-            for _ in range(flying):
-                yield _result(done)
-        finally:
-            # all are told before one is waited for: any of them may take what is in the queue
-            for lane in lanes:
-                lane.tell()
-            for lane in lanes:
-                lane.end()
+        hello, idle = greeting(job), queue.SimpleQueue[_Worker]()
+        workers = [_Worker(hello) for _ in range(self.workers)]
+        for worker in workers:
+            idle.put(worker)
 
-
-def _result(done: queue.SimpleQueue[Ended | BaseException]) -> Ended:
-    found = done.get()
-    if isinstance(found, BaseException):
-        raise found
-    return found
-
-
-class _WorkerLane:
-    """A thread with its worker process; another process takes the place of one that dies."""
-
-    def __init__(
-        self,
-        job: Job,
-        tasks: queue.SimpleQueue[BatchInput | None],
-        done: queue.SimpleQueue[Ended | BaseException],
-    ) -> None:
-        self._hello = greeting(job)
-        self._tasks, self._done = tasks, done
-        self._process: subprocess.Popen[bytes] | None = None
-        self._ending = False
-        self._thread = threading.Thread(target=self._serve, name="worker", daemon=True)
-        self._thread.start()
-
-    def tell(self) -> None:
-        """Let it take no further batch."""
-        self._ending = True
-        self._tasks.put(None)
-
-    def end(self) -> None:
-        """End the process, also in the middle of a batch: its shard is there or it is not."""
-        while self._thread.is_alive():
-            self._kill()
-            self._thread.join(0.1)
-
-    def _serve(self) -> None:
-        while (batch := self._tasks.get()) is not None and not self._ending:
+        def do(batch: BatchInput) -> Ended:
+            worker = idle.get()
             try:
-                self._done.put(self._do(batch))
-            except BaseException as error:  # noqa: BLE001  it belongs to whoever waits for the batches
-                self._done.put(error)
-        self._kill()
+                return worker.do(batch)
+            finally:
+                idle.put(worker)
 
-    def _do(self, batch: BatchInput) -> Ended:
-        for beginning in itertools.count(1):
+        def stop() -> None:
+            for worker in workers:
+                worker.end()
+
+        try:
+            yield from _spread(do, self.workers, batches, stop)
+        finally:
+            for worker in workers:
+                worker.close()
+
+
+class _Worker:
+    """A worker process; another one takes the place of one that dies."""
+
+    def __init__(self, hello: str) -> None:
+        self._hello = hello
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_ended = False
+
+    def do(self, batch: BatchInput) -> Ended:
+        """Let the process do a batch, once one has begun."""
+        for beginning in count(1):
             if self._process is not None or (death := self._begin()) is None:
                 break
-            if beginning == _BEGINNINGS:
+            if beginning == _BEGINNINGS or self._is_ended:
                 raise ModelError(
                     f"{beginning} workers {death} before they could begin",
                     hint="give fewer workers, each loads its own models: --executor processes:1",
@@ -257,6 +233,12 @@ class _WorkerLane:
             return Ended(batch.number, f"its worker {reply}")
         require_done(reply)
         return Ended(batch.number)
+
+    def end(self) -> None:
+        """End the process, also in the middle of a batch: its shard is there or it is not."""
+        self._is_ended = True
+        if (process := self._process) is not None:
+            process.kill()
 
     def _begin(self) -> str | None:
         """Start a process and wait until it can take batches; return how it died instead."""
@@ -282,11 +264,12 @@ class _WorkerLane:
             write_frame(cast(Any, process.stdin), message)
             return read_frame(cast(Any, process.stdout))
         except (EOFError, ValueError, OSError):
-            self._kill()
+            self.close()
             code = process.returncode
             return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
-    def _kill(self) -> None:
+    def close(self) -> None:
+        """End the process and free its pipes."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()

@@ -79,12 +79,6 @@ def plain_title(text: str) -> str:
     return title if len(title) <= _TITLE_LENGTH else title[: _TITLE_LENGTH - 1].rstrip() + "…"
 
 
-def plain_metadata(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the metadata without empty values, each on one line."""
-    lines = {one_line(key): one_line(value) for key, value in values.items()}
-    return {key: value for key, value in lines.items() if key and value}
-
-
 def _trimmed(text: str) -> str:
     return "\n".join(line.rstrip() for line in clean(text).split("\n")).strip()
 
@@ -269,13 +263,14 @@ class TextBuilder:
         """
         if not self._blocks:
             raise Unreadable("no text in it: nothing to index")
+        told = ((one_line(key), one_line(value)) for key, value in (metadata or {}).items())
         return Document(
             source=source,
             text="".join(self._parts),
             title=plain_title(title) or plain_title(self.first_heading),
             blocks=tuple(self._blocks),
             pages=tuple(min(page, self.length) for page in self._pages),
-            metadata=plain_metadata(metadata or {}),
+            metadata={key: value for key, value in told if key and value},
             principals=principals,
             left_out=tuple(part.among(len(self._pages)) for part in self._left_out.values()),
         )

@@ -69,7 +69,7 @@ def _between(lines: Sequence[str], ends: tuple[str, ...]) -> FrontMatter:
     held = lines[1:end]
     try:
         _check_length(held)
-        pairs = _toml("\n".join(held)) if ends == ("+++",) else _yaml("\n".join(held))
+        pairs = _pairs_of(tomllib.loads("\n".join(held))) if ends == ("+++",) else _yaml("\n".join(held))
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         if any(map(_says_who, held)):
             raise Unreadable("its front matter does not say who may read it: it is damaged") from error
@@ -158,10 +158,6 @@ def _by_line(lines: Sequence[str]) -> _Pairs:
         elif pairs and line[:1] != "#":
             pairs[-1][1].append(line.strip(" \t-\"'"))
     return pairs
-
-
-def _toml(text: str) -> _Pairs:
-    return _pairs_of(tomllib.loads(text))
 
 
 def _pairs_of(fields: Mapping[str, Any]) -> _Pairs:

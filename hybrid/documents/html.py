@@ -7,7 +7,6 @@ import html
 import posixpath
 import re
 import textwrap
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from email import message_from_bytes
@@ -30,7 +29,8 @@ from hybrid.documents.markup import (
     own_rows,
     tags,
 )
-from hybrid.documents.source import UNREAD_ENTRY, SourceFile, Unreadable, check_pages, open_zip
+from hybrid.documents.office import Package
+from hybrid.documents.source import SourceFile, Unreadable, check_pages, open_zip
 from hybrid.documents.text import decode, formula, is_script, local, lowered, numeral, raised, speaks
 from hybrid.types import BlockKind, Document
 
@@ -262,6 +262,8 @@ class PageWalk:
             self._end_list()
         if tag == "dt" or self._flat:
             self._bullet = ""
+        elif (marker := item.get("data-marker")) is not None:  # of a format that draws its own
+            self._bullet = f"{marker} ".lstrip()
         elif self._lists and self._lists[-1].tag == "ol":
             step = -1 if self._lists[-1].get("reversed") is not None else 1
             self._counts[-1] = _number(item, "value", self._counts[-1] + step)
@@ -529,40 +531,42 @@ def _decode(builder: TextBuilder, data: bytes) -> str:
 
 _PAGE_TYPE = re.compile(r".*(?:html|/xml|oeb1|dtbook|svg)", re.IGNORECASE)
 _HREF = re.compile(rb"""href\s*=\s*["']([^"'#]+)""", re.IGNORECASE)
-# Fonts may be obfuscated in any book; only encrypted pages make one unreadable.
-_ENCRYPTION = "META-INF/encryption.xml"
 
 
 def read_book(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     """Yield the document of an EPUB file: the pages of the archive in the order of its spine."""
     builder = TextBuilder(settings.max_characters)
     with open_zip(file.path, settings) as archive:
-        package_name = _package_name(archive)
-        package = _xml(archive, package_name)
-        book = _Book(archive, builder, package, posixpath.dirname(package_name))
+        package = Package(archive, builder)
+        container = package.root("META-INF/container.xml")
+        named = () if container is None else container.iter("{*}rootfile")
+        name = next((str(one.get("full-path")) for one in named if one.get("full-path")), "")
+        contents = package.root(name)
+        if contents is None:
+            raise Unreadable(f"damaged: {name or 'what says where the contents are'} is missing or no XML")
+        book = _Book(package, contents, posixpath.dirname(name))
         check_pages(len(book.spine), settings, what="chapters")
-        _refuse_encrypted(archive, frozenset(book.spine))
+        book.refuse_encrypted()
         book.add()
-    metadata = {"author": _named(package, "creator"), "language": _named(package, "language")}
-    yield builder.document(file.source, title=_named(package, "title"), metadata=metadata)
+    metadata = {"author": _named(contents, "creator"), "language": _named(contents, "language")}
+    yield builder.document(file.source, title=_named(contents, "title"), metadata=metadata)
 
 
 class _Book:
     """The pages of a book: each of its spine once, then those that only links lead to."""
 
-    def __init__(self, archive: zipfile.ZipFile, builder: TextBuilder, package: Element, folder: str) -> None:
-        self._archive = archive
-        self._builder = builder
-        self._names = {name.lower(): name for name in archive.namelist()}
+    def __init__(self, package: Package, contents: Element, folder: str) -> None:
+        self._package = package
+        self._builder = package.builder
         self._pages: dict[str, str] = {}
         self._contents: set[str] = set()
         self._linked: set[str] = set()
-        for item in package.iter("{*}item"):
+        for item in contents.iter("{*}item"):
             if item.get("href") and _PAGE_TYPE.match(item.get("media-type") or ""):
                 name = self._pages[item.get("id") or ""] = _resolved(folder, item.get("href"))
                 if "nav" in (item.get("properties") or "").split():
                     self._contents.add(name)
-        wanted = [one.get("idref") or "" for one in package.iter("{*}itemref")]
+        wanted = [one.get("idref") or "" for one in contents.iter("{*}itemref")]
         # what is read twice stands in the text once; what the list lacks is a page that nobody finds
         self.spine = dict.fromkeys(self._pages.get(name, f"no page {name}") for name in wanted)
 
@@ -578,16 +582,23 @@ class _Book:
             elif name not in self._contents:
                 self._builder.leave_out("page outside of the reading order")
 
+    def refuse_encrypted(self) -> None:
+        """Refuse a book whose pages are encrypted; fonts may be obfuscated in any."""
+        found = self._package.root("META-INF/encryption.xml")
+        encrypted = () if found is None else found.iter("{*}CipherReference")
+        if {unquote(one.get("URI", "")) for one in encrypted} & self.spine.keys():
+            raise Unreadable("encrypted: the book is protected (DRM); use a copy without protection")
+
     def _add(self, name: str) -> bool:
+        data = self._package.data(name)
         try:
-            data = self._archive.read(self._names.get(name.lower(), name))
-            root = parse(self._builder, data)
-        except (*UNREAD_ENTRY, Unreadable):
+            root = parse(self._builder, data or b"")
+        except Unreadable:
             self._builder.leave_out("chapter that cannot be read", lost=True)
             return False
         folder = posixpath.dirname(name)
         self._linked |= {
-            _resolved(folder, match[1].decode("utf-8", "replace")) for match in _HREF.finditer(data)
+            _resolved(folder, match[1].decode("utf-8", "replace")) for match in _HREF.finditer(data or b"")
         }
         add_page(self._builder, root, in_book=True, is_contents=name in self._contents)
         return True
@@ -595,35 +606,6 @@ class _Book:
 
 def _resolved(folder: str, address: str) -> str:
     return posixpath.normpath(posixpath.join(folder, unquote(address.partition("#")[0])))
-
-
-def _package_name(archive: zipfile.ZipFile) -> str:
-    container = _xml(archive, "META-INF/container.xml")
-    for root_file in container.iter("{*}rootfile"):
-        if name := root_file.get("full-path"):
-            return str(name)
-    raise Unreadable("damaged: the book does not say where its contents are listed")
-
-
-def _xml(archive: zipfile.ZipFile, name: str) -> Element:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, recover=True)
-    try:
-        root = etree.fromstring(archive.read(name), parser)
-    except (KeyError, zipfile.BadZipFile, etree.XMLSyntaxError) as error:
-        raise Unreadable(f"damaged: {name} is missing or no XML") from error
-    if root is None:
-        raise Unreadable(f"damaged: {name} is no XML")
-    return root
-
-
-def _refuse_encrypted(archive: zipfile.ZipFile, pages: frozenset[str]) -> None:
-    if _ENCRYPTION not in archive.namelist():
-        return
-    encrypted = {
-        unquote(item.get("URI", "")) for item in _xml(archive, _ENCRYPTION).iter("{*}CipherReference")
-    }
-    if encrypted & pages:
-        raise Unreadable("encrypted: the book is protected (DRM); use a copy without protection")
 
 
 def _named(package: Element, name: str) -> str:

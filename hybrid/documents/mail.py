@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from email import message_from_bytes
 from email.errors import MessageError
 from email.header import decode_header, make_header
@@ -12,17 +14,25 @@ from email.message import Message
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder, one_line
+from hybrid.documents.encoding import labelled_codecs
 from hybrid.documents.html import add_page, parse
 from hybrid.documents.source import MEGABYTE, SourceFile, Unreadable
 from hybrid.documents.text import decode
-from hybrid.types import BlockKind, Document, Rejected
+from hybrid.types import BlockKind, Document, LeftOut, Rejected
 
 _HEADS = ("From", "To", "Cc", "Date")
 _PAGES = (".mht", ".mhtml")
 # What a page is drawn with, and a second form of what a message says.
 _MACHINERY = ("text/css", "application/javascript", "text/javascript", "text/x-amp-html")
+# Text that is written for another program.
+_OTHER_READERS = ("text/calendar", "text/rtf", "text/enriched", "text/vcard", "text/x-vcard")
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SEALED = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _MAX_DEPTH = 8
+# What a mail program shows to nobody any more, until it makes the file anew.
+_DELETED = re.compile(
+    rb"^X-(?:Mozilla-Status: *[0-9a-f]{3}[89a-f]\s*$|Status:.*D)", re.MULTILINE | re.IGNORECASE
+)
 # A form of so much of the longest one says the same, but for what is drawn.
 _AS_MUCH = 0.9
 
@@ -35,20 +45,33 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
 
 def read_box(file: SourceFile, settings: DocumentSettings) -> Iterator[Document | Rejected]:
     """Yield one document or one reason a message of a mailbox; its source is ``path#number``, from 1."""
-    number = 0
+    number = deleted = 0
+    held: Document | Rejected | None = None
     for number, data in enumerate(_messages(file, settings), start=1):
-        source = f"{file.source}#{number}"
-        try:
-            yield _document(source, data, settings)
-        except Unreadable as error:
-            yield Rejected(source, str(error))
-        except RecursionError:
-            yield Rejected(source, "damaged or hostile: its structure is nested too deeply")
-        except (ValueError, LookupError, TypeError, AttributeError, MessageError) as error:
-            # one message costs itself and never the rest of the mailbox
-            yield Rejected(source, f"damaged: {type(error).__name__}: {one_line(str(error))[:200]}")
+        if _DELETED.search(data.replace(b"\r\n", b"\n").partition(b"\n\n")[0]):
+            deleted += 1
+            continue
+        yield from filter(None, [held])
+        held = _one_of_many(f"{file.source}#{number}", data, settings)
     if not number:
         raise Unreadable("no message in it: a mailbox begins with `From ` and who sent the first one")
+    if held is None:
+        raise Unreadable("its messages are all deleted: the mail program shows none of them")
+    # the last one says what is to be said of the mailbox
+    told = (LeftOut("deleted message", deleted),) if deleted else ()
+    yield replace(held, left_out=(*held.left_out, *told)) if isinstance(held, Document) else held
+
+
+def _one_of_many(source: str, data: bytes, settings: DocumentSettings) -> Document | Rejected:
+    """Return a message or why it cannot be read: one costs itself and never the rest of the mailbox."""
+    try:
+        return _document(source, data, settings)
+    except Unreadable as error:
+        return Rejected(source, str(error))
+    except RecursionError:
+        return Rejected(source, "damaged or hostile: its structure is nested too deeply")
+    except (ValueError, LookupError, TypeError, AttributeError, MessageError) as error:
+        return Rejected(source, f"damaged: {type(error).__name__}: {one_line(str(error))[:200]}")
 
 
 def _messages(file: SourceFile, settings: DocumentSettings) -> Iterator[bytes]:
@@ -92,18 +115,14 @@ def _head(message: Message, name: str) -> str:
     said = next((str(line) for key, line in message.raw_items() if key.lower() == name.lower()), "")
     if not said.isascii():  # letters that were not encoded as mail wants it
         data = said.encode("utf-8", "surrogateescape")
-        said = data.decode("utf-8" if _is_utf8(data) else "cp1252", "replace")
+        try:
+            said = data.decode()
+        except UnicodeDecodeError:
+            said = data.decode("cp1252", "replace")
     try:
         return one_line(str(make_header(decode_header(said))))
     except (LookupError, ValueError, MessageError):  # damaged, or of an encoding that nobody knows
         return one_line(said)
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        return bool(data.decode())
-    except UnicodeDecodeError:
-        return False
 
 
 def _add_heads(builder: TextBuilder, message: Message) -> None:
@@ -151,9 +170,11 @@ def _best(builder: TextBuilder, forms: list[Message]) -> list[Message]:
     forms = list(filter(_says, forms))
     lengths = [_length(one) for one in forms]
     best = max(range(len(forms)), key=lambda at: (lengths[at] > _AS_MUCH * max(lengths), at), default=0)
-    for at in range(len(forms)):
-        if at != best:
-            builder.leave_out("other form of the message", lengths[at])
+    for form, length in zip(forms, lengths, strict=True):
+        if form is not forms[best]:
+            builder.leave_out("other form of the message", length)
+            for part in (one for one in form.walk() if not _says(one)):  # files hang on one form alone
+                _tell(builder, part, part.get_content_type())
     return forms[best : best + 1]
 
 
@@ -168,7 +189,7 @@ def _length(form: Message) -> int:
 def _says(part: Message) -> bool:
     """Return whether a part is text to be read, or may hold some."""
     kind = part.get_content_type()
-    return part.is_multipart() or (kind.startswith("text/") and kind not in (*_MACHINERY, "text/calendar"))
+    return part.is_multipart() or (kind.startswith("text/") and kind not in (*_MACHINERY, *_OTHER_READERS))
 
 
 def _tell(builder: TextBuilder, part: Message, kind: str) -> None:
@@ -181,8 +202,10 @@ def _tell(builder: TextBuilder, part: Message, kind: str) -> None:
 def _text(part: Message) -> str:
     data = part.get_payload(decode=True)
     data = data if isinstance(data, bytes) else b""
-    charset = part.get_content_charset()
-    try:
-        return data.decode(charset) if charset else decode(data) if data else ""
-    except (LookupError, ValueError):  # `undefined` is one, and what no name of a codec may hold
-        return decode(data)
+    charset = part.get_content_charset("")
+    # programs say ISO-8859-1 where they write the quotes and the euro of Windows, and browsers know it
+    names = () if data.startswith(_MARKS) else (*labelled_codecs(charset), charset)
+    for codec in filter(None, names):
+        with contextlib.suppress(LookupError, ValueError):
+            return data.decode(codec)
+    return decode(data) if data else ""

@@ -1,4 +1,4 @@
-"""What is written for another program and read by people: notebooks, JSON, Org, subtitles."""
+"""What is written for another program and read by people: notebooks, JSON, Org, subtitles, settings, logs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from html import unescape
+from itertools import pairwise
 from typing import Any
 
 from hybrid.config import DocumentSettings
@@ -15,7 +16,7 @@ from hybrid.documents.builder import TextBuilder
 from hybrid.documents.html import add_markup
 from hybrid.documents.markdown import add_markdown
 from hybrid.documents.source import SourceFile, Unreadable, is_rule, rule_of
-from hybrid.documents.text import decode
+from hybrid.documents.text import decode, lines_of
 from hybrid.types import BlockKind, Document
 
 # --- notebooks and JSON ----------------------------------------------------------------------------------
@@ -250,3 +251,96 @@ def read_subtitles(file: SourceFile, settings: DocumentSettings) -> Iterator[Doc
         said = f"{said} {shown}".strip()
     builder.add(BlockKind.PARAGRAPH, said, line=begin)
     yield builder.document(file.source)
+
+
+# --- settings and logs -----------------------------------------------------------------------------------
+
+_SECTION_NAME = re.compile(r"\s*\[{1,2}([\w.:/ \"'-]{1,100})\]{1,2}\s*(?:[#;].*)?")
+# A part of YAML with a name of its own, which tells what is below it where there is much of that.
+_NAMED_PART = re.compile(r"""\s*(?:- +)*(?P<name>(?:"[^"]+"|'[^']+'|[^\s"'#-][^:#]{0,80}):(?: .*)?)""")
+_WRITTEN_OUT = re.compile(r":\s*[|>][+\-\d]*\s*(?:#.*)?$")
+_LONG_PART, _DEEPEST = 400, 12
+
+
+def read_entries(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
+    """Yield the document of settings or of a log."""
+    builder = TextBuilder(settings.max_characters)
+    lines, _ = lines_of(builder, file)
+    if file.path.suffix.lower() in (".yaml", ".yml"):
+        _add_yaml(builder, lines)
+    else:
+        for begin, part in _parts(lines, 1):
+            if section := _SECTION_NAME.fullmatch(part[0]):
+                level = min(section[1].count(".") + 1, 6)
+                builder.add(BlockKind.HEADING, section[1], level=level, line=begin)
+            rest = part[section is not None :]
+            builder.add(BlockKind.LIST, "\n".join(rest), line=begin + len(part) - len(rest))
+    yield builder.document(file.source, title=file.path.stem)
+
+
+_Part = tuple[int, list[str]]
+
+
+def _parts(lines: Sequence[str], first: int, *, with_remarks: bool = False) -> Iterator[_Part]:
+    """Yield entries and where they begin: what is set in belongs to the line above, remarks to that below."""
+    # what follows a blank line set in still belongs to the line above
+    set_in = [line[:1].isspace() for line in lines]
+    for at in range(len(lines) - 2, -1, -1):
+        set_in[at] = set_in[at] if lines[at].strip() else set_in[at + 1]
+    held: list[str] = []
+    for number, (line, goes_on) in enumerate([*zip(lines, set_in, strict=True), ("", False)], start=first):
+        is_told = with_remarks and bool(held) and held[-1][:1] == "#" and bool(line.strip())
+        if held and (goes_on or is_told):
+            held.append(line)
+            continue
+        if held:
+            yield number - len(held), held
+        held = [line] if line.strip() else []
+
+
+def _yaml_parts(lines: Sequence[str], first: int) -> list[_Part]:
+    """Return the entries, the short ones first, so that none stands below the heading of a long one."""
+    return sorted(_parts(lines, first, with_remarks=True), key=lambda part: _is_long_part(part[1]))
+
+
+def _add_yaml(builder: TextBuilder, lines: Sequence[str]) -> None:
+    """Append the documents of a file; of several each has its first entry for a heading."""
+    marks = [at for at, line in enumerate(lines) if line.rstrip() in ("---", "...")]
+    spans = pairwise([-1, *marks, len(lines)])
+    held = [_yaml_parts(lines[begin + 1 : stop], begin + 2) for begin, stop in spans]
+    for parts in filter(None, held):
+        level = 1
+        if sum(map(bool, held)) > 1:
+            (begin, (*head,)), *parts = parts
+            builder.add(BlockKind.HEADING, head.pop(at := _named_at(head)), level=1, line=begin + at)
+            builder.add(BlockKind.LIST, "\n".join(head), line=begin)
+            level = 2
+        _add_parts(builder, parts, level)
+
+
+def _add_parts(builder: TextBuilder, parts: Sequence[_Part], level: int) -> None:
+    for begin, part in parts:
+        if not _is_long_part(part) or level > _DEEPEST:
+            builder.add(BlockKind.LIST, "\n".join(part), line=begin)
+            continue
+        at = _named_at(part)
+        found = _NAMED_PART.fullmatch(part[at])
+        name = found["name"] if found else part[at]
+        builder.add(BlockKind.HEADING, name.removesuffix(":"), level=min(level, 6), line=begin + at)
+        builder.add(BlockKind.LIST, "\n".join(part[:at]), line=begin)
+        below = textwrap.dedent("\n".join(part[at + 1 :]))
+        if _WRITTEN_OUT.search(part[at]):
+            for paragraph in below.split("\n\n"):
+                builder.add(BlockKind.PARAGRAPH, paragraph, line=begin + at + 1)
+        else:
+            _add_parts(builder, _yaml_parts(below.split("\n"), begin + at + 1), level + 1)
+
+
+def _named_at(part: Sequence[str]) -> int:
+    return next((at for at, line in enumerate(part) if line[:1] != "#"), 0)
+
+
+def _is_long_part(part: Sequence[str]) -> bool:
+    at = _named_at(part)
+    is_named = _NAMED_PART.fullmatch(part[at]) is not None and len(part) > at + 1
+    return is_named and sum(map(len, part)) > _LONG_PART

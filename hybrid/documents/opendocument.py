@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from html import escape, unescape
 
 from lxml import etree
@@ -16,6 +17,7 @@ from hybrid.documents.markup import machinery_kind, tags
 from hybrid.documents.office import Element, Package, child, local, number, raw_text, value
 from hybrid.documents.sheets import MAX_CELLS, Sheet, sheet_name
 from hybrid.documents.source import SourceFile, Unreadable, check_pages, open_zip
+from hybrid.documents.styles import PAGE, running_text
 from hybrid.documents.text import numeral, speaks
 from hybrid.types import BlockKind, Document
 
@@ -26,17 +28,19 @@ _LEFT_OUT = {
     "alphabetical-index": "table of contents",
     "illustration-index": "table of contents",
     "table-index": "table of contents",
+    "covered-table-cell": "hidden text",
 }
 # what says nothing, or is said elsewhere: who changed what, samples of lists, where a page was broken
 _SILENT = tags(
     "insertion format-change change-info sequence-decls forms event-listeners page-thumbnail "
-    "covered-table-cell annotation-end date-time page-number"
+    "annotation-end date-time"
 )
-_TAGS = {"ruby": "ruby", "ruby-text": "rt", "list-item": "li", "list-header": "li"}
-_TAGS |= {"table": "table", "table-header-rows": "thead"}
+_TAGS = {"ruby": "ruby", "ruby-text": "rt", "table": "table", "table-header-rows": "thead"}
 _EDGE = re.compile("(header|footer)(-left|-first|-decl)?")
 _VALUES = ("value", "string-value", "date-value", "time-value", "boolean-value")
-_SHAPES = ("custom-shape", "rect", "ellipse", "circle", "polygon", "path", "connector", "text-box")
+_SHAPES = tags(
+    "custom-shape rect ellipse circle polygon regular-polygon polyline line path connector caption text-box"
+)
 _NUMERALS = {"i": "lowerRoman", "I": "upperRoman", "a": "lowerLetter", "A": "upperLetter", "1": "decimal"}
 _MACHINE = ("page-number", "date-time", "page")
 _MOST_REPEATED = 1_000
@@ -56,8 +60,9 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
         held = body[0]
         pages = [one for one in held if local(one) == "page"]
         check_pages(len(pages), settings)
+        unseen = Counter[str]()
         if local(held) == "spreadsheet":
-            _add_sheets(package.builder, writing, held)
+            unseen = _add_sheets(package.builder, writing, held)
         for page in pages:
             _add_page(package.builder, writing, page)
         if local(held) != "spreadsheet" and not pages:
@@ -68,8 +73,10 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
             one_line("" if (one := child(meta, name)) is None else raw_text(one))
             for name in ("title", "initial-creator", "creator")
         )
-        hidden = (value(one, "name") for one in held if local(one) == "table" and writing.is_off(one))
-        metadata = {"author": next(filter(None, authors), ""), "hidden_sheets": ", ".join(hidden)}
+        sheets = (value(one, "name") for one in held if local(one) == "table" and writing.is_off(one))
+        slides = (str(at) for at, page in enumerate(pages, start=1) if writing.is_off(page))
+        metadata = {"author": next(filter(None, authors), ""), "hidden_sheets": ", ".join(sheets)}
+        metadata |= {"hidden_slides": ", ".join(slides), **{name: str(unseen[name]) for name in +unseen}}
         yield package.builder.document(file.source, title=title, metadata=metadata)
 
 
@@ -82,8 +89,9 @@ def _add_page(builder: TextBuilder, writing: _Writing, page: Element) -> None:
         builder.leave_out("page without text", lost=True)
 
 
-def _add_sheets(builder: TextBuilder, writing: _Writing, held: Element) -> None:
-    filled = 0
+def _add_sheets(builder: TextBuilder, writing: _Writing, held: Element) -> Counter[str]:
+    """Append the sheets, and return how many rows and columns of them are not shown."""
+    filled, unseen = 0, Counter[str]()
     for table in (one for one in held if local(one) == "table"):
         builder.add(BlockKind.HEADING, sheet_name(value(table, "name")), level=1)
         sheet = Sheet()
@@ -91,10 +99,25 @@ def _add_sheets(builder: TextBuilder, writing: _Writing, held: Element) -> None:
             filled += _take_row(sheet, row, writing)
             if filled > MAX_CELLS:
                 raise Unreadable(f"more than {MAX_CELLS:,} filled cells; split the workbook")
+        first = 1
+        for column in table.iter("{*}table-column"):
+            times = number(value(column, "number-columns-repeated"), 1)
+            sheet.unseen_columns += [range(first, first + times)] if _is_folded(column) else []
+            first += times
+        unseen += sheet.unseen()
         sheet.add_to(builder)
         shapes = child(table, "shapes")
         drawn = "" if shapes is None else "".join(map(writing.shape, shapes))
         add_markup(builder, drawn + writing.rest(), with_lines=False)
+    return unseen
+
+
+def _is_folded(one: Element) -> bool:
+    """Return whether a row or a column is not shown: hidden, filtered, or of a group that is folded."""
+    groups = one.iterancestors("{*}table-row-group", "{*}table-column-group")
+    return value(one, "visibility") in ("collapse", "filter") or any(
+        value(group, "display") == "false" for group in groups
+    )
 
 
 def _take_row(sheet: Sheet, row: Element, writing: _Writing) -> int:
@@ -103,30 +126,20 @@ def _take_row(sheet: Sheet, row: Element, writing: _Writing) -> int:
     column, top, times = 0, sheet.last + 1, number(value(row, "number-rows-repeated"), 1)
     for cell in row:
         repeated = number(value(cell, "number-columns-repeated"), 1)
-        text = _shown(cell, writing) if local(cell) == "table-cell" else ""
-        if text:
+        if text := writing.cell(cell):
             wide, high = (number(value(cell, f"number-{name}-spanned"), 1) for name in ("columns", "rows"))
             if wide * high > 1:
                 sheet.merged.append((top, column + 1, top + high - 1, column + wide))
-            for at in range(column + 1, column + 1 + min(repeated, _MOST_REPEATED)):
-                cells[at] = text
+            cells |= {column + 1 + at: text for at in writing.repeated((text,), repeated)}
         column += repeated
-    times = min(times, _MOST_REPEATED) if cells else times
     if cells:
-        sheet.rows |= {at: dict(cells) for at in range(top, top + times)}
+        rows = [top + at for at in writing.repeated(cells.values(), times)]
+        sheet.rows |= {at: dict(cells) for at in rows}
         sheet.heads |= {top} if local(row.getparent()) == "table-header-rows" else set()
+        sheet.unseen_rows |= set(rows) if _is_folded(row) else set()
+        times = len(rows)
     sheet.last += times
     return len(cells) * times
-
-
-def _shown(cell: Element, writing: _Writing) -> str:
-    """Return what a cell shows; some programs write its value only."""
-    values = (value(cell, name) for name in _VALUES)
-    return one_line(writing.line(cell)) or next(filter(None, values), "")
-
-
-def _is_fixed(shape: Element) -> bool:
-    return local(shape) in ("frame", *_SHAPES) and not value(shape, "class")
 
 
 class _Writing:
@@ -140,21 +153,27 @@ class _Writing:
             return {value(one, key): one for part in held for one in part.iter(f"{{*}}{name}")}
 
         self._styles = named("style")
-        self._lists = {
-            name: {value(level, "level"): _sign(level) for level in one}
-            for name, one in named("list-style").items()
-        }
-        self._outline = named("outline-level-style", "level")
+        self._lists = {name: _levels(one) for name, one in named("list-style").items()}
+        self._outline = _levels(named("outline-level-style", "level").values())
         self._fields = {value(one, "id"): one for form in named("form").values() for one in form}
         layouts = [one for page in named("master-page").values() for one in page]
         # a shape of a layout without a class is no place to be filled in
-        self._edges = [one for one in layouts if _EDGE.fullmatch(local(one)) or _is_fixed(one)]
+        fixed = ("frame", *_SHAPES)
+        self._edges = [
+            one
+            for one in layouts
+            if _EDGE.fullmatch(local(one)) or (local(one) in fixed and not value(one, "class"))
+        ]
         self._edges += (*named("header-decl").values(), *named("footer-decl").values())
         self._written: dict[str, Callable[[Element], str]] = {
             "p": self._paragraph,
             "h": self._heading,
             "span": self._span,
             "list": self._list,
+            "list-item": self._item,
+            "list-header": lambda one: f'<li data-marker="">{self._inside(one)}</li>',
+            "page-number": self._page_number,
+            "page-count": self._page_number,
             "table-row": self._row,
             "table-cell": self._cell,
             "note": self._note,
@@ -165,9 +184,10 @@ class _Writing:
             "control": self._control,
             **dict.fromkeys(_SHAPES, self._box),
         }
-        self._counts: dict[int, int] = {}
-        self._items: dict[str, int] = {}
-        self._list_names: list[str] = []
+        # of headings, of the list at hand, and of each list that another may go on with
+        self._counts, self._items = dict[int, int](), dict[int, int]()
+        self._ended = dict[str, dict[int, int]]()
+        self._within, self._is_edge = list[str](), False
         self._waiting: list[str] = []
         self._drawn, self._repeats = set[str](), 0
 
@@ -175,9 +195,34 @@ class _Writing:
         """Return the blocks below an element, each followed by what hangs on it."""
         return "".join(self.element(one) + self.rest() for one in element)
 
-    def is_off(self, table: Element) -> bool:
-        """Return whether a sheet is not shown."""
-        return any(value(child(one, "table-properties"), "display") == "false" for one in self._chain(table))
+    def is_off(self, one: Element) -> bool:
+        """Return whether a sheet or a page of a presentation is not shown."""
+        return any(
+            value(child(style, "table-properties"), "display") == "false"
+            or value(child(style, "drawing-page-properties"), "visibility") == "hidden"
+            for style in self._chain(one)
+        )
+
+    def cell(self, cell: Element) -> str:
+        """Return what a cell of a sheet shows; some programs write its value only."""
+        if local(cell) != "table-cell":
+            self.element(cell)
+            return ""
+        values = (value(cell, name) for name in _VALUES)
+        if text := one_line(self.line(cell)) or next(filter(None, values), ""):
+            return text
+        formula = value(cell, "formula")
+        if formula and value(cell, "value-type") != "string":
+            self._builder.leave_out("formula whose value is not in the file", lost=True)
+            return formula.partition(":")[2] or formula
+        return ""
+
+    def repeated(self, texts: Iterable[str | None], times: int) -> range:
+        """Return how often something is read that is repeated, and tell what of it is not."""
+        if times > _MOST_REPEATED:
+            unread = (times - _MOST_REPEATED) * sum(len(text or "") for text in texts)
+            self._builder.leave_out("repeated cells", unread)
+        return range(min(times, _MOST_REPEATED))
 
     def rest(self) -> str:
         """Return what waits, and what waits for that."""
@@ -209,8 +254,10 @@ class _Writing:
 
     def add_running(self) -> None:
         """Append the texts that stand at the edge of every page, each once."""
+        self._is_edge = True
         drawn = (self.element(one) + self.rest() for one in self._edges)
-        texts = (one_line(unescape(re.sub(r"<[^>]*>", " ", text))) for text in drawn)
+        lines = (re.sub(r"<(?:/p|br)>", "\n", text) for text in drawn)
+        texts = (running_text(unescape(re.sub(r"<[^>]*>", " ", text))) for text in lines)
         for text in dict.fromkeys(text for text in texts if re.search(r"[^\W\d_]{3}", text)):
             self._builder.add(BlockKind.PARAGRAPH, text)
 
@@ -218,10 +265,9 @@ class _Writing:
         """Return an element as HTML; of one that is not known what it holds."""
         name = local(element)
         if name in _LEFT_OUT:
-            self._builder.leave_out(_LEFT_OUT[name], len(one_line("".join(element.itertext()))))
-            return ""
+            return self._left_out(element, _LEFT_OUT[name])
         if value(element, "display") == "none" or value(element, "is-hidden") == "true":
-            return self._hidden(element)
+            return self._left_out(element, "hidden text")
         if name in _SILENT or (name in ("title", "desc") and "svg" in element.tag):
             return ""
         if (write := self._written.get(name)) is not None:
@@ -229,9 +275,13 @@ class _Writing:
         tag = _TAGS.get(name)
         return f"<{tag}>{self._inside(element)}</{tag}>" if tag else self._inside(element)
 
-    def _hidden(self, element: Element) -> str:
-        self._builder.leave_out("hidden text", len(one_line("".join(element.itertext()))))
+    def _left_out(self, element: Element, kind: str) -> str:
+        if text := one_line("".join(element.itertext())):
+            self._builder.leave_out(kind, len(text))
         return ""
+
+    def _page_number(self, one: Element) -> str:
+        return PAGE if self._is_edge else escape("".join(one.itertext()))
 
     def _is_hidden(self, one: Element) -> bool:
         """Return whether the style of an element hides it, or what stands in its paragraph does."""
@@ -239,7 +289,7 @@ class _Writing:
             value(child(style, "text-properties"), "display") == "none" for style in self._chain(one)
         ) or any(local(each) == "hidden-paragraph" and value(each, "is-hidden") == "true" for each in one)
 
-    def _repeated(self, text: str, times: int) -> str:
+    def _as_often(self, text: str, times: int) -> str:
         """Return a row or a cell as often as it stands there."""
         self._repeats += (text.count("<t") + len(text) // 100) * (times - 1)
         if self._repeats > MAX_CELLS:
@@ -262,33 +312,29 @@ class _Writing:
 
     def _paragraph(self, one: Element) -> str:
         if self._is_hidden(one):
-            return self._hidden(one)
+            return self._left_out(one, "hidden text")
         names = (value(one, "style-name"), *(value(style, "parent-style-name") for style in self._chain(one)))
         tag = "h1" if "Title" in names else "p"
         return f"<{tag}>{self._inside(one)}</{tag}>"
 
     def _heading(self, one: Element) -> str:
         level = min(max(number(value(one, "outline-level"), 1), 1), 9)
-        label = "" if value(one, "is-list-header") == "true" else self._label(level)
-        return f"<h{min(level, 6)}>{label}{self._inside(one)}</h{min(level, 6)}>"
+        label = ""
+        if value(one, "is-list-header") != "true":
+            _count(self._counts, self._outline, level, one)
+            label = _label(self._outline, self._counts, level) or self._marker()
+        return (
+            f"<h{min(level, 6)}>{escape(f'{label} ' if label else '')}{self._inside(one)}</h{min(level, 6)}>"
+        )
 
-    def _label(self, level: int) -> str:
-        """Return the number that is drawn before a heading, which is nowhere in its text."""
-        self._counts = {at: count for at, count in self._counts.items() if at <= level}
-        self._counts[level] = self._counts.get(level, 0) + 1
-        style = self._outline.get(str(level))
-        if not value(style, "num-format"):
-            return ""
-        first = max(level - number(value(style, "display-levels"), 1) + 1, 1)
-        signs = {at: value(self._outline.get(str(at)), "num-format") for at in range(first, level + 1)}
-        parts = [
-            numeral(self._counts.get(at, 1), _NUMERALS.get(sign, "")) for at, sign in signs.items() if sign
-        ]
-        return escape(f"{value(style, 'num-prefix')}{'.'.join(parts)}{value(style, 'num-suffix')} ")
+    def _marker(self) -> str:
+        """Return what is drawn before the item at hand, nothing outside of lists."""
+        depth = len(self._within)
+        return _label(self._lists.get(self._within[-1], {}), self._items, depth) if depth else ""
 
     def _span(self, one: Element) -> str:
         if self._is_hidden(one):
-            return self._hidden(one)
+            return self._left_out(one, "hidden text")
         text = self._inside(one)
         for style in self._chain(one):
             says = child(style, "text-properties")
@@ -301,23 +347,35 @@ class _Writing:
         return text
 
     def _list(self, one: Element) -> str:
-        name = value(one, "style-name") or (self._list_names[-1] if self._list_names else "")
-        self._list_names.append(name)
-        depth = len(self._list_names)
-        sign = self._lists.get(name, {}).get(str(depth), "")
-        goes_on = value(one, "continue-numbering") == "true" or value(one, "continue-list")
-        start = self._items.get(name, 0) if goes_on and depth == 1 else 0
-        items = sum(local(item) == "list-item" for item in one)
-        self._items[name] = start + items if depth == 1 else self._items.get(name, 0)
+        """Write a list, which may go on with the one before of its style, or with one that it names."""
+        name = value(one, "style-name") or (self._within[-1] if self._within else "")
+        is_outer = not self._within
+        self._within.append(name)
+        before = value(one, "continue-list") or (name if value(one, "continue-numbering") == "true" else None)
+        if is_outer:
+            self._items = dict(self._ended.get(before, {})) if before is not None else {}
+        elif before is None:
+            self._items = {depth: count for depth, count in self._items.items() if depth < len(self._within)}
         inner = self._inside(one)
-        self._list_names.pop()
-        if not sign:
-            return f"<ul>{inner}</ul>"
-        return f'<ol type="{escape(sign)}" start="{start + 1}">{inner}</ol>'
+        self._within.pop()
+        if is_outer:
+            self._ended |= {name: self._items, value(one, "id"): self._items}
+        return f"<ul>{inner}</ul>"
+
+    def _item(self, one: Element) -> str:
+        # one that only holds another list has no number of its own
+        if any(local(each) in ("p", "h") for each in one):
+            name = self._within[-1] if self._within else ""
+            _count(self._items, self._lists.get(name, {}), len(self._within), one)
+        marker = self._marker()
+        drawn = f' data-marker="{escape(marker)}"' if marker else ""
+        return f"<li{drawn}>{self._inside(one)}</li>"
 
     def _row(self, one: Element) -> str:
-        times = min(number(value(one, "number-rows-repeated"), 1), _MOST_REPEATED)
-        return self._repeated(f"<tr>{self._inside(one)}</tr>", times)
+        text = f"<tr>{self._inside(one)}</tr>"
+        return self._as_often(
+            text, len(self.repeated((text,), number(value(one, "number-rows-repeated"), 1)))
+        )
 
     def _cell(self, one: Element) -> str:
         spans = "".join(
@@ -326,8 +384,9 @@ class _Writing:
             if value(one, f"number-{name}{s}-spanned").isdecimal()
         )
         tag = "th" if local(one.getparent().getparent()) == "table-header-rows" else "td"
-        times = min(number(value(one, "number-columns-repeated"), 1), 100)
-        return self._repeated(f"<{tag}{spans}>{self._inside(one)}</{tag}>", times)
+        text = f"<{tag}{spans}>{self._inside(one)}</{tag}>"
+        times = number(value(one, "number-columns-repeated"), 1)
+        return self._as_often(text, len(self.repeated((text,), times)))
 
     def _note(self, one: Element) -> str:
         """Write the mark of a note; its text follows the block."""
@@ -380,6 +439,24 @@ class _Writing:
         return escape(f" {said} ")
 
 
-def _sign(level: Element) -> str:
-    """Return with what a level of a list counts; nothing where it has bullets."""
-    return value(level, "num-format") if local(level).endswith("number") else ""
+def _levels(styles: Iterable[Element]) -> dict[int, Element]:
+    return {number(value(one, "level")): one for one in styles}
+
+
+def _count(counts: dict[int, int], styles: Mapping[int, Element], level: int, one: Element) -> None:
+    """Count a heading or an item, from where it, or the first of its level, says that the numbers begin."""
+    for deeper in [at for at in counts if at > level]:
+        del counts[deeper]
+    first = number(value(styles.get(level), "start-value"), 1)
+    counts[level] = number(value(one, "start-value"), counts.get(level, first - 1) + 1)
+
+
+def _label(styles: Mapping[int, Element], counts: Mapping[int, int], level: int) -> str:
+    """Return the number that is drawn before a heading or an item, which is nowhere in its text."""
+    style = styles.get(level)
+    if not value(style, "num-format"):
+        return ""
+    first = max(level - number(value(style, "display-levels"), 1) + 1, 1)
+    signs = {at: value(styles.get(at), "num-format") for at in range(first, level + 1)}
+    parts = [numeral(counts.get(at, 1), _NUMERALS.get(sign, "")) for at, sign in signs.items() if sign]
+    return f"{value(style, 'num-prefix')}{'.'.join(parts)}{value(style, 'num-suffix')}".strip()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -57,14 +59,13 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     with open_package(file, settings, root="workbook", what="workbook") as (package, name, root):
         sheets = list(root.iter("{*}sheet"))
         check_pages(len(sheets), settings, what="sheets")
-        book = _Workbook(
-            package, name, starts_1904=value(child(root, "workbookPr"), "date1904") in ("1", "true")
-        )
+        book = _Workbook(package, name, starts_1904=_is_true(child(root, "workbookPr"), "date1904"))
         for sheet in sheets:
             found = package.relations(name).get(relation(sheet))
             book.add(value(sheet, "name"), found.target if found else "")
         hidden = (value(one, "name") for one in sheets if value(one, "state") not in ("", "visible"))
-        yield finish(package, file.source, {"hidden_sheets": ", ".join(hidden)})
+        unseen = {name: str(count) for name, count in (+book.unseen).items()}
+        yield finish(package, file.source, {"hidden_sheets": ", ".join(hidden), **unseen})
 
 
 @dataclass(slots=True)
@@ -76,7 +77,17 @@ class Sheet:
     merged: list[_Area] = field(default_factory=list)
     heads: set[int] = field(default_factory=set)
     printed: list[str] = field(default_factory=list)
+    unseen_rows: set[int] = field(default_factory=set)
+    unseen_columns: list[range] = field(default_factory=list)
     last: int = 0
+
+    def unseen(self) -> Counter[str]:
+        """Return how many rows and columns with cells are not shown, as metadata name them."""
+        columns = sorted(set().union(*self.rows.values())) if self.unseen_columns else []
+        folded = sum(
+            bisect_left(columns, one.stop) - bisect_left(columns, one.start) for one in self.unseen_columns
+        )
+        return Counter(hidden_rows=len(self.unseen_rows & self.rows.keys()), hidden_columns=folded)
 
     def add_to(self, builder: TextBuilder) -> None:
         """Append the tables of a sheet, which empty rows part, with the lines above that name them."""
@@ -146,6 +157,7 @@ class _Workbook:
             self._fonts.append(fonts[font] if 0 <= font < len(fonts) else (False, False))
         self._filled = 0
         self._printed = set[str]()
+        self.unseen = Counter[str]()
 
     def add(self, name: str, part: str) -> None:
         """Append a sheet: its name, its tables from above, and what is drawn on it."""
@@ -155,6 +167,7 @@ class _Workbook:
             return
         self._builder.add(BlockKind.HEADING, sheet_name(name), level=1)
         sheet = self._read(data)
+        self.unseen += sheet.unseen()
         sheet.add_to(self._builder)
         # most sheets of a workbook are printed with the same
         for text in filter(None, sheet.printed):
@@ -171,7 +184,7 @@ class _Workbook:
 
     def _read(self, data: bytes) -> Sheet:
         sheet = Sheet()
-        names = [f"{{*}}{name}" for name in ("row", "mergeCell", "autoFilter", "headerFooter")]
+        names = [f"{{*}}{name}" for name in ("row", "mergeCell", "autoFilter", "headerFooter", "col")]
         # a sheet may have a million rows: none is kept as XML
         steps = etree.iterparse(
             BytesIO(data), tag=names, resolve_entities=False, no_network=True, recover=True, huge_tree=True
@@ -182,6 +195,9 @@ class _Workbook:
             elif local(element) == "mergeCell":
                 begin, _, end = value(element, "ref").partition(":")
                 sheet.merged.append((*_corner(begin), *_corner(end)))
+            elif local(element) == "col":
+                ends = number(value(element, "min")), number(value(element, "max")) + 1
+                sheet.unseen_columns += [range(*ends)] if _is_true(element, "hidden") else []
             elif local(element) == "headerFooter":
                 sheet.printed += [_printed(raw_text(part)) for part in element]
             else:
@@ -207,6 +223,7 @@ class _Workbook:
         if cells:
             sheet.rows[at] = cells
             sheet.bold |= {at} if bold else set()
+            sheet.unseen_rows |= {at} if _is_true(row, "hidden") else set()
             self._filled += len(cells)
         if self._filled > MAX_CELLS:
             raise Unreadable(f"more than {MAX_CELLS:,} filled cells; split the workbook")
@@ -246,6 +263,10 @@ def _put(builder: TextBuilder, rows: list[SheetRow], heads: int, caption: str) -
 def sheet_name(name: str) -> str:
     """Return what somebody called a sheet, nothing where a program did."""
     return "" if _NO_NAME.fullmatch(name) else name
+
+
+def _is_true(element: Element | None, name: str) -> bool:
+    return value(element, name) in ("1", "true")
 
 
 def _below(root: Element | None, name: str) -> list[Element]:

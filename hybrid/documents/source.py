@@ -21,16 +21,14 @@ from hybrid.errors import UsageError
 from hybrid.types import Document, Rejected
 
 # Part of the change hash of an index: raise it when a reader gives another text for the same file.
-READERS_VERSION = 20
+READERS_VERSION = 21
 
 _BATCH_ITEMS = 512
 _BATCH_CHARACTERS = 1 << 20
 
 _SUFFIXES = {
-    ("text", "read"): (
-        *(".txt", ".text", ".rst", ".adoc", ".asciidoc", ".tex"),
-        *(".log", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf", ".properties"),
-    ),
+    ("text", "read"): (".txt", ".text", ".rst", ".adoc", ".asciidoc"),
+    ("tex", "read"): (".tex",),
     ("markdown", "read"): (".md", ".markdown", ".mdx"),
     ("html", "read"): (".html", ".htm", ".xhtml"),
     ("pdf", "read"): (".pdf",),
@@ -43,6 +41,7 @@ _SUFFIXES = {
     ("mail", "read_box"): (".mbox",),
     ("notes", "read_notebook"): (".ipynb",),
     ("notes", "read_json"): (".json",),
+    ("notes", "read_entries"): (*(".log", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf", ".properties"),),
     ("notes", "read_org"): (".org",),
     ("notes", "read_subtitles"): (".srt", ".vtt"),
     ("html", "read_book"): (".epub",),
@@ -208,6 +207,11 @@ def supported_suffixes() -> tuple[str, ...]:
     return tuple(sorted(_READERS))
 
 
+def comes_in_rows(file: SourceFile) -> bool:
+    """Return whether a file may be many documents, which are streamed."""
+    return _READERS.get(file.path.suffix.lower()) in _IN_ROWS
+
+
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[ReadBatch]:
     """Read one file in this process, without limits on time and memory; ``ReaderPool`` has them.
 
@@ -242,7 +246,7 @@ def _guarded(file: SourceFile, settings: DocumentSettings) -> _Items:
 
 def _open(file: SourceFile, settings: DocumentSettings) -> _Items:
     module, name = _READERS[file.path.suffix.lower()]
-    has_rows = (module, name) in _IN_ROWS
+    has_rows = comes_in_rows(file)
     # the size on disk now, not at the time of the scan
     check_size(file.path.stat().st_size, settings, factor=ROW_FILE_FACTOR if has_rows else 1)
     reader: _Reader = getattr(importlib.import_module(f"hybrid.documents.{module}"), name)

@@ -205,6 +205,11 @@ class _CellRow:
         """Return how many cells hold something."""
         return sum(1 for cell in self.cells if cell.strip())
 
+    @property
+    def is_drawn(self) -> bool:
+        """Return whether it is a line below names."""
+        return bool(self.filled) and all(_RULE.fullmatch(cell.strip()) for cell in self.cells if cell.strip())
+
 
 class _Marks(NamedTuple):
     """What parts cells, and what they may stand between."""
@@ -258,7 +263,7 @@ def _read_delimited(file: SourceFile, settings: DocumentSettings) -> Iterator[Do
             yield builder.document(f"{file.source}#0", title=text.split("\n")[0], principals=rule)
         rows = _rows(chain(sample, lines), marks, settings, columns=len(head.cells))
         begin = low.line + 1 if low else head.line + named
-        below = (row for row in rows if row.line >= begin and not (row.line == begin and _is_rule_line(row)))
+        below = (row for row in rows if row.line > begin or (row.line == begin and not row.is_drawn))
         for number, row in enumerate(below, start=1):
             source = f"{file.source}#{number}"
             if row.filled:
@@ -458,10 +463,6 @@ def _joined(above: Sequence[str], below: Sequence[str]) -> list[str]:
         spanning = high.strip() or spanning
         names.append(", ".join(filter(None, (spanning, low.strip()))))
     return names
-
-
-def _is_rule_line(row: _CellRow) -> bool:
-    return bool(row.filled) and all(_RULE.fullmatch(cell.strip()) for cell in row.cells if cell.strip())
 
 
 def _stands_before(row: _CellRow, least: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, pairwise, product, takewhile
 from typing import TypeAlias
@@ -13,9 +13,9 @@ from typing import TypeAlias
 from lxml import etree
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.builder import TextBuilder, clean
+from hybrid.documents.builder import RawBlock, TextBuilder, clean
 from hybrid.documents.encoding import detect
-from hybrid.documents.markup import MACHINERY, Element
+from hybrid.documents.markup import MACHINERY, Element, count_heads
 from hybrid.documents.source import SourceFile
 from hybrid.types import BlockKind, Document
 
@@ -25,20 +25,8 @@ _TEX_HEAD = re.compile(
     r"\s*\\((?:sub)*)(section|chapter|title|part|paragraph)\*?(?:\[[^\[\]]*\])?\{(.+?)\}"
     r"(?:\s*\\label\{[^{}]*\})?"
 )
-_TEX_MACHINERY = re.compile(
-    r"\s*(?:\\(?:documentclass|usepackage|maketitle|tableofcontents|(?:new|clear)page|centering"
-    r"|appendix|noindent|bibliographystyle|graphicspath|(?:begin|end)\{[\w*]+\}|\w{0,12}(?:rule|line))"
-    r"(?:\[[^\[\]]*\])?(?:\{[^{}]*\})*\s*)+"
-)
-_TEX_QUOTED, _TEX_UNSAID = ("verbatim", "lstlisting", "minted"), ("comment", "document")
-_TEX_ROWS = ("tabular", "tabular*", "tabularx", "longtable")
-_TEX_BEGIN = re.compile(r"\\begin\{(verbatim|lstlisting|minted|comment|tabular[*x]?|longtable)\}")
-_TEX_COMMENT = re.compile(r"(\\(?:url|href|path)\{[^{}]*\}|\\verb\*?([^\w\s]).*?\2|\\.)|%.*")
-_TEX_CELL = re.compile(r"(?<!\\)&")
-_TEX_ROW_END = re.compile(
-    r"^\s*(?:\\[hc]line\s*)+|\\\\(?:\[[^\[\]]*\])?\s*(?:\\\w{0,12}(?:rule|line)\S*\s*)*$"
-)
 _ITEM = re.compile(r"\s*(?:[*\-+•‣◦]|\.{1,5}|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+\S")
+_RULES = " |:+=-"
 _TABLE = re.compile(r"\s*(?:\||\+[-=+]{3,})")
 _GRID_RULE = re.compile(r" *\+(?:[-=]{2,}\+)+")
 _BARS = re.compile(r"={2,}(?: +={2,})+")
@@ -57,9 +45,6 @@ _SECTION = re.compile(r"(?:appendix )?((?:\d+|[A-Z])(?:\.\d+)*)\.?\s+\S", re.IGN
 _MOSTLY_SET_IN, _LEAST_LINES = 0.6, 10
 _CENTRED = re.compile(r" {8,}\S.*")
 _HEADS_A_PAGE = 3
-# settings and logs
-_ENTRIES = (".log", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf", ".properties")
-_SECTION_NAME = re.compile(r"\s*\[{1,2}([\w.:/ \"'-]{1,100})\]{1,2}\s*(?:[#;].*)?")
 _FENCE = re.compile(r"-{4,}|\.{4,}")
 _TITLE_LENGTH = 160
 _MOST_SPANNED = 200
@@ -67,81 +52,24 @@ _MOST_SPANNED = 200
 
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     """Yield the document of a text file."""
-    suffix = file.path.suffix.lower()
-    builder = TextBuilder(settings.max_characters, plain=partial(_plain, _MARKS.get(suffix, ())))
-    text = builder.without_embedded(_decoded(file.path.read_bytes()).replace("\r\n", "\n"))
-    lines, heads = _paged(text) if text.count("\f") > 1 else (clean(text).split("\n"), {})
-    if suffix == ".tex":
-        lines, passed_over = _tex(builder, lines)
-        heads |= dict.fromkeys(passed_over, "")
-    for head in filter(None, heads.values()):
-        builder.leave_out("running head", len(head))
-    if suffix in _ENTRIES:
-        _add_entries(builder, lines)
-        yield builder.document(file.source)
-        return
-    splitter = _Splitter(builder, lines, frozenset(heads))
+    marks = _MARKS.get(file.path.suffix.lower(), ())
+    builder = TextBuilder(settings.max_characters, plain=partial(without_marks, marks))
+    lines, heads = lines_of(builder, file)
+    splitter = Splitter(builder, lines, frozenset(heads))
     splitter.run()
     yield builder.document(file.source, title=splitter.title)
 
 
-def _tex(builder: TextBuilder, lines: list[str]) -> tuple[list[str], set[int]]:
-    """Return as many lines of LaTeX as a reader of the page has them, and which are nothing between two."""
-    shown, nothing, within = list[str](), set[int](), ""
-    for at, line in enumerate(lines):
-        begins = None if within else _TEX_BEGIN.search(line)
-        ends = f"\\end{{{begins[1] if begins else within}}}" in line
-        text = _tex_line(line, "" if ends else within)
-        within = "" if ends else begins[1] if begins else within
-        if within not in _TEX_ROWS and len(text) < len(line.rstrip()):
-            builder.leave_out("comment", len(line) - len(text))
-        if not within and "\\end{document}" in text:
-            within = "document"
-        shown.append(_without_machinery(builder, text))
-        if line.strip() and not shown[-1] and (within in _TEX_ROWS or not text):
-            nothing.add(at)
-    return shown, nothing
+def lines_of(builder: TextBuilder, file: SourceFile) -> tuple[list[str], set[int]]:
+    """Return the lines of a file, and which of them are no part of its text: the heads of its pages."""
+    text = builder.without_embedded(_decoded(file.path.read_bytes()).replace("\r\n", "\n"))
+    lines, heads = _paged(text) if text.count("\f") > 1 else (clean(text).split("\n"), {})
+    for head in filter(None, heads.values()):
+        builder.leave_out("running head", len(head))
+    return lines, set(heads)
 
 
-def _tex_line(line: str, within: str) -> str:
-    """Return a line of LaTeX without its comment; a row of a table with bars between its cells."""
-    if within in _TEX_QUOTED:
-        return line
-    line = "" if within in _TEX_UNSAID else _TEX_COMMENT.sub(lambda found: found[1] or "", line).rstrip()
-    if within in _TEX_ROWS and _TEX_CELL.search(line):
-        cells = _TEX_CELL.split(_TEX_ROW_END.sub("", line))
-        return f"| {' | '.join(cell.strip() for cell in cells)} |"
-    return line
-
-
-def _without_machinery(builder: TextBuilder, line: str) -> str:
-    """Return a line of LaTeX; one that only sets or arranges is told as left out."""
-    if not _TEX_MACHINERY.fullmatch(line):
-        return line
-    builder.leave_out("setting", len(line.strip()))
-    return ""
-
-
-def _add_entries(builder: TextBuilder, lines: list[str]) -> None:
-    """Append settings or a log: what is set in belongs to the line above, and ``[name]`` is a heading."""
-    held: list[str] = []
-    # what follows a blank line set in still belongs to the line above
-    set_in = [line[:1].isspace() for line in lines]
-    for at in range(len(lines) - 2, -1, -1):
-        set_in[at] = set_in[at] if lines[at].strip() else set_in[at + 1]
-    for number, (line, goes_on) in enumerate([*zip(lines, set_in, strict=True), ("", False)], start=1):
-        if held and goes_on:
-            held.append(line)
-            continue
-        builder.add(BlockKind.LIST, "\n".join(held), line=number - len(held))
-        section = _SECTION_NAME.fullmatch(line)
-        held = [line] if line.strip() and not section else []
-        if section:
-            level = min(section[1].count(".") + 1, 6)
-            builder.add(BlockKind.HEADING, section[1], level=level, line=number)
-
-
-def _plain(marks: Sequence[_Mark], text: str) -> str:
+def without_marks(marks: Sequence[Mark], text: str) -> str:
     """Return a text without the marks inside its lines, but for what is quoted as it stands."""
     quoted = _LITERAL if marks is _ASCIIDOC else _QUOTED
     parts = quoted.split(text) if marks else [text]
@@ -160,14 +88,14 @@ def _set(found: re.Match[str]) -> str:
     return lowered(before, text, after) if name in ("sub", "subscript", "~") else text
 
 
-_Mark: TypeAlias = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
-_REST: tuple[_Mark, ...] = (
+Mark: TypeAlias = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
+_REST: tuple[Mark, ...] = (
     (re.compile(r"\\ (?=[:`|*])|(?<=[`|*_])\\ "), ""),
     (re.compile(r":(?P<role>[a-zA-Z][\w.+:-]{0,40}):`[!~]?(?P<text>[^`<]{1,300}?)(?:\s?<[^`<>]*>)?`"), _set),
     (re.compile(r"(?<![`\w])`([^`<]{1,300}?)\s?<[^`<>]*>`__?"), r"\1"),
     (re.compile(r"(?<!\w)\[(#?[\w.-]+|[#*])\]_(?!\w)"), r"[\1]"),
 )
-_ASCIIDOC: tuple[_Mark, ...] = (
+_ASCIIDOC: tuple[Mark, ...] = (
     (re.compile(r"(?<=[\w)])(?P<role>[\^~])(?P<text>[^\s^~]{1,12})(?P=role)"), _set),
     (re.compile(r"footnote:\w*\[([^\[\]]+)\]"), r" [\1]"),
     (re.compile(r"<<[^<>,]{1,80},\s?([^<>]{1,300})>>"), r"\1"),
@@ -176,25 +104,7 @@ _ASCIIDOC: tuple[_Mark, ...] = (
         r"\1",
     ),
 )
-# only what is known to set text: in a formula the rest says how numbers stand to one another
-_TEX: tuple[_Mark, ...] = (
-    (re.compile(r"(\\url\{[^{}]*\})|(?<!\\)~"), lambda found: found[1] or " "),
-    (re.compile(r"\\multicolumn\{\d+\}\{[^{}]*\}\{([^{}]*)\}"), r"\1"),
-    (re.compile(r"^\s*\\(?:sub)?paragraph\*?\{([^{}]*)\}"), r"\1"),
-    (re.compile(r"\\(?:text(?:bf|it|tt|sc|sf|rm|up|sl)|emph|underline|mbox|url|caption)\{([^{}]*)\}"), r"\1"),
-    (re.compile(r"\\href\{[^{}]*\}\{([^{}]*)\}"), r"\1"),
-    (re.compile(r"\\(?:[a-z]{0,6}cite[a-z]{0,6}|[a-zA-Z]{0,4}ref)\*?(?:\[[^\[\]]*\])*\{([^{}]*)\}"), r"[\1]"),
-    (re.compile(r"\\footnote\{([^{}]*)\}"), r" [\1]"),
-    (
-        re.compile(
-            r"\\(?:label|vspace|hspace)\*?\{[^{}]*\}|\\(?:begin|end)\{(?:itemize|enumerate|document)\}"
-        ),
-        "",
-    ),
-    (re.compile(r"\\item\b"), "-"),
-    (re.compile(r"\\([%&#_$])|\\[,;]"), r"\1"),
-)
-_MARKS = {".rst": _REST, ".adoc": _ASCIIDOC, ".asciidoc": _ASCIIDOC, ".tex": _TEX}
+_MARKS = {".rst": _REST, ".adoc": _ASCIIDOC, ".asciidoc": _ASCIIDOC}
 # What stands between such is left alone; a role of reStructuredText has one sign on each side.
 _QUOTED, _LITERAL = re.compile(r"(``.+?``(?!`))"), re.compile(r"(`+[^`\n]+`+)")
 
@@ -257,15 +167,20 @@ def _counted_from(page: int, line: str) -> str:
     return _LAST_NUMBER.sub(lambda found: str(int(found[0][-9:]) - page), line)
 
 
-class _Splitter:
-    """Walks over the lines once; ``stretch`` holds the lines since the last border."""
+class Splitter:
+    """Walks over the lines once; ``tables`` are read already, and stand where they begin."""
 
     def __init__(
-        self, builder: TextBuilder, lines: list[str], passed_over: frozenset[int] = frozenset()
+        self,
+        builder: TextBuilder,
+        lines: list[str],
+        passed_over: frozenset[int] = frozenset(),
+        tables: Mapping[int, Sequence[RawBlock]] | None = None,
     ) -> None:
         self._builder = builder
         self._lines = [line.rstrip() for line in lines]
         self._passed_over = passed_over
+        self._tables = tables or {}
         filled = [line for at, line in enumerate(self._lines) if line and at not in passed_over]
         set_in = sum(line[:2] == "  " for line in filled)
         self._is_set_in = set_in > _MOSTLY_SET_IN * max(_LEAST_LINES, len(filled))
@@ -282,8 +197,12 @@ class _Splitter:
         }
 
     def run(self) -> None:
+        """Append the whole text."""
         index = 0
         while index < len(self._lines):
+            if index in self._tables:
+                self._flush()
+                self._builder.add_all(self._tables[index])
             index = self._step(index)
         self._flush()
 
@@ -398,8 +317,23 @@ class _Splitter:
                 return
         kind = BlockKind.LIST if _ITEM.match(lines[0]) else BlockKind.PARAGRAPH
         if len(lines) > 1 and all(_TABLE.match(line) for line in lines):
+            if all(line.count("|") > 1 or not line.strip(_RULES) for line in lines):
+                self._add_barred(lines)
+                return
             kind = BlockKind.TABLE
         self._builder.add(kind, text, line=self._stretch_line)
+
+    def _add_barred(self, lines: list[str]) -> None:
+        """Append a table whose cells stand between bars; the first rule below a row ends its heads."""
+        rows, heads = list[list[str | None]](), 0
+        for line in lines:
+            if line.strip(_RULES):
+                cells = re.split(r"(?<!\\)\|", line.strip().strip("|"))
+                rows.append([cell.strip().replace("\\|", "|") for cell in cells])
+            else:
+                heads = heads or len(rows)
+        heads = heads if 0 < heads < len(rows) else count_heads(rows)
+        self._builder.add_table(rows, heads=heads, line=self._stretch_line)
 
     def _add_drawn(self, lines: list[str], *, is_grid: bool) -> None:
         """Append a table that is drawn, whose columns begin where its first line says."""

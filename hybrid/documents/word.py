@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.builder import RawBlock, TextBuilder, one_line
+from hybrid.documents.builder import RawBlock, one_line
 from hybrid.documents.html import inserted
-from hybrid.documents.markup import count_heads, is_table_name, is_unit
 from hybrid.documents.office import (
     REMOVED,
     Element,
@@ -32,36 +31,35 @@ from hybrid.documents.office import (
     value,
 )
 from hybrid.documents.source import SourceFile, Unreadable
+from hybrid.documents.styles import (
+    BOXES,
+    CAPTION_STYLE,
+    CONTENTS_STYLE,
+    LIST_STYLE,
+    PAGE,
+    PAGE_FIELDS,
+    block_of,
+    named,
+    named_level,
+    running_text,
+    table_blocks,
+)
 from hybrid.documents.text import numeral
 from hybrid.types import CELLS, BlockKind, Document
 
-# the names of built-in styles are English where Word wrote the file, and the user's elsewhere
-_BOXES = frozenset("☐☑☒✓✔✗✘")
-_HEADING = re.compile(
-    r"(?:heading|ü?berschrift|titre|título|titolo|kop|rubrik|nagłówek|заголовок|标题|標題|見出し)\s?([1-9])\b",
-    re.IGNORECASE,
-)
-_LIST_STYLE = re.compile(r"list ?(?:bullet|number) ?(\d?)$", re.IGNORECASE)
-_CONTENTS_STYLE = re.compile(r"toc ?\d", re.IGNORECASE)
-_CAPTION_STYLE = re.compile("(?:table )?caption$", re.IGNORECASE)
-_FIGURE = re.compile(r"fig|abb|图|圖|図", re.IGNORECASE)
-_LONGEST_NAME = 300
 _MAX_DEPTH = 8
 _MAX_FIELDS = 100
 # above this many cells a table is given as lines, which need not be of equal length
 _MAX_CELLS = 2_000_000
 _PAGES = (".htm", ".html", ".xhtml", ".mht", ".mhtml")
-_PAGE_FIELDS = ("PAGE", "NUMPAGES", "SECTIONPAGES")
-# stands for the number of a page until the line around it is known
-_PAGE = "\0"
-_WRITTEN = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "pgNum": _PAGE}
+_WRITTEN = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "pgNum": PAGE}
 
 
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     """Yield the document of a Word file."""
     with open_package(file, settings, root="document", what="Word document") as (package, name, root):
         blocks = _WordWalk(package, name, root).blocks()
-        package.builder.add_all(_named(blocks, package.builder))
+        package.builder.add_all(named(blocks, package.builder))
         yield finish(package, file.source)
 
 
@@ -97,12 +95,6 @@ class _Styles:
             if (level := named_level(name)) or name.lower() in ("author", "date"):
                 return level
         return named_level(name) if name not in self._styles else 0
-
-
-def named_level(name: str) -> int:
-    """Return the level that a name says; who wrote it, and when, is written like a title and is none."""
-    match = _HEADING.match(name)
-    return int(match[1]) if match else int(name.lower() == "title")
 
 
 def _outline(element: Element) -> int:
@@ -165,7 +157,7 @@ class _Numbering:
         for deeper in [one for one in counts if one > depth]:
             del counts[deeper]
         if level.says("numFmt") == "bullet":
-            return mark if (mark := level.says("lvlText")) in _BOXES else "-"
+            return mark if (mark := level.says("lvlText")) in BOXES else "-"
 
         def shown(match: re.Match[str]) -> str:
             at = int(match[1]) - 1
@@ -267,8 +259,7 @@ class _WordWalk:
         for name in names:
             found = self._relations.get(name)
             root = self._package.root(found.target if found else "", f"{kind}s")
-            lines = [] if root is None else map(_without_page, self._text(root).split("\n"))
-            texts["\n".join(filter(None, lines))] = None
+            texts["" if root is None else running_text(self._text(root))] = None
         self._in_header = False
         return [RawBlock(BlockKind.PARAGRAPH, text) for text in texts]
 
@@ -356,22 +347,13 @@ class _WordWalk:
         label, depth = self._label(properties, style)
         outline = child(properties, "outlineLvl")
         level = self._styles.level(style) if outline is None else _outline(outline)
-        numbered = f"{label} {one_line(text)}" if label not in ("", "-") else one_line(text)
-        is_caption = self._is_caption or bool(self._styles.called(style, _CAPTION_STYLE))
+        role = "contents" if self._styles.called(style, CONTENTS_STYLE) else ""
+        role = role or "caption" * (self._is_caption or self._styles.called(style, CAPTION_STYLE) is not None)
         self._is_caption = False
-        if not text:
-            pass
-        elif self._lines is not None:
-            self._lines.append(text if label in ("", "-") else numbered)
-        elif level and len(text) <= _LONGEST_NAME:
-            self._put(RawBlock(BlockKind.HEADING, numbered, level))
-        elif self._styles.called(style, _CONTENTS_STYLE):
-            self._put(RawBlock(BlockKind.PARAGRAPH, text, role="contents"))
-        elif label:
-            self._put(RawBlock(BlockKind.LIST, f"{'  ' * depth}{label} {one_line(text)}", role="item"))
-        else:
-            is_caption = is_caption or is_table_name(text)
-            self._put(RawBlock(BlockKind.PARAGRAPH, text, role="caption" if is_caption else ""))
+        if text and self._lines is not None:
+            self._lines.append(text if label in ("", "-") else f"{label} {one_line(text)}")
+        elif text:
+            self._put(block_of(text, level=level, label=label, depth=depth, role=role))
         self._settle()
 
     def _label(self, properties: Element | None, style: str) -> tuple[str, int]:
@@ -384,7 +366,7 @@ class _WordWalk:
             depth = _between(0, level, _MAX_DEPTH) if level else self._numbering.depth(name, style)
             label = self._numbering.label(name, depth)
         # the lists of "List Bullet 2" lie below those of "List Bullet", though each has a single level
-        listed = None if name == "0" else self._styles.called(style, _LIST_STYLE)
+        listed = None if name == "0" else self._styles.called(style, LIST_STYLE)
         if not listed:
             return label, depth
         return label or "-", max(depth, int(listed[1] or 1) - 1)
@@ -441,15 +423,10 @@ class _WordWalk:
         marked = [is_on(child(row, "trPr", "tblHeader")) for row in rows]
         marked = marked if any(marked[:1]) else list(map(_is_bold, rows))
         heads = marked.index(False) if False in marked else 0
-        while len(grid) > 1 and grid[0] and grid[0][0] and not any(cell is not None for cell in grid[0][1:]):
-            # a row of one cell above all others is the name of the table
-            self._put(RawBlock(BlockKind.PARAGRAPH, grid.pop(0)[0] or "", role="caption"))
-            heads -= 1
-        heads = heads if 0 < heads < len(grid) else count_heads(grid)
-        block = RawBlock(BlockKind.TABLE, "", rows=tuple(grid), heads=heads)
-        if len(grid) * max(map(len, grid)) > _MAX_CELLS:
-            block = RawBlock(BlockKind.PARAGRAPH, _as_lines([block]))
-        for one in (block, *nested):
+        is_large = len(grid) * max(map(len, grid)) > _MAX_CELLS
+        for one in table_blocks(grid, heads):
+            self._put(RawBlock(BlockKind.PARAGRAPH, _as_lines([one])) if is_large and one.rows else one)
+        for one in nested:
             self._put(one)
         self._settle()
 
@@ -590,8 +567,8 @@ class _WordWalk:
         begun.held.clear()
         word = begun.words[0] if begun.words else ""
         self._is_caption = self._is_caption or word == "SEQ"
-        if self._in_header and word in _PAGE_FIELDS:
-            self._say(_PAGE)
+        if self._in_header and word in PAGE_FIELDS:
+            self._say(PAGE)
             begun.is_page = True
 
     def _instruction(self, one: Element) -> None:
@@ -644,45 +621,3 @@ def _equation_field(instruction: str) -> str:
     """Return an equation that was written as an instruction, of a fraction (1)/(2)."""
     text = re.sub(r"\\f\s*\(([^,;()]*)[,;]([^,;()]*)\)", r"(\1)/(\2)", instruction.strip()[2:])
     return re.sub(r"\\[a-z]+\d*\s?", "", text).strip()
-
-
-def _without_page(line: str) -> str:
-    """Return a line of a header without the number of the page; nothing where it was there for that."""
-    if _PAGE not in line:
-        return line
-    rest = line.replace(_PAGE, "")
-    return "" if len(re.findall(r"\w+", rest)) <= 2 and not re.search(r"\d", rest) else one_line(rest)
-
-
-def _named(blocks: list[RawBlock], builder: TextBuilder) -> Iterator[RawBlock]:
-    """Yield the blocks, tables with their names, without lines of contents that a heading repeats."""
-    headings = {one_line(block.text) for block in blocks if block.kind is BlockKind.HEADING}
-    headings |= {text.partition(" ")[2] for text in headings if text[:1].isdigit()}
-    for at, block in enumerate(blocks):
-        if block.role == "contents" and len(block.text) <= _LONGEST_NAME:
-            entry = one_line(re.sub(r"[\s.…]*(?:\d+|[ivxlc]+)?$", "", block.text))
-            if entry in headings or entry.partition(" ")[2] in headings:
-                builder.leave_out("table of contents", len(block.text))
-                continue
-        if block.kind is BlockKind.TABLE and not block.caption:
-            block = replace(block, caption=_caption(blocks, at))
-        yield block
-
-
-def _caption(blocks: list[RawBlock], at: int) -> str:
-    """Return the lines that name a table: those right above it, else the one right below."""
-    names: list[str] = []
-    for block in reversed(blocks[max(0, at - 3) : at]):
-        counts = block.kind is BlockKind.PARAGRAPH and is_unit(block.text)
-        if not counts and not _is_name(block, blocks[at]):
-            break
-        names.insert(0, block.text)
-    below = blocks[at + 1 : at + 3]
-    if not names and below and _is_name(below[0], blocks[at]):
-        is_of_next = len(below) > 1 and below[1].kind is BlockKind.TABLE
-        return "" if is_of_next else below[0].text
-    return " ".join(names)
-
-
-def _is_name(block: RawBlock, table: RawBlock) -> bool:
-    return block.role == "caption" and (table.role == "chart" or not _FIGURE.match(block.text))

@@ -81,7 +81,7 @@ FOLLOWED = "\u2028"
 # A follow-up of nothing else asks the same again.
 _AGAIN = word_set("one sure certain really right true correct sicher wirklich")
 # What asks for steps is not in them.
-_STEPS = word_set("step procedur")
+_STEPS = word_set("step procedur proces instruction checklist")
 
 
 # Who pastes a document does not ask with all of it.

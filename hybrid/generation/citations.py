@@ -19,7 +19,8 @@ _ACTIVE = re.compile(
     re.IGNORECASE,
 )
 # some models write 【1】, or 【1†source】
-_MARKER = re.compile(r"\s*[\[【]\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*(?:†[^】\n]{0,80})?[\]】]")
+# the blanks before it from their first: tried at each, a long run would take the square of its length
+_MARKER = re.compile(r"(?:(?<!\s)\s+)?[\[【]\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*(?:†[^】\n]{0,80})?[\]】]")
 _LINE, _BLANK = "\n", " "
 # Up to and with its markers, or a line: what can be read by itself.
 _PIECE = re.compile(r".+?(?:\[\d+\](?!\s*\[)\s*|\n\s*|\Z)", re.DOTALL)

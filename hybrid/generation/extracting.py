@@ -16,6 +16,7 @@ from hybrid.generation.facts import (
     Quotable,
     aligned,
     asks,
+    begins_with_verdict,
     distinct_facts,
     facts_of,
     headed,
@@ -35,7 +36,7 @@ from hybrid.generation.matching import (
     names_held,
     respelled,
 )
-from hybrid.generation.polar import AFFIRMS, verdict_on
+from hybrid.generation.polar import verdict_on
 from hybrid.generation.prompts import Passage
 from hybrid.generation.ranking import ranks
 from hybrid.generation.reckoning import Reckoned, asks_extreme, conditioned, reckoned, tables_of
@@ -53,6 +54,7 @@ from hybrid.generation.saying import (
 from hybrid.generation.selecting import selected, telling_apart
 from hybrid.generation.weighing import (
     BELOW_HEADING,
+    UNDER_CAUSE,
     Scores,
     fits_kind,
     gives_cause,
@@ -94,6 +96,8 @@ _TYPED, _NAMED, _RECKONED, _IN_RANGE, _HEADED_KIND = 0.03, 0.05, 0.1, 0.1, 0.12
 _DENSE = 2.0
 # Rows that account for every word of a question answer it.
 _ACCOUNTED = 0.8
+# What denies so much of a question answers it, whatever kind of thing is asked for.
+_DENIES = 0.6
 # A question of two is answered from so much on.
 _PART = 0.35
 _OF_LATEST, _REPEATED = 0.2, 0.4
@@ -259,7 +263,7 @@ def _with_needed(
 ) -> list[int]:
     """Return an order that begins with what has the kind of thing that is needed, where the best lacks it."""
     best = facts[order[0]]
-    if not asked.needed or asked.form is not Form.FACT or best.row or denials(best.text) != 0:
+    if not asked.needed or asked.form is not Form.FACT or best.row or _is_denied(best, words):
         return order
     if tells(asked.needed, asked, f"{best.around} {best.text}"):
         return order
@@ -273,6 +277,11 @@ def _with_needed(
     )
     first = next(having, order[0])
     return [first, *(place for place in order if place != first)]
+
+
+def _is_denied(fact: Quotable, words: Matcher) -> bool:
+    """Tell whether a fact says that what is asked about is not so."""
+    return denials(fact.text) != 0 and words.share(f"{fact.term} {fact.text}") >= _DENIES
 
 
 def _lacks_needed(asked: Asked, best: Quotable, words: Matcher, chosen: Sequence[Cited]) -> bool:
@@ -292,7 +301,7 @@ def _lacks_needed(asked: Asked, best: Quotable, words: Matcher, chosen: Sequence
         said = [best.row.label, *(f"{name.lower()} {cell}" for name, cell in shown)] if not alone else said
         settled = any(words.held(name) and tells(asked.wanted, asked, cell) for name, cell in alone)
     else:
-        settled = denials(best.text) != 0
+        settled = _is_denied(best, words)
     around = best.around.lower() if best.row else best.around if best.term else ""
     return not settled and not any(tells(asked.needed, asked, f"{around} {one}") for one in said)
 
@@ -362,7 +371,11 @@ def _only_asks(asked: Asked, fact: Quotable) -> bool:
     """Tell whether a fact is a question of the document, or an answer to one that says nothing by itself."""
     if fact.row or fact.whole:
         return False
-    return asks(fact.text) or (is_bare(fact.text) and asked.form is not Form.POLAR)
+    if asks(fact.text) or asked.form is Form.POLAR:
+        return asks(fact.text)
+    told = content_words(f"{fact.around} {fact.text}")
+    of_other = begins_with_verdict(fact.text) and not set(asked.words) & set(told)
+    return is_bare(fact.text) or of_other
 
 
 def _is_opposite(asked: Asked, fact: Quotable) -> bool:
@@ -422,8 +435,7 @@ def _sentences(
     if asked.form is Form.POLAR or settled or best.row:
         return [best]
     # that something was not decided is the answer, whatever numbers stand beside it
-    denied = denials(best.text) and words.share(best.text) >= AFFIRMS
-    lacking = asked.wanted and not denied and not fits_kind(asked, best)
+    lacking = asked.wanted and not _is_denied(best, words) and not fits_kind(asked, best)
     lacking = lacking or (asked.form is Form.CAUSE and not gives_cause(best))
     if lacking and (found := _with_kind(asked, ranked, scores)):
         return found
@@ -496,6 +508,15 @@ def _begins_with_name(asked: Asked, row: TableRow) -> bool:
 def _with_kind(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]) -> list[Quotable]:
     """Return what has the kind of thing asked for beside the best fact: of its entry, or together with it."""
     best = ranked[0]
+    causes = [
+        (fact, score >= _OF_PARAGRAPH * scores[0])
+        for fact, score in zip(ranked, scores, strict=True)
+        if gives_cause(fact) == UNDER_CAUSE and fact.passage.source == best.passage.source
+    ]
+    if asked.form is Form.CAUSE and any(near for _, near in causes):
+        return [
+            min((fact for fact, _ in causes), key=place_of)
+        ]  # the section of causes begins with the cause
     for fact, score in zip(ranked[1:], scores[1:], strict=True):
         fits = gives_cause(fact) > 0 if asked.form is Form.CAUSE else fits_kind(asked, fact) == 1.0
         if fact.passage is not best.passage or fact.row or fact.heading or not fits:

@@ -124,12 +124,12 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         else:
             # what stands above a table and is no sentence names it
             lead = "" if _ENDS.search(saying.text) else saying.text
-            term = _term(saying.text) or term
+            term = _term(saying.text) or _over_list(passage.text[: saying.span.end], passage.text) or term
             # what a heading stands above begins as a sentence does; code does not
             headed = term and saying.text.startswith(f"{term}\n") and not _CODE.search(saying.text)
-            mark = ITEM.match(saying.text)
-            skip = mark.end() if mark and mark.end() < len(saying.text) else 0
-            skip = saying.text.index("\n") + 1 if headed else skip
+            skip = saying.text.index("\n") + 1 if headed else 0
+            mark = ITEM.match(saying.text, skip)
+            skip = mark.end() if mark and mark.end() < len(saying.text) else skip
             span = Span(saying.span.start + skip, saying.span.end)
             # entries of a form are about what its first one names, and what stands above that
             over = before if entry and not first else over
@@ -160,8 +160,11 @@ def _lists_of(passage: Passage, rank: float) -> Iterator[Quotable]:
         text = passage.text[place.start : place.end].strip()
         # numbered paragraphs, as of minutes or of a contract, are no list that answers as a whole
         if (items := len(ITEM.findall(text))) > 1 and 2 * len(_GOES_ON.findall(text)) <= items:
-            above, section = _lead_in(passage.text[: place.start]), section_of(passage)
-            yield Quotable(passage, passage.placed(place), text, above, rank, term=section, whole=True)
+            before = passage.text[: place.start].rstrip()
+            term = _over_list(before, passage.text) or section_of(passage)
+            yield Quotable(
+                passage, passage.placed(place), text, _lead_in(before), rank, term=term, whole=True
+            )
 
 
 def records_of(passages: Sequence[Passage]) -> Iterator[Quotable]:
@@ -182,7 +185,7 @@ def aligned(facts: Sequence[Quotable]) -> list[Quotable]:
             columns.setdefault(file, {}).update(dict.fromkeys(fact.row.columns))
     found = list(facts)
     for place, (fact, file) in enumerate(zip(facts, files, strict=True)):
-        if fact.row and file and len(fact.row.columns) < len(columns[file]):
+        if fact.row and file and fact.row.columns != tuple(columns[file]):
             cells = dict(zip(fact.row.columns, fact.row.cells, strict=True))
             row = replace(
                 fact.row,
@@ -225,7 +228,7 @@ def _name_of(fact: Quotable) -> str:
 
 def _lead_in(text: str) -> str:
     """Return the sentence right above a list that announces it: it ends with a colon."""
-    last = text.rstrip().rpartition("\n")[2].strip()
+    last = text.rpartition("\n")[2].strip()
     return last if last.endswith(":") else ""
 
 
@@ -334,6 +337,15 @@ def _term(text: str) -> str:
     if not rest or long or _ENDS.search(first) or ITEM.match(first) or CELLS in text:
         return ""
     return first.strip()
+
+
+def _over_list(before: str, text: str) -> str:
+    """Return the line that a text up to here ends with, if it names the list below it: a version, a day."""
+    line = before.rpartition("\n\n")[2]
+    below = re.match(r"[ \t]*\n(?=\S)", text[len(before) :])
+    item = below and ITEM.match(text, len(before) + below.end())
+    # numbered paragraphs say themselves what they are about
+    return _term(f"{line}\n-") if item and len(item["mark"]) == 1 and "\n" not in line.strip() else ""
 
 
 def _record(passage: Passage) -> Saying | None:
@@ -497,6 +509,12 @@ def asks(text: str) -> bool:
 def is_bare(text: str) -> bool:
     """Tell whether a text is yes or no and nothing else."""
     return bool(_BARE.fullmatch(text.strip()))
+
+
+def begins_with_verdict(text: str) -> bool:
+    """Tell whether a text answers yes or no to what stands above it."""
+    found = _BARE.match(text.lstrip())
+    return found is not None and found.group().rstrip()[-1:] in (",", ".", ";", ":", "–")
 
 
 def _without_codes(asked: Asked, text: str) -> str:

@@ -36,6 +36,8 @@ _LONGEST = 3
 _BY_UNIT = 0.97
 _BRACKETED = re.compile(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*$")
 _YEAR = re.compile(r"(?:19|20)\d\d")
+# Who is asked for is told by a cell with a name.
+_WHO, _PERSON = re.compile(r"who\b", re.IGNORECASE), re.compile(r"(?:[A-Z][\w'’.-]+ ){1,3}[A-Z][\w'’-]+")
 _TIMES = frozenset(content_words("hours days weeks months years"))
 _SIZES = ("big", "larg", "small")
 # What each is for stands beside it.
@@ -240,8 +242,9 @@ def _says(asked: Asked, rows: Sequence[TableRow], column: int, words: Matcher) -
     if not any(ranges):  # that something else is 7 m long as well says nothing
         sizes = frozenset(place for place, word in enumerate(asked.words) if word in asked.measures)
         held = [own - sizes for own in held]
-    # what the name of the column says is asked for, and tells no row from another
-    everywhere = frozenset.intersection(*held) | words.held(rows[0].columns[column])
+    # what the name of the column, or all of another name, says is asked for, and tells no row from another
+    whole = [name for name in rows[0].columns if set(content_words(name)) <= set(asked.words)]
+    everywhere = frozenset.intersection(*held) | words.held(" ".join((rows[0].columns[column], *whole)))
     named = [names_held(asked.names, cell) for cell in cells]
     counts = [len(own - everywhere) + 2 * len(names) for own, names in zip(held, named, strict=True)]
     if not max(counts) or len(set(counts)) < 2:
@@ -290,6 +293,10 @@ def _answers(asked: Asked, row: TableRow, used: Sequence[int]) -> tuple[int, ...
         last = max(years, key=lambda place: row.columns[place])
         return tuple(place for place in range(len(row.cells)) if place != last)
     words = set(content_words(asked.with_columns))
+    persons = [place for place in rest if _PERSON.fullmatch(row.cells[place])]
+    if persons and _WHO.match(asked.last) and not _PERSON.fullmatch(row.label):
+        named = [place for place in persons if words & set(content_words(row.columns[place]))] or persons
+        return tuple(place for place in range(len(row.cells)) if place not in named)
     if any(words & set(content_words(row.columns[place])) for place in rest) or asked.wanted is None:
         return tuple(used)
     of = [place for place in rest if asked.wanted.search(f"{row.cells[place]} {row.columns[place]}")]
@@ -311,6 +318,8 @@ def _extreme(
         return None  # "interest"
     meant = {base, *told}
     behind = content_words(lowered[match.end() :])[:2]
+    if match["most"] and not behind:  # "which carries most?"
+        behind = content_words(lowered[: match.start()])[-1:]
     # "the most expensive" is the cheapest turned around
     down = base in OF_LESS
     if match["most"] and behind:
@@ -479,8 +488,11 @@ def _arithmetic(
     if row is None:
         return None
     places = _named_columns(asked, row, best.met, words)
-    # of two things one column is meant, the one named shortest
-    if _THAN.search(lowered) and len(places) > 1 and not any(_YEAR.search(row.columns[p]) for p in places):
+    # of two things that are rows one column is meant, the one named shortest
+    behind = set(content_words(lowered.partition(" than ")[2]))
+    than = [place for place in places if set(content_words(row.columns[place])) <= behind]
+    is_of_rows = _THAN.search(lowered) and not 0 < len(than) < len(places)
+    if is_of_rows and len(places) > 1 and not any(_YEAR.search(row.columns[p]) for p in places):
         places = [min(places, key=lambda place: len(row.columns[place].split()))]
     facts = [best]
     if len(places) < 2:

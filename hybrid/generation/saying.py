@@ -26,6 +26,7 @@ from hybrid.generation.prompts import Passage
 from hybrid.generation.reckoning import Reckoned
 from hybrid.generation.shortening import quoted
 from hybrid.generation.weighing import BECAUSE, UNDER_CAUSE, Scores, gives_cause
+from hybrid.text.dates import dates
 from hybrid.text.identifiers import identifiers
 from hybrid.text.numbers import figure
 from hybrid.text.polarity import denials
@@ -35,7 +36,7 @@ from hybrid.types import Span
 
 _LONGEST_LIST, LONGEST_PART = 120, 60
 # The heading of a section says what its steps are for.
-_HEADED, _ABOUT, _STEPWISE = 0.8, 0.3, 0.3
+_HEADED, _ABOUT, _STEPWISE, _TOLD = 0.8, 0.3, 0.3, 0.8
 # What each is for stands beside it.
 _CONTINUES, _POINTS = expressions("saying")
 # What stands behind a bare yes or no in its paragraph says why.
@@ -106,7 +107,9 @@ def _lead(asked: Asked, fact: Quotable, text: str) -> str:
         return ""
     headings = [heading for heading in fact.passage.chunk.headings if not asks(heading)]
     if fact.term and not asks(fact.term):
-        return " ".join(fact.term.split())
+        # of two dates the one of the text is meant
+        dated = asked.wanted and asked.wanted.search(text) and dates(text) and dates(fact.term)
+        return "" if dated else " ".join(fact.term.split())
     if denials(section_of(fact.passage)):  # "What is not funded" turns around what stands below it
         return headings[-1] if headings else ""
     telling = telling_heading(asked, fact.passage)
@@ -162,8 +165,12 @@ def said_steps(facts: Sequence[Quotable], scores: Scores, words: Matcher) -> Cit
         if fact.row or fact.heading or fact.whole:
             continue
         start, end = fact.span.start - passage.span.start, fact.span.end - passage.span.start
-        about = max(words.share(section_of(passage)), words.share(passage.title))
         lists = [own for own in lists_in(text) if len(ITEM.findall(text[own.start : own.end])) > 1]
+        # "Steps" below "Restore a database": numbered ones do what all headings say
+        numbered = any(text[own.start : own.end].lstrip(" (")[:1].isdigit() for own in lists)
+        path = words.share(headings_of(passage)) if numbered else 0.0
+        told = path if path >= _TOLD else 0.0
+        about = max(words.share(section_of(passage)), words.share(passage.title), told)
         span = next((own for own in lists if own.start <= start and end <= own.end), None)
         if span is None and about >= _ABOUT:
             short = len(text.split()) <= LONGEST_PART
@@ -171,7 +178,7 @@ def said_steps(facts: Sequence[Quotable], scores: Scores, words: Matcher) -> Cit
         listed = span in lists
         if span is None or len(text[span.start : span.end].split()) > _LONGEST_LIST:
             continue
-        worth = float(score) + _HEADED * about + _STEPWISE * listed
+        worth = float(score) + _HEADED * about + _STEPWISE * listed + told
         if best is None or worth > best[0]:
             best = worth, passage, span
     if best is None or best[0] < float(scores.max()):
@@ -196,7 +203,9 @@ def said_list(asked: Asked, facts: Sequence[Quotable], best: Quotable, words: Ma
         said = one.text
     else:
         items = (ITEM.sub("", line).strip() for line in one.text.split("\n") if line.strip())
-        said = closed("; ".join(items))
+        said = closed("; ".join(item.rstrip(".") for item in items))
+    if asked.wanted and asked.wanted.search(one.term) and not asked.wanted.search(said):
+        said = f"{' '.join(one.term.split())}: {said}"
     return Cited(said, Support(one.passage, one.span, 1.0))
 
 

@@ -138,8 +138,8 @@ class _Selection:
     @cached_property
     def told(self) -> Reckoned | None:
         """Return the rows, and what we say of them."""
-        if self.counted and any(self._meets(t, own) for t in self._phrase for own in self._of_figures):
-            return None  # "how many courses" is what a cell says
+        if self.counted and self._is_in_cell:  # "how many courses" is what a cell says
+            return None
         if not self.things and not (self.best and (self.denials or _CHOOSES.search(self.asked.last))):
             return None
         return self._counted() if self.counted else self._listed()
@@ -169,13 +169,24 @@ class _Selection:
         return None if place is None or any(figure(row.cells[place]) for row in self.rows) else place
 
     @cached_property
-    def _of_figures(self) -> list[frozenset[str]]:
-        """Return what the columns of figures are called by."""
-        return [
-            own
-            for place, own in enumerate(self.named)
-            if place and any(figure(row.cells[place]) for row in self.rows)
+    def _is_in_cell(self) -> bool:
+        """Tell whether what is counted is a column of figures, or a row with one in a named column."""
+        figured = [[place and figure(cell) for place, cell in enumerate(row.cells)] for row in self.rows]
+        named = [place for place, own in enumerate(self.named) if any(map(own.__contains__, self.forms))]
+        called = [
+            own for own, cells in zip(self.named, zip(*figured, strict=True), strict=True) if any(cells)
         ]
+        called += [
+            frozenset(content_words(row.label))
+            for row, own in zip(self.rows, figured, strict=True)
+            if any(own[place] for place in named)
+        ]
+        whole = self.named[0] | self.above  # "how many rooms" are rows, and an "Oar room" is one
+        return any(
+            self._meets(place, own) and not self._meets(place, whole)
+            for place in self._phrase
+            for own in called
+        )
 
     @cached_property
     def things(self) -> frozenset[int]:
@@ -491,7 +502,8 @@ class _Selection:
 
     def _listed(self) -> Reckoned | None:
         polar = any(one.polar or self._is_denied(one.said) for one in self.conditions)
-        if not self.conditions or not self._kept or not (self.things or polar or self._is_who):
+        named = any(names_held(self.asked.names, cell) for row in self.rows for cell in row.cells[1:])
+        if not self.conditions or not self._kept or not (self.things or polar or self._is_who or named):
             return None
         if not self.asked.lists and not polar and not (self._is_who and self.is_sure):
             return None

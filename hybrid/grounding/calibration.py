@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
 
 from hybrid.errors import UsageError
 
@@ -98,7 +99,7 @@ class Calibration:
         if self.knots:
             places = [knot.logit for knot in self.knots]
             return np.asarray(np.interp(values, places, [knot.probability for knot in self.knots]))
-        return _expit(self.slope * values + self.intercept)
+        return np.asarray(expit(self.slope * values + self.intercept))
 
 
 UNCALIBRATED = Calibration()
@@ -322,10 +323,10 @@ def _newton(design: Array, targets: Array, expected: Array | None = None, pull: 
         return float(entropy + ties @ (weights - start) ** 2 / 2)
 
     def slope(weights: Array) -> Array:
-        return np.asarray(design.T @ (_expit(design @ weights) - targets) / count + ties * (weights - start))
+        return np.asarray(design.T @ (expit(design @ weights) - targets) / count + ties * (weights - start))
 
     def curvature(weights: Array) -> Array:
-        chances = _expit(design @ weights)
+        chances = expit(design @ weights)
         return np.asarray((design * (chances * (1 - chances))[:, None]).T @ design / count + np.diag(ties))
 
     found = minimize(loss, start, jac=slope, hess=curvature, method="trust-exact", options={"gtol": 1e-10})
@@ -341,8 +342,3 @@ def _isotonic(values: Array, targets: Array) -> tuple[Knot, ...]:
         Knot(float(logit), float(height))
         for logit, height in zip(curve.X_thresholds_, curve.y_thresholds_, strict=True)
     )
-
-
-def _expit(values: Array) -> Array:
-    with np.errstate(over="ignore"):
-        return np.asarray(1 / (1 + np.exp(-values)), dtype=np.float64)

@@ -164,7 +164,8 @@ def _objections(claim: str, mine: Sequence[Frame], sentence: Framed) -> list[Dou
     found += [_finding(_NO_FACT.get(each, Doubt.NEGATION), claim, whole) for each in limited]
     put, said_so = {one.stance for one in theirs}, {one.stance for one in ours}
     found += [_finding(_NO_FACT[each], claim, whole) for each in put - said_so if each in _NO_FACT]
-    if Stance.PAST in put - said_so and _is_present(own, other):
+    past = [other[one.scope.start : one.scope.end] for one in theirs if one.stance is Stance.PAST]
+    if Stance.PAST not in said_so and any(_is_present(own, text) for text in past):
         found.append(_finding(Doubt.PAST, claim, whole))
     if Stance.PAST in said_so - put and _is_present(other, own):
         found.append(_finding(Doubt.PAST, claim, whole))
@@ -264,13 +265,10 @@ def _stated(text: str) -> _Stated:
         is_bare_year = date.month is None and date.year == date.until
         if not (is_bare_year and date.span.start in measured):
             said.setdefault(date.span, []).append(date)
+    dated = {place for date in said for place in range(date.start, date.end)}
     return _Stated(
         said,
-        tuple(
-            number
-            for number in numbers
-            if not any(date.start < number.span.end and number.span.start < date.end for date in said)
-        ),
+        tuple(one for one in numbers if dated.isdisjoint(range(one.span.start, one.span.end))),
         {span: _telling(text[span.start : span.end]) for span in _names(text)},
     )
 

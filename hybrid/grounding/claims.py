@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from hybrid.generation.citations import markers, without_markers
 from hybrid.grounding.values import Claim
@@ -27,7 +27,8 @@ _TOLD = expressions("grounding", "claims")
 # What each is for stands beside it.
 _FINITE, _CONDITION, _REACHING, _LEANING = map(word_set, listed("grounding")["words"].values())
 _MARKERS = re.compile(_PARTS["markers"])
-_TRAILING_MARKERS = re.compile(rf"{_MARKERS.pattern}\s*$")
+# begun where blanks do: tried at each of them, a long run would take the square of its length
+_TRAILING_MARKERS = re.compile(rf"(?<!\s){_MARKERS.pattern}\s*$")
 # A line that is a unit of its own though no full stop ends it: an item, a heading, a row, a fence.
 _OWN_LINE = re.compile(r"[ \t]*(?:[-*•+](?=\s)|#|>|\||```|\d{1,3}[.)][ \t])")
 _HEADING = re.compile(r"\s*#{1,6}\s")
@@ -40,7 +41,9 @@ _HEADING_WORDS = 12
 # "Aliens hacked the server": a verb that no list of ours holds
 _DID = re.compile(r"(?<=\w )\w+ed (?:by|the|an?|all|every|its|his|her|their|our|no|\d|in \d)\b")
 _CLOSING = "\"'”’»)]*_ "
-_JOINT = re.compile(r";\s+|,\s+(?:and|but)\s+|,?\s+while\s+")
+_JOINT = re.compile(r";\s+|,\s+(?:and|but)\s+|,?(?<!\s)\s+while\s+")
+# no sentence has more, and what stands behind each is read
+_MOST_JOINTS = 16
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 _DETERMINERS = word_set("the a an all some most many several each every no any both few")
@@ -211,7 +214,7 @@ def clause_spans(text: str, span: Span) -> list[Span]:
     """
     clauses: list[Span] = []
     start = span.start
-    for joint in _JOINT.finditer(text, span.start, span.end):
+    for joint in islice(_JOINT.finditer(text, span.start, span.end), _MOST_JOINTS):
         left, right = text[start : joint.start()], text[joint.end() : span.end]
         if _stands_alone(left) and not _REACHING & set(_lower(left)) and _stands_alone(right, behind=True):
             clauses.append(Span(start, joint.start()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,6 @@ _HANGING = NEGATORS | word_set(
 )
 
 
-@lru_cache(maxsize=64)  # one passage after the other is searched for a claim
 def _apart(text: str) -> str:
     """Return the words of a text, each between two spaces."""
     return " ".join(["", *tokens(text), ""])
@@ -70,9 +69,9 @@ class SearchedPassage:
         counted = list(_units(text, self._max_words))
         self.units = [unit for unit, _ in counted]
         self._words = np.array([words for _, words in counted], dtype=np.int64)
-        shown = [legible(text[unit.start : unit.end]).text for unit in self.units]
-        self._tokens = [_apart(each) for each in shown]
-        self._shared = SharedTerms(shown)
+        self._shown = [legible(text[unit.start : unit.end]).text for unit in self.units]
+        self._tokens = [_apart(each) for each in self._shown]
+        self._shared = SharedTerms(self._shown)
 
     def best(self, claim: str, count: int) -> list[Span]:
         """Return up to so many sentences that share something with a claim, the best first."""
@@ -95,35 +94,29 @@ class SearchedPassage:
 
     def excerpt(self, claim: str, number: int, count: int) -> Excerpt:
         """Return up to so many of the best sentences together, in their order; the first ones of no use."""
-        places = sorted(
-            self._ranked(claim, self._shared.table(claim), count) or range(min(count, len(self.units)))
-        )
-        return self._evidence(number, tuple(self.units[place] for place in places))
+        ranked = self._ranked(claim, self._shared.table(claim), count) or range(min(count, len(self.units)))
+        return self._evidence(number, tuple(self.units[place] for place in sorted(ranked)))
 
-    def says(self, claim: str, evidence: Excerpt) -> bool:
-        """Tell whether an excerpt says a claim word by word, as a sentence or as a clause by itself."""
-        wanted = _apart(claim)
-        return any(
-            wanted.strip() and wanted in self._tokens[place] and _is_clause(wanted, self._framed[place])
-            for place in self._places_of(evidence)
-        )
+    def saying(self, claim: str) -> frozenset[int]:
+        """Return the places of sentences that say a claim word by word, all of them or a clause by itself."""
+        return frozenset(place for place in self._holding(claim) if _is_clause(claim, self.framed[place]))
 
-    def _places_of(self, evidence: Excerpt) -> Iterator[int]:
-        for place, unit in enumerate(self.units):
-            if any(span.start <= unit.start and unit.end <= span.end for span in evidence.spans):
-                yield place
-
-    def sentences_of(self, evidence: Excerpt) -> list[Framed]:
-        """Return the sentences of an excerpt with what puts them so, by what stands behind each as well."""
-        return [self._framed[place] for place in self._places_of(evidence)]
+    def places(self, evidence: Excerpt) -> list[int]:
+        """Return the places of the sentences of an excerpt."""
+        return [
+            place
+            for place, unit in enumerate(self.units)
+            if any(span.start <= unit.start and unit.end <= span.end for span in evidence.spans)
+        ]
 
     @cached_property
-    def _framed(self) -> list[Framed]:
-        return framed([legible(self.text[unit.start : unit.end]).text for unit in self.units])
+    def framed(self) -> list[Framed]:
+        """Return the sentences with what puts them so, by what stands behind each as well."""
+        return framed(self._shown)
 
     def _ranked(self, claim: str, table: NDArray[np.float64], count: int) -> list[int]:
         """Return places of sentences: one that says the claim word by word, then greedily what adds most."""
-        chosen = self._verbatim(claim)[:count]
+        chosen = self._holding(claim)[: min(count, 1)]
         left = np.ones(len(table))
         for place in chosen:
             left[table[:, place] > 0] *= _SEEN
@@ -138,11 +131,11 @@ class SearchedPassage:
             left[table[:, place] > 0] *= _SEEN
         return chosen
 
-    def _verbatim(self, claim: str) -> list[int]:
-        """Return the place of the shortest sentence that holds all words of the claim in their order."""
+    def _holding(self, claim: str) -> list[int]:
+        """Return the places of sentences that hold a claim's words in their order, the shortest first."""
         wanted = _apart(claim)
         there = [place for place, words in enumerate(self._tokens) if wanted.strip() and wanted in words]
-        return sorted(there, key=lambda place: len(self._tokens[place]))[:1]
+        return sorted(there, key=lambda place: len(self._tokens[place]))
 
     def _windows(self, table: NDArray[np.float64]) -> Iterator[tuple[int, int]]:
         """Yield the best window of each length that covers more of the claim than the shorter ones."""
@@ -187,9 +180,9 @@ class SearchedPassage:
         return Excerpt(number, spans, legible(text).text)
 
 
-def _is_clause(words: str, sentence: Framed) -> bool:
+def _is_clause(claim: str, sentence: Framed) -> bool:
     """Tell whether words are all of a sentence, or stand between its marks with nothing that they hang on."""
-    pattern = r"\W+".join(map(re.escape, words.split()))
+    pattern = r"\W+".join(map(re.escape, tokens(claim)))
     # "200 people" is no clause of "1,200 people", nor "costs 5" of "costs 5.3"
     for found in re.finditer(
         rf"(?<!\w)(?<!\d[.,])(?<![-−–](?=\d)){pattern}(?!\w|[.,–-]\d)", sentence.text, re.IGNORECASE

@@ -255,9 +255,11 @@ class _Passages:
                 continue
             odd = [DoubtedSpan(Doubt.LETTERS, at, shown.text[at.start : at.end]) for at in shown.mixed]
             lacking = in_order([*odd, *missing(shown.text, self._facts(text))])
+            verbatim = searched.saying(shown.text)
             for evidence in proposed:
-                denied = objections(shown.text, searched.sentences_of(evidence))
-                found.append(CheckedEvidence(evidence, lacking, denied, searched.says(shown.text, evidence)))
+                places = searched.places(evidence)
+                denied = objections(shown.text, [searched.framed[place] for place in places])
+                found.append(CheckedEvidence(evidence, lacking, denied, not verbatim.isdisjoint(places)))
         return [*found, *(self._unions(shown.text, task.passages) if task.together else ())]
 
     def _unions(self, claim: str, passages: Sequence[str]) -> Iterator[CheckedEvidence]:
@@ -291,7 +293,7 @@ class _Passages:
             denied: set[DoubtedSpan] = set()
             for one, part in zip(searched, parts, strict=True):
                 denied.update(contradictions(claim, part.text, alike=ALIKE))
-                denied.update(objections(claim, one.sentences_of(part)))
+                denied.update(objections(claim, [one.framed[place] for place in one.places(part)]))
             evidence = replace(parts[0], text=text, beside=parts[1])
             yield CheckedEvidence(evidence, in_order(missing(claim, both)), in_order(denied))
 

@@ -53,10 +53,7 @@ def sampled(
     answers with an AUROC of .49 instead of the .60 at .5 (on the 40 questions on which this was chosen). The
     answers are of the arms ``base`` or ``adapter``; ``scorer`` gives what tells whether two mean the same,
     ``answerer`` who answers by the arm of a name. ``samples`` others are drawn for each, at ``temperature``
-    and by ``seed`` as for ``Generator.sample``.
-
-    Returns:
-        For each answer how sure its generator is, None where it declined.
+    and by ``seed`` as for ``Generator.sample``. An answer that declined has none.
 
     Raises:
         UsageError: an answer was read from passages, which it is held against; or less than one sample.

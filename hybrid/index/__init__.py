@@ -32,8 +32,8 @@ from hybrid.index.lexical import TantivyIndex
 from hybrid.index.store import FileState, Store
 from hybrid.index.sync import generation_for
 from hybrid.models import EmbedderFingerprint, Vectors
-from hybrid.text.abbreviations import Explained, Meaning, explained, keys_of
-from hybrid.types import Chunk, Document, LeftOut, Rejected
+from hybrid.text.abbreviations import Explained, explained, keys_of
+from hybrid.types import Chunk, LeftOut, Rejected
 
 __all__ = [
     "ExternalStore",
@@ -141,6 +141,15 @@ class Index:
         self._vectors = open_dense(domain, self.manifest)
         self._lexical = TantivyIndex(self.folder / "lexical")
         self._store: Store = open_store(domain, self.manifest)
+        # what it alone knows it is asked itself
+        self.document, self.documents_at = self._store.document, self._store.documents_at
+        self.sources, self.titles, self.glossary = (
+            self._store.sources,
+            self._store.titles,
+            self._store.meanings,
+        )
+        self.left_out, self.rejected = self._store.left_out, self._store.rejected
+        self.characters = self._store.characters
         self._allowed: dict[tuple[object, ...], Sequence[int]] = {}
         self._chunks: dict[int, Chunk] = {}
         self._dense: DenseIndex | ExternalDense = (
@@ -215,10 +224,6 @@ class Index:
             self._allowed[asked] = known
         return known
 
-    def documents_at(self, positions: Sequence[int]) -> dict[int, int]:
-        """Return of which document the chunk at each position is, by a number that means nothing else."""
-        return self._store.documents_at(positions)
-
     def chunks(self, positions: Sequence[int]) -> list[Chunk]:
         """Return the chunks at the positions, in the order asked for; the last ones are remembered."""
         held = self._chunks if len(self._chunks) <= _CHUNKS else {}
@@ -227,42 +232,14 @@ class Index:
         self._chunks = held
         return [held[place] for place in positions]
 
-    def glossary(self) -> list[Meaning]:
-        """Return what the documents say that their words stand for, what most of them say first."""
-        return self._store.meanings()
-
     def explained(self, question: str, *, principals: Sequence[str] | None = None) -> list[Explained]:
         """Return what words of a question stand for, as documents say that one of the principals may read."""
         keys = list(dict.fromkeys(key for key, _, _ in keys_of(question)))
         return explained(question, self._store.meanings(keys, principals=principals))
 
-    def document(self, source: str) -> Document | None:
-        """Return a document with its whole text, or None."""
-        return self._store.document(source)
-
     def page_at(self, source: str, offset: int) -> int | None:
         """Return the page of a document on which a character stands, from 1; None where it has no pages."""
         return bisect_right(self._store.pages(source), offset) or None
-
-    def sources(self) -> list[str]:
-        """Return the sources of all documents."""
-        return self._store.sources()
-
-    def titles(self, *, principals: Sequence[str] | None = None) -> list[str]:
-        """Return what the files are called, those that one of the principals may read."""
-        return self._store.titles(principals=principals)
-
-    def left_out(self) -> dict[str, tuple[LeftOut, ...]]:
-        """Return by file what its documents lack of it."""
-        return self._store.left_out()
-
-    def characters(self) -> dict[str, int]:
-        """Return by file how many characters its documents have."""
-        return self._store.characters()
-
-    def rejected(self) -> list[Rejected]:
-        """Return what could not be indexed, with reasons."""
-        return self._store.rejected()
 
     def verify(self) -> None:
         """Check every file against the manifest.

@@ -8,6 +8,7 @@ import unicodedata
 import weakref
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
+from importlib import resources
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
@@ -36,53 +37,10 @@ _Kind = TypeVar("_Kind", list[Any], dict[str, Any])
 _AT_ONCE = 1_000
 _KEY = re.compile("[0-9a-f]{64}")
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS files(
-    source TEXT PRIMARY KEY, digest TEXT NOT NULL, limits TEXT NOT NULL, complete INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS rejected(file TEXT NOT NULL, source TEXT NOT NULL, reason TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS rejected_file ON rejected(file);
-CREATE TABLE IF NOT EXISTS documents(
-    id INTEGER PRIMARY KEY, file TEXT NOT NULL, source TEXT NOT NULL UNIQUE, title TEXT NOT NULL,
-    text TEXT NOT NULL, pages TEXT NOT NULL, metadata TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS documents_file ON documents(file);
-CREATE TABLE IF NOT EXISTS chunks(
-    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
-    ordinal INTEGER NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL,
-    headings TEXT NOT NULL, page INTEGER, tokens INTEGER NOT NULL, key BLOB NOT NULL, position INTEGER,
-    PRIMARY KEY(document, ordinal));
-CREATE INDEX IF NOT EXISTS chunks_position ON chunks(position);
-CREATE INDEX IF NOT EXISTS chunks_key ON chunks(key);
-"""
-# What each version added, which a file of an earlier one lacks. Version 2: a row for each who may read a
-# document. A rule that names nobody is a row of NULL, which equals nothing; a document without a rule has no
-# row.
-_PRINCIPALS = """
-CREATE TABLE IF NOT EXISTS principals(
-    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE, principal TEXT);
-CREATE INDEX IF NOT EXISTS principals_document ON principals(document);
-"""
-# Version 3: what stands above a chunk of a table, and where the chunk stands in the user's own file; what of
-# its file a document lacks, a row for each kind.
-_CONTEXTS_AND_LEFT_OUT = """
-CREATE TABLE IF NOT EXISTS contexts(
-    document INTEGER NOT NULL, ordinal INTEGER NOT NULL,
-    caption TEXT NOT NULL, columns TEXT NOT NULL, lines TEXT NOT NULL,
-    PRIMARY KEY(document, ordinal),
-    FOREIGN KEY(document, ordinal) REFERENCES chunks(document, ordinal) ON DELETE CASCADE);
-CREATE TABLE IF NOT EXISTS left_out(
-    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
-    kind TEXT NOT NULL, count INTEGER NOT NULL, characters INTEGER NOT NULL, lost INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS left_out_document ON left_out(document);
-"""
-# Version 4: what documents say that their words stand for, a row for each form. A document that says nothing
-# has a row of NULL; one without any row was not read for it, as those that an earlier version indexed.
-_GLOSSARY = """
-CREATE TABLE IF NOT EXISTS glossary(
-    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
-    key TEXT, form TEXT, meaning TEXT);
-CREATE INDEX IF NOT EXISTS glossary_document ON glossary(document);
-CREATE INDEX IF NOT EXISTS glossary_key ON glossary(key);
-"""
+# Of each version what it added.
+_SCHEMA, *_ADDED = (
+    (resources.files("hybrid.index") / "schema.sql").read_text(encoding="utf-8").split("-------\n")
+)
 # The columns of a chunk from its ordinal on, as ``_chunk`` takes them.
 _CHUNK = "c.ordinal, c.start, c.stop, c.headings, c.page, x.caption, x.columns, x.lines"
 _CHUNKS = "chunks c LEFT JOIN contexts x ON x.document = c.document AND x.ordinal = c.ordinal"
@@ -144,8 +102,7 @@ class Store:
     def __init__(self, path: Path, *, read_only: bool) -> None:
         self.path = path
         self._read_only = read_only
-        added = (_PRINCIPALS, _CONTEXTS_AND_LEFT_OUT, _GLOSSARY)
-        self._db = connect(path, _SCHEMA, read_only=read_only, added=added)
+        self._db = connect(path, _SCHEMA, read_only=read_only, added=_ADDED)
         # a connection and its cache of statements hold each other, and with them the pages that it read
         weakref.finalize(self, self._db.close)
 

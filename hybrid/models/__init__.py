@@ -34,15 +34,8 @@ class EmbedderFingerprint:
     @property
     def identity(self) -> tuple[str, ...]:
         """Return what decides the vectors: all but the name, which may be a path on another machine."""
-        return (
-            self.weights,
-            str(self.dimension),
-            self.pooling,
-            self.query_prefix,
-            self.document_prefix,
-            str(self.normalised),
-            self.adapter,
-        )
+        told = (self.weights, self.dimension, self.pooling, self.query_prefix, self.document_prefix)
+        return tuple(map(str, (*told, self.normalised, self.adapter)))
 
     @property
     def line(self) -> str:
@@ -104,10 +97,8 @@ class TokenEmbedder(Embedder, Protocol):
         """Return the states of the tokens of each row, those of several layers side by side.
 
         What else is read changes no bit of them. Rows are numbers of tokens, without markers, as many as the
-        model sees at most; layer 0 is what goes into the first one.
-
-        Returns:
-            For each row a matrix of shape (tokens, layers * dimension).
+        model sees at most; layer 0 is what goes into the first one. Each row gives a matrix of shape (tokens,
+        layers * dimension).
         """
 
 
@@ -170,27 +161,18 @@ class Generator(Protocol):
     ) -> list[list[Generation]]:
         """Return for each conversation so many answers, drawn by chance.
 
-        Args:
-            conversations: what was said before.
-            count: of the samples of each; the first ones stay the same if more are drawn.
-            max_new_tokens: at the most.
-            temperature: 1 takes the model as it is, less makes the likely likelier.
-            seed: the same one gives the same samples.
-            stop: a text ends before the first of them.
+        The first ones stay the same if more are drawn, and the same ``seed`` gives the same ones. A
+        ``temperature`` of 1 takes the model as it is, less makes the likely likelier. A text ends before the
+        first stop string.
         """
 
     def log_likelihoods(
         self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]
     ) -> list[list[float]]:
-        """Return for each conversation how likely each of its continuations is as the answer.
+        """Return for each conversation how likely each of its continuations is as the answer; none is empty.
 
-        Args:
-            conversations: what was said before.
-            continuations: for each conversation the texts to judge, none of them empty.
-
-        Returns:
-            The sum of the natural logarithms of the probabilities of a continuation's tokens: 0 at the
-            most, higher is likelier.
+        It is the sum of the natural logarithms of the probabilities of a continuation's tokens: 0 at the
+        most, higher is likelier.
         """
 
     def log_probabilities(

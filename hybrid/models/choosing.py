@@ -54,11 +54,8 @@ class TunableEmbedder(TokenEmbedder, Protocol):
 class Chooser:
     """Scores what may answer a question, each read together with it.
 
-    Args:
-        encoder: a BERT with the changes in it.
-        embedder: gives the tokens.
-        head: matrices and offsets of the two layers above the means of both parts.
-        marks: the numbers of the tokens before a text and behind it.
+    The encoder is a BERT with the changes in it; ``head`` are matrices and offsets of the two layers above
+    the means of both parts, ``marks`` the numbers of the tokens before a text and behind it.
     """
 
     def __init__(

@@ -173,8 +173,7 @@ class SentenceTransformerEmbedder:
     def tuned(self, change: Mapping[str, tuple[Tensor, Tensor]]) -> Encoder | None:
         """Return its encoder for another task; None where it is no BERT, or an adapter was merged into it.
 
-        Args:
-            change: for each weight two matrices, whose product is added to it.
+        ``change`` has for each weight two matrices, whose product is added to it.
         """
         encoder = self._encoder if self._adapter is None else None
         if encoder is None:

@@ -17,6 +17,7 @@ from hybrid.files import folder_lock, read_stored, write_json
 from hybrid.models import Generation
 from hybrid.models.adapters import read_adapter
 from hybrid.models.decoding import BATCH_TOKENS, Stepper
+from hybrid.models.dialogue import Draws
 from hybrid.models.fidelity import EngineFidelity, held_against
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.gguf import Precision, Source, write_model
@@ -35,14 +36,8 @@ class EngineGenerator(LocalGenerator):
     """Any model that can be written as GGUF; torch tells how likely given texts are, which no engine does.
 
     Nothing is written or loaded before something is to be generated. Adapters are merged before: OpenVINO
-    ignores LoRA beside a GGUF file, and says nothing.
-
-    Args:
-        folder: of the weights.
-        name: under which it was loaded.
-        engine: that computes.
-        precision: of the weights in the file.
-        torch: gives the model in torch, in float32, loaded when it is first needed.
+    ignores LoRA beside a GGUF file, and says nothing. ``precision`` is that of the weights in the file;
+    ``torch`` gives the model in torch, in float32, loaded when it is first needed.
 
     Raises:
         ExtraMissing: the engine is not installed.
@@ -84,9 +79,8 @@ class EngineGenerator(LocalGenerator):
     def adapted(self, folder: Path, *, strength: float = 1.0) -> EngineGenerator:
         """Return this generator with an adapter merged into its weights, in a file of its own.
 
-        Args:
-            folder: of the adapter, made for this base.
-            strength: what the change of the weights is multiplied by.
+        The folder is of an adapter that was made for this base; ``strength`` is what the change of the
+        weights is multiplied by.
 
         Raises:
             AdapterError: it is unsafe, damaged, or made for another base.
@@ -97,29 +91,13 @@ class EngineGenerator(LocalGenerator):
         view._strength, view._stepper = strength, self._stepper if view._adapter.head else None
         return view
 
-    def sample(
-        self,
-        conversations: Sequence[Sequence[Message]],
-        count: int,
-        *,
-        max_new_tokens: int,
-        temperature: float = 1.0,
-        seed: int = 0,
-        stop: Sequence[str] = (),
-    ) -> list[list[Generation]]:
-        """Return what the engine draws by chance, or torch where the engine is llama.cpp.
-
-        There the same seed gives other samples when something else is asked at the same time.
-        """
-        draw = super().sample if self._engine is Engine.OPENVINO else self.torch.sample
-        return draw(
-            conversations,
-            count,
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            seed=seed,
-            stop=stop,
-        )
+    def _write(
+        self, prompts: Sequence[str], most: int, stop: Sequence[str], draws: Sequence[Draws] | None = None
+    ) -> list[Generation]:
+        # by chance torch writes for llama.cpp, where the same seed draws otherwise when more is asked
+        by_engine = draws is None or self._engine is Engine.OPENVINO
+        write = super()._write if by_engine else self.torch._write
+        return write(prompts, most, stop, draws)
 
     def log_likelihoods(
         self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]

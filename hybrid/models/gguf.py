@@ -106,10 +106,14 @@ class Source:
 
     def read(self, placed: _TensorPlace) -> Array:
         """Return a tensor in float32, turned as the file has it."""
+        from safetensors import safe_open
+
         if placed.key in self._changed:
             value = self._changed[placed.key]
         else:
-            value = self._stored(_EMBEDDING if placed.key not in self._files else placed.key)
+            key = placed.key if placed.key in self._stored else _EMBEDDING
+            with safe_open(self._stored[key][0], framework="pt") as tensors:
+                value = tensors.get_tensor(key)
         return self.turned(placed.key, value.detach().float().cpu().numpy())
 
     def turned(self, key: str, value: Array) -> Array:
@@ -133,22 +137,19 @@ class Source:
         return gguf.get_tensor_name_map(kinds[self.architecture], self.config.num_hidden_layers)
 
     @cached_property
-    def _files(self) -> dict[str, Path]:
+    def _stored(self) -> dict[str, tuple[Path, tuple[int, ...]]]:
+        """Return the file and the shape of each tensor of the folder."""
         from safetensors import safe_open
 
         found = {}
         for path in sorted(self.folder.glob("*.safetensors")):
             with safe_open(path, framework="pt") as tensors:
-                found.update(dict.fromkeys(tensors.keys(), path))
+                for key in tensors.keys():  # noqa: SIM118  (it is no mapping)
+                    found[key] = (path, tuple(tensors.get_slice(key).get_shape()))
         return found
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
-        from safetensors import safe_open
-
-        found = {}
-        for key, path in self._files.items():
-            with safe_open(path, framework="pt") as tensors:
-                found[key] = tuple(tensors.get_slice(key).get_shape())
+        found = {key: shape for key, (_, shape) in self._stored.items()}
         if self.config.tie_word_embeddings:
             # one matrix reads and writes, unless an adapter changed one of the two
             found.pop(_OUTPUT, None)
@@ -157,13 +158,6 @@ class Source:
             if apart:
                 found[_OUTPUT] = found[_EMBEDDING]
         return found
-
-    def _stored(self, key: str) -> Tensor:
-        from safetensors import safe_open
-
-        with safe_open(self._files[key], framework="pt") as tensors:
-            value: Tensor = tensors.get_tensor(key)
-            return value
 
 
 def write_model(source: Source, out: Path, precision: Precision, *, name: str) -> None:

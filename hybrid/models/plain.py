@@ -58,12 +58,7 @@ _ONE_THREAD = _OneThread()
 
 
 class PlainEncoder:
-    """A BERT that reads one row of tokens after the other, in float32.
-
-    Args:
-        layout: of its folder.
-        weights: its tensors, by their names.
-    """
+    """A BERT that reads one row of tokens after the other, in float32; ``weights`` are tensors by name."""
 
     def __init__(self, layout: BertLayout, weights: Mapping[str, Any]) -> None:
         self._layout = layout
@@ -130,11 +125,7 @@ def load_plain(layout: BertLayout, digest: str) -> PlainEncoder | None:
     """Return the encoder of a folder, one object for all that read it; None where it takes torch.
 
     That is where the file is large, damaged, in another format than float32, or holds no such BERT; and on
-    Windows.
-
-    Args:
-        layout: of the folder.
-        digest: of the weights: other ones are loaded anew.
+    Windows. Weights with another ``digest`` are loaded anew.
     """
     if layout.weights.stat().st_size > _LARGEST_BYTES or not hasattr(os, "pread"):
         return None

@@ -147,20 +147,20 @@ class LocalGenerator(ABC):
     def _write(
         self,
         prompts: Sequence[str],
-        max_new_tokens: int,
+        most: int,
         stop: Sequence[str],
         draws: Sequence[dialogue.Draws] | None = None,
     ) -> list[Generation]:
         """Go on after every prompt, by the likeliest tokens or by those that are drawn."""
         stop = [*stop, *self.dialogue.stops]
-        rows = self._wanted(prompts, max_new_tokens, stop)
+        rows = self._wanted(prompts, most, stop)
         for row, draw in zip(rows, draws or (), strict=draws is not None):
             row.draw = draw
         # those of similar length together, so that little is padding
         for _ in self._decoding().write(sorted(rows, key=lambda row: len(row.prompt))):
             pass
         return [
-            self._generation(_opening(prompt), self._given(row), row.written, max_new_tokens, stop)
+            self._generation(_opening(prompt), self._given(row), row.written, most, stop)
             for prompt, row in zip(prompts, rows, strict=True)
         ]
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import resources
 from pathlib import Path
 
 from hybrid.config import Settings
@@ -23,24 +24,6 @@ from hybrid.types import Answer, Citation, plain, principals_of
 
 FEEDBACK_FILE = "feedback.sqlite"
 _VERSION = 1
-_SCHEMA = """
-CREATE TABLE answers(
-    id TEXT PRIMARY KEY, time REAL NOT NULL, domain TEXT NOT NULL, experiment TEXT NOT NULL,
-    kept TEXT NOT NULL);
-CREATE INDEX answers_time ON answers(time);
-CREATE INDEX answers_experiment ON answers(experiment, time);
-CREATE TABLE votes(
-    answer TEXT NOT NULL REFERENCES answers(id) ON DELETE CASCADE, voter TEXT NOT NULL,
-    value INTEGER NOT NULL, comment TEXT NOT NULL, time REAL NOT NULL, PRIMARY KEY (answer, voter));
-CREATE TABLE preferences(
-    chosen TEXT NOT NULL REFERENCES answers(id) ON DELETE CASCADE,
-    rejected TEXT NOT NULL REFERENCES answers(id) ON DELETE CASCADE,
-    chosen_place INTEGER NOT NULL, rejected_place INTEGER NOT NULL,
-    voter TEXT NOT NULL, time REAL NOT NULL, PRIMARY KEY (chosen, rejected, voter));
-CREATE TABLE reviews(
-    answer TEXT PRIMARY KEY REFERENCES answers(id) ON DELETE CASCADE, outcome TEXT NOT NULL,
-    time REAL NOT NULL);
-"""
 # What is said of answers, by what tells one word from another; of two the later counts.
 _SAID = {"votes": "answer, voter", "preferences": "chosen, rejected, voter", "reviews": "answer"}
 _BUSY_SECONDS = 10.0
@@ -444,7 +427,8 @@ class Feedback:
         db.execute("BEGIN IMMEDIATE")
         found = _version(db)
         if found == 0:
-            for statement in _SCHEMA.split(";"):
+            schema = (resources.files("hybrid.operations") / "feedback.sql").read_text(encoding="utf-8")
+            for statement in schema.split(";"):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version = {_VERSION}")
         db.commit()

@@ -308,14 +308,24 @@ class AskedDomain:
         return found or [None] * len(asked)
 
     def _small_talk(self, text: str, arm: Arm | str | None, as_user: Asker) -> Answer | None:
-        """Return what is said to what is no question, where the arm answers from documents; else None."""
+        """Return what is said without a search, where the arm answers from documents: to small talk, say."""
         heard = hear(text)
-        if heard.act is None or not self.spec(arm).retrieves:
+        if not self.spec(arm).retrieves:
             return None
+        if heard.act is None:
+            return self._closed(text, as_user)
         shelf = self.shelf(as_user)
         # a greeting with a slip may be a word of the documents
         known = self.retriever.index.word_shares(" ".join(heard.slips)) if heard.slips else {}
         return None if any(known.values()) else reply(heard, text, [shelf])
+
+    def _closed(self, text: str, as_user: Asker) -> Answer | None:
+        """Return what is said to a user who may read nothing; that no document answers would be untrue."""
+        principals = principals_of(as_user)
+        if principals is None or self.retriever.index.positions_where({}, principals=principals):
+            return None
+        said = f"The domain {self.folder.name} lets this user read none of its documents."
+        return Answer(text, said, Arm.RAG, "router", abstained=True)
 
 
 def in_batches(

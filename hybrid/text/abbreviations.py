@@ -24,7 +24,7 @@ _SAID = re.compile(
 _LISTED = re.compile(r"^[-*• ]*([\w/+&-]{2,10}) *(?:[:=|\t]|[-–—] ) *([^|.,;()\n]{3,80})", re.MULTILINE)
 _NAME = r"[A-Z][\w-]*(?: (?:(?:of|the) )?[A-Z0-9][\w-]*){0,4}"
 _ALSO_NAMED = re.compile(
-    rf"(?:({_NAME}),? \(?(?:formerly|previously|now|also known as|a\.k\.a\.|aka)|"
+    rf"(?:(?<![\w-])({_NAME}),? \(?(?:formerly|previously|now|also known as|a\.k\.a\.|aka)|"
     rf"\b[Tt]he ((?:[\w-]+ ){{0,3}}[\w-]+),? \(?code[- ]?named?:?)"
     rf"(?: known as| called| named)? [\"“'‘]?({_NAME})"
 )

@@ -174,8 +174,9 @@ def _frames(text: str) -> Iterator[Frame]:
 
 
 def _scope(text: str, marker: Span, reach: _Reach) -> Span:
-    if reach is _Reach.ALL:
-        return Span(0, len(text))
+    if reach is _Reach.ALL:  # what another clause says is apart: "it made shoes once; it makes tyres"
+        behind = text.find(";", marker.end)
+        return Span(text.rfind(";", 0, marker.start) + 1, len(text) if behind < 0 else behind)
     if reach is _Reach.BEFORE:
         return Span(0, marker.start)
     ends = (

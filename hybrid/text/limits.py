@@ -19,6 +19,7 @@ _OF_TIME = word_set(
 )
 _NAME_BEFORE = re.compile(rf"(\d[\d.,:]*)\s*\Z|(?:\A|\b{_BEHIND}\s+)(?:[A-Z]\w+\s+){{0,3}}([A-Z]\w+)\s*\Z")
 _NAME_BEHIND = re.compile(rf"(?:{_BEHIND}\s+)?(?:(\d[\d.,:]*)|([A-Z]\w+))")
+_PLACE_BEHIND = re.compile(rf"(?:{_BEHIND}|for|over|under|behind|near|beside|below|above|between)\b")
 _GOES_ON = re.compile(r"\A(?!.*\b(?:is|has|does|was)\b)\S+(?:\s+\w+)*?\s+[a-z]{2,}", re.DOTALL)
 # as far before an "or" begin the things that it joins
 _WITHIN = 120
@@ -90,10 +91,10 @@ def _leaves_out(said: frozenset[str], part: frozenset[str]) -> bool:
 def _exceptions(claim: str, sentence: str) -> Iterator[Stance]:
     if _TOLD["except"].search(claim):
         return
-    said = stems(claim)
+    said = _marks(claim)
     for found in islice(_TOLD["except"].finditer(sentence), _MOST_LIMITS):
         main = f"{sentence[: found.start('out')]} {sentence[found.end('out') :]}"
-        out = stems(found["out"]) - stems(main)
+        out = _marks(found["out"]) - _marks(main)
         rest = said - out
         if out and out <= said and 2 * len(rest & stems(main)) >= len(rest):
             rule = f"{sentence[: found.start()]} {sentence[found.end() :]}"
@@ -101,6 +102,11 @@ def _exceptions(claim: str, sentence: str) -> Iterator[Stance]:
             yield Stance.AFFIRMED if turned else Stance.DENIED
         elif out and not out & said and (_TOLD["all"].search(claim) or _TOLD["daily"].search(claim)):
             yield Stance.CONDITIONAL
+
+
+def _marks(text: str) -> frozenset[str]:
+    """Return the stems of a text and its numbers: "except room 12"."""
+    return stems(text) | frozenset(re.findall(r"\d+", text))
 
 
 def _weaker(claim: str, sentence: str) -> Iterator[Stance]:
@@ -117,9 +123,7 @@ def _weaker(claim: str, sentence: str) -> Iterator[Stance]:
             yield Stance.SUPPOSED
     ors = [] if _TOLD["or"].search(claim) else islice(_TOLD["or"].finditer(sentence), _MOST_LIMITS)
     sides = [(sentence[: found.start()], sentence[found.end() :]) for found in ors]
-    one_of = not _TOLD["free"].search(sentence) and any(
-        _is_one_of(claim, *side) and not _is_each(*side) for side in sides
-    )
+    one_of = not _TOLD["free"].search(sentence) and any(_is_one_of(claim, *side) for side in sides)
     if one_of or any(_is_one_clause(stems(claim), *side) for side in sides):
         yield Stance.SUPPOSED
     bounds = [
@@ -142,28 +146,33 @@ def _weaker(claim: str, sentence: str) -> Iterator[Stance]:
 
 
 def _is_one_of(claim: str, before: str, behind: str) -> bool:
-    """Tell whether a claim says one of two numbers, names or other parts that stand around an "or"."""
+    """Tell whether a claim says one of two numbers, names or other parts of which one alone is so."""
+    either = _TOLD["either"].search(f"{before} {behind}") is not None
+    surely = either or _TOLD["was"].search(behind) is not None
+    if not surely and (_TOLD["fit"].search(before) or _is_of_kinds(before, behind)):
+        return False
     last, first = _NAME_BEFORE.search(before), _NAME_BEHIND.match(behind)
+    chosen = surely or _TOLD["chosen"].search(before) is not None
     if last and first and (last[1] is None) == (first[1] is None):
         words, named = re.findall(r"[\w.,:]*\w", claim), (last[1] or last[2], first[1] or first[2])
-        return sum(each.strip(".,:") in words for each in named) == 1
+        is_one = chosen or bool(last[1]) or not last.start()
+        return is_one and sum(each.strip(".,:") in words for each in named) == 1
     if "either" in before.lower().split():
         said, there = stems(claim), stems(behind)
         one = stems(re.split(r"\beither\b", before, flags=re.IGNORECASE)[-1])
         return bool(one & said) != bool(there & said) or bool(one - said) != bool(there - said)
-    is_begun = tokens(before)[-len(tokens(claim)) :] == tokens(claim)
     # "in red or in blue", but not "practices or disciplines"
-    return (is_begun and re.match(rf"{_BEHIND}\b", behind) is not None) or _is_one_thing(
-        claim, before, behind
-    )
+    if chosen and tokens(before)[-len(tokens(claim)) :] == tokens(claim) and _PLACE_BEHIND.match(behind):
+        return True
+    return _is_one_thing(claim, before, behind, either=either)
 
 
-def _is_one_thing(claim: str, before: str, behind: str) -> bool:
+def _is_one_thing(claim: str, before: str, behind: str, *, either: bool) -> bool:
     """Tell whether a claim says some of the things that are joined by an "or", and not the others."""
-    first, last = (
-        _TOLD["things"].search(before, max(len(before) - _WITHIN, 0)),
-        _TOLD["thing_behind"].match(behind),
-    )
+    begins, last = max(len(before) - _WITHIN, 0), _TOLD["thing_behind"].match(behind)
+    first = _TOLD["things"].search(before, begins)
+    if first is None and either:
+        first = _TOLD["things_of_any"].search(before, begins)
     if first is None or last is None or _TOLD["alias"].search(before):
         return False
     said, things = stems(claim), [stems(each) for each in (*first["things"].split(","), last.group())]
@@ -172,12 +181,8 @@ def _is_one_thing(claim: str, before: str, behind: str) -> bool:
     return 2 * len(said & rest) >= len(rest) and any(held) and not all(held) and all(things)
 
 
-def _is_each(before: str, behind: str) -> bool:
-    """Tell whether what is said holds of both parts around an "or": of kinds, what is fit, what one can."""
-    if _TOLD["either"].search(f"{before} {behind}") or _TOLD["was"].search(behind):
-        return False
-    if _TOLD["fit"].search(before) or _TOLD["each"].search(before):
-        return True
+def _is_of_kinds(before: str, behind: str) -> bool:
+    """Tell whether what is said holds of all of some kinds: "trains from Rome or Milan stop"."""
     return _TOLD["kinds"].fullmatch(before) is not None and _GOES_ON.search(behind) is not None
 
 
@@ -249,13 +254,13 @@ def _governed(text: str) -> dict[str, set[str]]:
 def _placed(part: str) -> list[tuple[str, str, str]]:
     """Return the words of weight of a part: what stands before each, its stem, and the word.
 
-    Before the subject that a part begins with stands what it does: "guests pay".
+    Before the subject that a part begins with stands what it does: "guests pay", if it is said: "guests 5".
     """
     words = DENYING_WORD.findall(part)
     before = ["", *(word.lower() for word in words)]
     at = int(bool(words) and words[0].lower() in ("the", "a", "an"))
     if len(words) > at + 1:
-        before[at] = f"{words[at + 1].lower()} does"
+        before[at] = " does" if words[at + 1][0].isdigit() else f"{words[at + 1].lower()} does"
     return [(last, stem_of(word), word) for last, word in zip(before, words, strict=False) if stem_of(word)]
 
 
@@ -266,6 +271,9 @@ def _are_parallel(one: tuple[str, str, str], other: tuple[str, str, str]) -> boo
         and other[2][0].isupper()
         and all(each[0] == "in" or each[0].endswith(" does") for each in (one, other))
     )
-    is_same = one[0] in _PLACED or one[0].endswith(" does")
-    same = one[0] == other[0] and is_same and not any(each[2][0].isdigit() for each in (one, other))
+    subjects = one[0].endswith(" does") and other[0].endswith(" does")
+    is_same = (one[0] == other[0] and (one[0] in _PLACED or subjects)) or (
+        subjects and " does" in (one[0], other[0])
+    )
+    same = is_same and not any(each[2][0].isdigit() for each in (one, other))
     return names or same or are_opposite(one[2].lower(), other[2].lower())

@@ -190,12 +190,12 @@ def quantities(text: str, *, terse: bool = False) -> list[Quantity]:
     """
     matches: Iterator[re.Match[str]] = _QUANTITY.finditer(text)
     if terse:
-        composed = [match.span() for match in _COMPOSED.finditer(text)]
+        composed = {place for match in _COMPOSED.finditer(text) for place in range(*match.span())}
         matches = (
             match
             for match in matches
             if _is_counted(text, match)
-            if match["dotted"] or not any(s < match.end() and match.start() < e for s, e in composed)
+            if match["dotted"] or composed.isdisjoint(range(*match.span()))
         )
     return [found for match in matches for found in _read(text, match, terse=terse)]
 

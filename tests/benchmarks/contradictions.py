@@ -64,7 +64,12 @@ def objected(claims: list[LabelledClaim]) -> Counter[tuple[str, str]]:
         text, doubts = legible(claim.claim).text, set[str]()
         for passage in (SearchedPassage(one, max_words=_WHOLE) for one in claim.evidence):
             for candidate in passage.candidates(text):
-                doubts |= {one.doubt.value for one in objections(text, passage.sentences_of(candidate))}
+                doubts |= {
+                    one.doubt.value
+                    for one in objections(
+                        text, [passage.framed[place] for place in passage.places(candidate)]
+                    )
+                }
         for kind in doubts | ({"any"} if doubts else set()):
             found[kind, side_of(claim)] += 1
     return found

@@ -185,7 +185,7 @@ def test_long_speech_is_parted_at_the_end_of_a_sentence(read_one):
 # --- settings and logs -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suffix", ["log", "yaml", "yml", "toml", "ini", "cfg", "conf", "properties"])
+@pytest.mark.parametrize("suffix", ["log", "toml", "ini", "cfg", "conf", "properties"])
 def test_each_line_of_settings_and_logs_stands_alone(read_one, blocks_of, suffix):
     text = "# to the plant\nhost:\n  a\n\n[plc.serial]  # line\nbaud = 19200\nparity = even\n"
     document = read_one(f"a.{suffix}", text)
@@ -232,3 +232,37 @@ def test_org_with_an_end_that_is_missing_is_looked_at_once(read_one):
 def test_only_tags_are_taken_from_subtitles(read_one):
     text = "1\n00:00:01,000 --> 00:00:02,000\n<i>If</i> a < 5 and b > 7 {\\an8}it stops.\n"
     assert read_one("a.srt", text).text == "If a < 5 and b > 7 it stops."
+
+
+def test_a_long_part_of_yaml_stands_below_its_own_name_and_short_ones_before(read_one, blocks_of):
+    env = "".join(f"        V{n}: value number {n} of this service\n" for n in range(20))
+    text = (
+        "# of the shop\nspec:\n  template:\n    - name: web\n      env:\n" + env + "      port: 8080\n"
+        "    - name: metrics\n  grace: 60\nkind: Deployment\n---\nkind: Service\nport: 80\n"
+    )
+    document = read_one("shop.yaml", text)
+    blocks = blocks_of(document)
+    assert (document.title, len(blocks)) == ("shop", 31)
+    assert blocks[:9] == [
+        ("heading", 1, "kind: Deployment"),
+        ("heading", 2, "spec"),
+        ("list", 0, "# of the shop"),
+        ("list", 0, "grace: 60"),
+        ("heading", 3, "template"),
+        ("list", 0, "- name: metrics"),
+        ("heading", 4, "name: web"),
+        ("list", 0, "port: 8080"),
+        ("heading", 5, "env"),
+    ]
+    assert blocks[-2:] == [("heading", 1, "kind: Service"), ("list", 0, "port: 80")]
+    lines = text.split("\n")
+    found = [
+        (lines[block.line - 1], text) for block, (_, _, text) in zip(document.blocks, blocks, strict=True)
+    ]
+    assert all(text in line for line, text in found)
+
+
+def test_a_long_text_in_yaml_is_prose(read_one, blocks_of):
+    prose = "The service of the shop is restarted every night at three.\n  " * 8
+    document = read_one("a.yml", f"about: |\n  {prose}\n\n  The end.\nport: 80\n")
+    assert [kind for kind, _, _ in blocks_of(document)] == ["list", "heading", "paragraph", "paragraph"]

@@ -62,20 +62,44 @@ def test_headings_paragraphs_and_blanks(opened, blocks_of):
 
 
 def test_lists_count_as_their_style_says_and_go_on_where_they_say_so(opened):
-    style = (
-        '<text:list-style style:name="L1"><text:list-level-style-number text:level="1" style:num-format="1"/>'
-        '<text:list-level-style-bullet text:level="2"/></text:list-style>'
+    says = ((1, 1, "", ".", 1, 4), (2, "a", "(", ")", 1, 1), (3, 1, "", "", 3, 1))
+    levels = "".join(
+        f'<text:list-level-style-number text:level="{n}" style:num-format="{sign}" '
+        f'style:num-prefix="{before}" style:num-suffix="{after}" text:display-levels="{shown}" '
+        f'text:start-value="{start}"/>'
+        for n, sign, before, after, shown, start in says
     )
-    item = "<text:list-item><text:p>{}</text:p>{}</text:list-item>".format
-    inner = f"<text:list>{item('inner', '')}</text:list>"
+    style = f'<text:list-style style:name="L1">{levels}</text:list-style>'
+    style += (
+        '<text:list-style style:name="L2"><text:list-level-style-bullet text:level="1"/></text:list-style>'
+    )
+
+    def item(text, inner="", says=""):
+        return f"<text:list-item{says}>{f'<text:p>{text}</text:p>' * bool(text)}{inner}</text:list-item>"
+
+    def listed(inner, says=""):
+        return f"<text:list{says}>{inner}</text:list>"
+
+    first = listed(
+        item("Close the valve", listed(item("inner", listed(item("deep"))) + item("other")))
+        + item("Drain", says=' text:start-value="9"')
+        + "<text:list-header><text:p>A word</text:p></text:list-header>",
+        ' xml:id="one" text:style-name="L1"',
+    )
+    again = listed(item("Open it"), ' text:style-name="L1" text:continue-numbering="true"')
+    named = listed(item("Close it"), ' text:style-name="L1" text:continue-list="one"')
+    anew = listed(item("New") + item("", listed(item("below"))), ' text:style-name="L1"')
+    points = listed(item("Point"), ' text:style-name="L2"')
     document = opened(
-        "steps.odt",
-        f'<text:list text:style-name="L1">{item("Close the valve", inner)}{item("Drain", "")}</text:list>'
-        f'<text:p>Wait.</text:p><text:list text:style-name="L1" text:continue-numbering="true">'
-        f"{item('Open it', '')}</text:list>",
-        styles=style,
+        "steps.odt", "<text:p>Wait.</text:p>".join((first, again, named, anew, points)), styles=style
     )
-    assert document.text == "1. Close the valve\n  - inner\n2. Drain\n\nWait.\n\n3. Open it"
+    assert document.text.split("\n\nWait.\n\n") == [
+        "4. Close the valve\n  (a) inner\n    4.a.1 deep\n  (b) other\n9. Drain\n  A word",
+        "10. Open it",
+        "10. Close it",
+        "4. New\n  (a) below",
+        "- Point",
+    ]
 
 
 def test_the_numbers_of_headings_are_drawn(opened, blocks_of):
@@ -189,6 +213,11 @@ def test_the_edges_of_pages_are_read_once(opened):
     assert opened("a.odt", "<text:p>Text.</text:p>", running=running).text == (
         "Text.\n\nQM-7781 confidential, page"
     )
+    counted = (
+        "<text:p>Page <text:page-number>1</text:page-number> of <text:page-count>3</text:page-count></text:p>"
+    )
+    foot = f'<style:master-page style:name="A"><style:footer>{counted}</style:footer></style:master-page>'
+    assert opened("b.odt", "<text:p>Text.</text:p>", running=foot).text == "Text."
 
 
 def test_sheets_are_tables_whatever_is_repeated(opened):
@@ -247,6 +276,44 @@ def test_what_all_slides_show_is_read_once_and_places_to_fill_in_are_not(opened)
         running=f'<style:master-page style:name="A">{layout}</style:master-page>',
     )
     assert document.text == "Text.\n\nLindhof internal\n\nBoard meeting"
+
+
+def test_rows_that_are_folded_or_cut_are_told(opened):
+    def row(text, says=""):
+        inner = "".join(f"<table:table-cell><text:p>{one}</text:p></table:table-cell>" for one in text)
+        return f"<table:table-row{says}>{inner}</table:table-row>"
+
+    folded = f'<table:table-row-group table:display="false">{row("gh")}</table:table-row-group>'
+    columns = '<table:table-column/><table:table-column table:visibility="collapse"/><table:table-column/>'
+    filtered = row("cd", ' table:visibility="filter"')
+    often = row("ef", ' table:number-rows-repeated="1200"')
+    document = opened("a.ods", f"<table:table>{columns}{row('ab')}{filtered}{folded}{often}</table:table>")
+    assert {"c | d", "g | h", "e | f"} <= set(document.text.split("\n"))
+    assert document.metadata == {"hidden_rows": "2", "hidden_columns": "1"}
+    assert [(part.kind, part.characters) for part in document.left_out] == [("repeated cells", 400)]
+
+
+def test_a_hidden_slide_a_covered_cell_and_a_formula_without_value_are_told(opened):
+    style = (
+        '<style:style style:name="H"><style:drawing-page-properties presentation:visibility="hidden"/>'
+        "</style:style>"
+    )
+    page = (
+        "<draw:page{}><draw:frame><draw:text-box><text:p>x</text:p></draw:text-box></draw:frame></draw:page>"
+    )
+    deck = opened("a.odp", page.format("") + page.format(' draw:style-name="H"'), styles=style)
+    assert deck.metadata == {"hidden_slides": "2"}
+    cells = (
+        '<table:table-cell table:formula="of:=[.A1]*2"/><table:table-cell><text:p>a</text:p>'
+        "</table:table-cell><table:covered-table-cell><text:p>under</text:p></table:covered-table-cell>"
+        "<table:covered-table-cell/>"
+    )
+    sheet = opened("a.ods", f"<table:table><table:table-row>{cells}</table:table-row></table:table>")
+    assert sheet.text == "=[.A1]*2 | a"
+    assert {part.kind: (part.count, part.lost) for part in sheet.left_out} == {
+        "formula whose value is not in the file": (1, True),
+        "hidden text": (1, False),
+    }
 
 
 def test_a_cell_that_only_has_a_value_shows_it(opened):

@@ -68,6 +68,84 @@ def test_the_text_of_a_note_follows_its_paragraph(opened):
     assert document.text == "First [1]\n\n[1] Net.\n\nNext"
 
 
+def test_a_note_within_a_note_costs_nothing_of_either(opened):
+    document = opened(r"\pard Text{\chftn{\footnote Outer {\footnote inner} rest.}} goes on.\par")
+    assert document.text == "Text[1] goes on.\n\nOuter rest.\n\ninner"
+
+
+def test_a_box_does_not_part_the_sentence_that_it_stands_in(opened):
+    document = opened(r"\pard It {\shp{\*\shpinst{\shptxt \pard One\par Two\par}}}ends.\par")
+    assert document.text == "It ends.\n\nOne\nTwo"
+
+
+def test_cells_stand_below_the_columns_that_they_span(opened, blocks_of):
+    sides = {"a": r"\trowd\clvmgf\cellx900\cellx2700", "b": r"\trowd\clvmrg\cellx900\cellx1800\cellx2700"}
+    row = r"{}\pard\intbl {}\cell\row ".format
+    body = row(sides["a"], r"Region\cell Sales") + row(sides["b"], r"\cell 2023\cell 2024")
+    body += row(r"\trowd\cellx905\cellx1800\cellx2690", r"North{\footnote Net.}\cell 10\cell 12")
+    document = opened(body + r"\pard After\par")
+    assert blocks_of(document) == [
+        ("table", 0, "Region | Sales, 2023 | Sales, 2024\nNorth | 10 | 12"),
+        ("paragraph", 0, "Net."),
+        ("paragraph", 0, "After"),
+    ]
+    assert document.blocks[0].columns == ("Region", "Sales, 2023", "Sales, 2024")
+
+
+def test_a_table_within_a_cell_follows_as_its_own(opened, blocks_of):
+    inner = (
+        r"\pard\intbl\itap2 in 1\nestcell{\nonesttables\par}in 2\nestcell{\*\nesttableprops\trowd\cellx500"
+        r"\cellx900\nestrow}{\nonesttables\par}"
+    )
+    document = opened(
+        rf"\trowd\cellx900\cellx1800\pard\intbl Left\par {inner}\pard\intbl\itap1 tail\cell R\cell\row"
+    )
+    assert blocks_of(document) == [("table", 0, "Left tail | R"), ("table", 0, "in 1 | in 2")]
+
+
+def test_lists_without_marks_depths_and_fields_of_forms(opened):
+    form = r"{{\field{{\*\fldinst {}{{\*\formfield{{\fftype1{}{{\*\ffname N}}}}}}}}{{\fldrslt }}}}".format
+    document = opened(
+        r"\pard\fi-360\bullet\tx360\tab one\par\pard{\listtext\f2 o\tab}\ilvl1 two\par\pard "
+        + form("FORMCHECKBOX ", r"\ffres25\ffdefres1")
+        + " agreed "
+        + form("FORMDROPDOWN ", r"\ffres1{\*\ffl red}{\*\ffl blue}")
+        + r"\par{\*\moMath{\mr x}}"
+    )
+    assert document.text == "- one\n  - two\n\n☒ agreed blue"
+    assert [(part.kind, part.lost) for part in document.left_out] == [("formula", True)]
+
+
+def test_numbers_of_pages_at_the_edge_and_contents_are_no_text(opened, blocks_of):
+    page = r"{\field{\*\fldinst { PAGE }}{\fldrslt {1}}}"
+    document = opened(
+        rf"{{\footer Page {page} of {{\field{{\*\fldinst NUMPAGES}}{{\fldrslt 3}}}}}}"
+        r"{\header Plan of hall nine, \chpgn}"
+        r"{\stylesheet{\s7 toc 1;}{\s8 caption;}}\pard\s7 Scope\tab 1\par\pard\s1 Scope\par\pard\s8 Table 1:"
+        r" Rent\par\trowd\cellx900\cellx1800\pard\intbl Hall\cell Rent\cell\row"
+        r"\pard\intbl 9\cell 85\cell\row"
+    )
+    assert [text for _, _, text in blocks_of(document)] == [
+        "Scope",
+        "Table 1: Rent",
+        "Hall | Rent\n9 | 85",
+        "Plan of hall nine,",
+    ]
+    assert document.blocks[2].caption == "Table 1: Rent"
+
+
+@pytest.mark.parametrize(
+    ("head", "text"), [(r"\mac", "é"), (r"\pc", "Ä"), (r"\pca", "Ä"), (r"\ansi\ansicpg10007", "О")]
+)
+def test_old_families_of_code_pages(read_one, head, text):
+    assert read_one("a.rtf", rf"{{\rtf1{head} x\'8e\par}}".encode()).text == f"x{text}"
+
+
+def test_signs_of_their_own_fonts_are_what_they_look_like(opened):
+    fonts = r"{\fonttbl{\f7\fcharset2{\*\panose 05}Symbol;}{\f8\fcharset2 Wingdings;}}"
+    assert opened(fonts + r"\pard {\f7 a}-rays {\f8\'fc} done\par").text == "α-rays ✓ done"
+
+
 def test_a_label_does_not_take_the_style_of_its_heading(opened, blocks_of):
     document = opened(r"\pard\s1{\listtext\pard\plain 1.\tab}Scope\par\pard\plain Text\par")
     assert blocks_of(document) == [("heading", 1, "1. Scope"), ("paragraph", 0, "Text")]

@@ -28,7 +28,7 @@ def test_asciidoc_headings_listings_and_items(read_one, blocks_of):
         ("paragraph", 0, "Run it:"),
         ("code", 0, "if x:\n\n    y()"),
         ("list", 0, "* one\n* two"),
-        ("table", 0, "|a |b\n|c |d"),
+        ("table", 0, "a | b\nc | d"),
     ]
 
 
@@ -229,7 +229,7 @@ def test_latex_has_headings_and_text_without_marks_and_its_formulas_stay(read_on
         ("paragraph", 0, "- low flow"),
     ]
     assert [block.line for block in document.blocks] == [2, 3, 4, 5, 7]
-    assert [(part.kind, part.count) for part in document.left_out] == [("setting", 3), ("comment", 1)]
+    assert {part.kind: part.count for part in document.left_out} == {"setting": 3, "comment": 1}
 
 
 def test_latex_is_read_as_its_page_is(read_one, blocks_of):
@@ -258,7 +258,7 @@ after 99
         ("heading", 1, "Long name"),
         ("paragraph", 0, "The limit is 5%.\nIt costs $5, see http://a.example/~x%20y."),
         ("heading", 4, "Pay"),
-        ("table", 0, "| Part | Days |\n| Seal & ring | 12 |"),
+        ("table", 0, "Part | Days\nSeal & ring | 12"),
         ("paragraph", 0, "a % b"),
     ]
     assert ("comment", 4) in [(part.kind, part.count) for part in document.left_out]
@@ -268,3 +268,34 @@ def test_a_blank_line_parts_no_settings_from_what_they_stand_below(read_one, blo
     text = "pump:\n  limit: 4\n\n  pause: 7\n\nfan:\n  limit: 5\n"
     texts = [text for _, _, text in blocks_of(read_one("a.yaml", text))]
     assert texts == ["pump:\n  limit: 4\n\n  pause: 7", "fan:\n  limit: 5"]
+
+
+def test_tables_of_latex_answer_by_cell(read_one):
+    document = read_one(
+        "a.tex",
+        r"""Text.
+\begin{table}[t]\caption{Wear \emph{per} design.}
+\begin{tabular*}{\textwidth}{@{}llrr@{}} \toprule
+\multirow{2}{*}{\textbf{Design}} & Site & \multicolumn{2}{c}{Wear} \\ \cmidrule(lr){3-4}
+ & & 2022 & 2023 \\ \midrule
+\multirow{2}{*}{Old} & Bremen & 12.1 &
+ 14.9 \\[2pt] % split over lines
+ & \makecell{Kiel \\ north} & 7.3 & \underline{8.0} \tabularnewline \bottomrule
+\end{tabular*}
+\end{table}
+After~all \textbf{bold \emph{inner}} and ``so''\footnote{As \cite{a} says.}.
+\includegraphics[width=1cm]{x.png}
+% \begin{tabular}{l} a & b \\ \end{tabular}
+""",
+    )
+    assert document.text.split("\n\n") == [
+        "Text.\nWear per design.",
+        "Design | Site | Wear, 2022 | Wear, 2023\nOld | Bremen | 12.1 | 14.9\nOld | Kiel north | 7.3 | 8.0",
+        "After all bold inner and “so” [As [a] says.].",
+    ]
+    (table,) = [block for block in document.blocks if block.kind == "table"]
+    assert (table.caption, table.line) == ("Wear per design.", 3)
+    assert [(part.kind, part.count) for part in document.left_out if part.kind != "setting"] == [
+        ("comment", 2),
+        ("image", 1),
+    ]

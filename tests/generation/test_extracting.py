@@ -953,7 +953,7 @@ def test_of_releases_the_latest_is_told_and_all_of_its_changes():
         hit("- New: dark mode.\n- Fixed: slow start.", "Atlas", "3.2.0 (4 May 2026)", start=200),
         hit("- New: search in Atlas.\n- Fixed: crash.", "Atlas", "3.1.0 (2 March 2026)", start=100),
     ]
-    assert said("What is new in the latest Atlas?", *releases) == "New: dark mode.; Fixed: slow start. [1]"
+    assert said("What is new in the latest Atlas?", *releases) == "New: dark mode; Fixed: slow start. [1]"
     assert said("Which is the latest version of Atlas?", *reversed(releases)) == "3.2.0 (4 May 2026) [1]"
 
 
@@ -1160,3 +1160,132 @@ def test_what_only_another_document_is_called_by_is_lacked(thing, lacking):
     words = matcher(asked.words, [fact.wider for fact in facts])
     lacks = weighing.lacks_thing(facts, words)
     assert {fact.passage.source for fact, own in zip(facts, lacks, strict=True) if own} == {lacking}
+
+
+RESTORE = "1. Pause the backup job.\n2. Pick the snapshot.\n3. Create the copy.\n4. Resume the job."
+
+
+def under(text, *headings, source="guide.md", columns=(), start=10):
+    return Hit(Chunk(source, 0, start, start + len(text), text, headings, columns=columns), 0.9)
+
+
+def test_steps_below_a_heading_that_only_says_so_are_those_of_the_document():
+    title = "Restore a customer database"
+    hits = [
+        under("Use this when data of an earlier day is asked for.", title),
+        under(f"{RESTORE}\n\nWarning: If step 3 fails, call the storage team.", title, "Steps", start=200),
+    ]
+    (steps,) = run("How do I restore a customer's database?", hits).cited
+    assert steps.sentence == RESTORE
+    (warning,) = run("What do I do if step 3 of the restore fails?", hits).cited
+    assert "call the storage team" in warning.sentence
+
+
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [
+        ("When was FTP removed?", "5.2 (5 May 2026): Removed: FTP access."),
+        ("When will API v1 be switched off?", "API v1 will be switched off on 31 March 2027."),
+    ],
+)
+def test_a_line_right_above_a_list_dates_it(question, says):
+    text = (
+        "5.3 (21 September 2026)\n- New: region Porto.\n- API v1 will be switched off on 31 March 2027.\n\n"
+        "5.2 (5 May 2026)\n- Removed: FTP access."
+    )
+    assert run(question, [under(text, source="releases.txt")]).cited[0].sentence == says
+
+
+def test_the_section_of_causes_begins_with_the_cause():
+    hits = [
+        under("About 18 % of requests to Oulu timed out in September.", "Incident", "Summary"),
+        under(
+            "A firmware update reset the switch. It was meant for another.",
+            "Incident",
+            "Root cause",
+            start=200,
+        ),
+    ]
+    (cause,) = run("Why did requests to Oulu time out in September?", hits).cited
+    assert cause.sentence.startswith("A firmware update reset the switch.")
+
+
+def test_how_long_something_lasts_asks_for_no_greatest():
+    rows = "Check the switch | 30 Sep 2026\nOrder a pager | 10 Sep 2026\nName devices | 15 Oct 2026"
+    hits = [
+        under("The outage of the switch took 112 minutes.", "Incident"),
+        under(rows, "Incident", columns=("Action", "Due"), start=200),
+    ]
+    assert "112" in run("How long did the outage of the switch last?", hits).cited[0].sentence
+
+
+def test_an_answer_to_another_question_that_begins_with_no_is_none():
+    hits = [under("**May I mine?** No, on no plan; accounts that do so are closed.", "Questions")]
+    assert not run("How do I cancel?", hits).cited or run("How do I cancel?", hits).relevance < 0.38
+
+
+PLANS = (
+    "Price per month | 9 EUR | 49 EUR | 240 EUR\nVirtual cores | 1 | 4 | 16\n"
+    "Support | next business day | chat | phone"
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [
+        ("how many cores do I get with business", "Virtual cores, Business: 16."),
+        (
+            "How much more does Business cost than Team a month?",
+            "Price per month: Team 49 EUR; Business 240 EUR.",
+        ),
+    ],
+)
+def test_what_names_a_column_tells_no_rows_of_another_apart(question, says):
+    hits = [under(PLANS, "Plans", columns=("", "Starter", "Team", "Business"))]
+    (found,) = run(question, hits).cited
+    assert found.sentence == says
+    assert "Our count" not in found.ours
+
+
+def test_who_is_told_by_a_cell_with_a_name():
+    rows = "Network | Mireille Okafor | +358 40 555 0101\nStorage | Tomas Brandt | +358 40 555 0102"
+    hits = [under(rows, "Rota", columns=("Rota", "Primary", "Phone"))]
+    assert (
+        run("Who is on call for the network?", hits).cited[0].sentence == "Network, Primary: Mireille Okafor."
+    )
+
+
+def test_a_few_words_in_common_are_no_contradiction():
+    hits = [
+        under("The open day is on 17 April 2027.", "Minutes", source="minutes.md"),
+        under("The hall is open from 7:30 on working days.", "Rules", source="rules.md"),
+    ]
+    (found,) = run("When is the open day?", hits).cited
+    assert found.sentence == "The open day is on 17 April 2027."
+
+
+def test_records_with_an_empty_cell_between_others_are_rows_of_one_table():
+    machines = [
+        ("ARM-1", "Kestrel arm", "7", "Yusuf Demir"),
+        ("ARM-3", "Heron arm", "45", "Lena Halvorsen"),
+        ("LAS-1", "Laser cutter", "", "Lena Halvorsen"),
+        ("PRN-1", "Printer", "", "Paula Reyes"),
+    ]
+    hits = [
+        under(
+            "\n".join(f"{name}: {cell}" for name, cell in zip(names, one, strict=True) if cell),
+            source=f"machines.csv#{n}",
+        )
+        for n, one in enumerate(machines, start=1)
+        for names in [("id", "name", "payload_kg", "responsible")]
+    ]
+    passages = [passage_of(n, hit) for n, hit in enumerate(hits, start=1)]
+
+    def ask(question):
+        return extract(
+            question, hits, passages, HashEmbedder(dimension=256), sentences=2, rows=passages
+        ).cited
+
+    found = ask("Which machines is Lena Halvorsen in charge of?")
+    assert [one.sentence.partition(",")[0] for one in found] == ["ARM-3", "LAS-1"]
+    assert "Heron arm" in ask("Which arm carries most?")[0].sentence
