@@ -124,7 +124,9 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         else:
             # what stands above a table and is no sentence names it
             lead = "" if _ENDS.search(saying.text) else saying.text
-            term = _term(saying.text) or _over_list(passage.text[: saying.span.end], passage.text) or term
+            before_it, up_to_it = passage.text[: saying.span.start], passage.text[: saying.span.end]
+            begins = not before_it.rstrip(" ") or before_it.rstrip(" ").endswith("\n")  # no wrapped line does
+            term = (_term(saying.text) if begins else "") or _over_list(up_to_it, passage.text) or term
             # what a heading stands above begins as a sentence does; code does not
             headed = term and saying.text.startswith(f"{term}\n") and not _CODE.search(saying.text)
             skip = saying.text.index("\n") + 1 if headed else 0
