@@ -101,6 +101,8 @@ def conditioned(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list
     found = list(facts)
     for places in tables_of(facts):
         rows = [row for place in places if (row := facts[place].row)]
+        if len(rows) < 2 and not any(_is_of_unit(asked, name) for name in rows[0].columns):
+            continue
         unmet = [0.0] * len(rows)
         ranged = [_in_ranges(asked, row) for row in rows]
         several = sum(fit is not None for fit in ranged) > 1
@@ -527,9 +529,11 @@ def _arithmetic(
     sized = sized.translate(str.maketrans(",.", ".,")) if True in styles else sized
     shown = " ".join(filter(None, (before, sized, unit, scale)))
     chosen = tuple(places) if len(facts) == 1 else (places[0],)
-    return Reckoned(
-        tuple(facts), tuple(chosen for _ in facts), f"Our arithmetic: {sign.join(written)} = {shown}"
-    )
+    ours = f"Our arithmetic: {sign.join(written)} = {shown}"
+    # rows or columns that have all names of the question between them are those that are meant
+    called = " | ".join([*row.columns, *(fact.row.label for fact in facts if fact.row)])
+    sure = len(asked.names) > 1 and len(names_held(asked.names, called)) == len(asked.names)
+    return Reckoned(tuple(facts), tuple(chosen for _ in facts), ours, sure=sure)
 
 
 def _is_told(asked: Asked, row: TableRow, words: Matcher) -> bool:
@@ -551,8 +555,9 @@ def _named_columns(asked: Asked, row: TableRow, used: Sequence[int], words: Matc
 
 
 def _is_of_unit(asked: Asked, name: str) -> bool:
-    """Tell whether a column is called by a unit of the kind of thing that is asked for."""
-    return bool(asked.wanted and _kinds(f"1 {unit_of(name)}") and asked.wanted.search(f"1 {unit_of(name)}"))
+    """Tell whether a column has a unit of the kind of thing that is asked for in brackets."""
+    unit = _BRACKETED.search(name)
+    return bool(unit and asked.wanted and _kinds(f"1 {unit[1]}") and asked.wanted.search(f"1 {unit[1]}"))
 
 
 def _kinds(text: str) -> frozenset[str]:
