@@ -25,7 +25,7 @@ AT_MOST = {
     "dead names": 0,
 }
 # what may lie between a value and its limit before the limit has to follow
-_SLACK = {"lines": 73_473, "lines of the command": 60, "lines of the report": 60}
+_SLACK = {"lines": 250, "lines of the command": 60, "lines of the report": 60}
 _LONGEST_LINE = 110
 # asked for from outside of the package: by users, by torch, by markdown-it
 _ASKED_OUTSIDE = frozenset({"reset_parameters", "validateLink", "normalizeLinkText"})
