@@ -16,9 +16,9 @@ from hybrid.documents.html import PageWalk, add_markup, parse
 from hybrid.documents.markup import machinery_kind, tags
 from hybrid.documents.office import Element, Package, child, local, number, raw_text, value
 from hybrid.documents.sheets import MAX_CELLS, Sheet, sheet_name
+from hybrid.documents.signs import numeral, speaks
 from hybrid.documents.source import SourceFile, Unreadable, check_pages, open_zip
 from hybrid.documents.styles import PAGE, running_text
-from hybrid.documents.text import numeral, speaks
 from hybrid.types import BlockKind, Document
 
 _LEFT_OUT = {
