@@ -185,7 +185,7 @@ def aligned(facts: Sequence[Quotable]) -> list[Quotable]:
             columns.setdefault(file, {}).update(dict.fromkeys(fact.row.columns))
     found = list(facts)
     for place, (fact, file) in enumerate(zip(facts, files, strict=True)):
-        if fact.row and file and len(fact.row.columns) < len(columns[file]):
+        if fact.row and file and fact.row.columns != tuple(columns[file]):
             cells = dict(zip(fact.row.columns, fact.row.cells, strict=True))
             row = replace(
                 fact.row,

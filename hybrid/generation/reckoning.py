@@ -318,6 +318,8 @@ def _extreme(
         return None  # "interest"
     meant = {base, *told}
     behind = content_words(lowered[match.end() :])[:2]
+    if match["most"] and not behind:  # "which carries most?"
+        behind = content_words(lowered[: match.start()])[-1:]
     # "the most expensive" is the cheapest turned around
     down = base in OF_LESS
     if match["most"] and behind:

@@ -502,7 +502,8 @@ class _Selection:
 
     def _listed(self) -> Reckoned | None:
         polar = any(one.polar or self._is_denied(one.said) for one in self.conditions)
-        if not self.conditions or not self._kept or not (self.things or polar or self._is_who):
+        named = any(names_held(self.asked.names, cell) for row in self.rows for cell in row.cells[1:])
+        if not self.conditions or not self._kept or not (self.things or polar or self._is_who or named):
             return None
         if not self.asked.lists and not polar and not (self._is_who and self.is_sure):
             return None

@@ -1253,3 +1253,39 @@ def test_who_is_told_by_a_cell_with_a_name():
     assert (
         run("Who is on call for the network?", hits).cited[0].sentence == "Network, Primary: Mireille Okafor."
     )
+
+
+def test_a_few_words_in_common_are_no_contradiction():
+    hits = [
+        under("The open day is on 17 April 2027.", "Minutes", source="minutes.md"),
+        under("The hall is open from 7:30 on working days.", "Rules", source="rules.md"),
+    ]
+    (found,) = run("When is the open day?", hits).cited
+    assert found.sentence == "The open day is on 17 April 2027."
+
+
+def test_records_with_an_empty_cell_between_others_are_rows_of_one_table():
+    machines = [
+        ("ARM-1", "Kestrel arm", "7", "Yusuf Demir"),
+        ("ARM-3", "Heron arm", "45", "Lena Halvorsen"),
+        ("LAS-1", "Laser cutter", "", "Lena Halvorsen"),
+        ("PRN-1", "Printer", "", "Paula Reyes"),
+    ]
+    hits = [
+        under(
+            "\n".join(f"{name}: {cell}" for name, cell in zip(names, one, strict=True) if cell),
+            source=f"machines.csv#{n}",
+        )
+        for n, one in enumerate(machines, start=1)
+        for names in [("id", "name", "payload_kg", "responsible")]
+    ]
+    passages = [passage_of(n, hit) for n, hit in enumerate(hits, start=1)]
+
+    def ask(question):
+        return extract(
+            question, hits, passages, HashEmbedder(dimension=256), sentences=2, rows=passages
+        ).cited
+
+    found = ask("Which machines is Lena Halvorsen in charge of?")
+    assert [one.sentence.partition(",")[0] for one in found] == ["ARM-3", "LAS-1"]
+    assert "Heron arm" in ask("Which arm carries most?")[0].sentence
