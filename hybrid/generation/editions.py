@@ -159,14 +159,6 @@ def _said(fact: Quotable) -> set[str]:
     return {word for word in content_words(fact.text) if word.isalpha()}
 
 
-def same_words(asked: Asked, one: Quotable, other: Quotable) -> bool:
-    """Tell whether two sentences of some words differ in numbers alone, and in none that is asked about."""
-    named = set(_NUMBERS.findall(asked.text))
-    numbers = [named & set(_NUMBERS.findall(fact.text)) for fact in (one, other)]
-    said = _said(one)
-    return numbers[0] == numbers[1] and len(said) > 1 and said == _said(other)
-
-
 def sisters(one: Passage, other: Passage) -> bool:
     """Tell whether two documents are versions of one by their titles or names."""
     names = [
