@@ -1315,3 +1315,17 @@ def test_a_price_is_in_the_column_of_a_currency(question, says, ours):
     assert sorted(one.sentence for one in found.cited) == sorted(says)
     assert found.cited[-1].ours == ours
     assert not ours or found.relevance >= 0.8
+
+
+def test_at_the_moment_is_no_place_that_limits_a_denial():
+    hits = [under("We do not deliver to Switzerland at the moment.", "Shipping")]
+    assert run("Do we deliver to Switzerland?", hits).cited[0].sentence.startswith("No: ")
+
+
+def test_rows_of_one_name_contradict_each_other_in_a_column_that_both_have():
+    prices = under(
+        "Main house | 1,600 GBP\nStudio | 460 GBP", "Rates", source="rates.md", columns=("Space", "Day")
+    )
+    seats = under("Main house | 412\nStudio | 96", "Venue", source="venue.md", columns=("Space", "Seats"))
+    (found,) = run("What does a day in the main house cost?", [prices, seats]).cited
+    assert found.sentence == "Main house, Day: 1,600 GBP."
