@@ -23,14 +23,7 @@ from hybrid.models import Embedder, EmbedderFingerprint, Vectors
 from hybrid.models.adapters import AdapterFiles, read_adapter
 from hybrid.models.device import Placement, batch_room
 from hybrid.models.layout import prefixes, read_layout
-from hybrid.models.pretrained import (
-    LOADING,
-    computing,
-    loaded_as,
-    quiet,
-    require_whole_module,
-    require_words,
-)
+from hybrid.models.pretrained import LOADING, computing, loaded_as, quiet, require_whole_module, require_words
 from hybrid.models.resolve import cached, weights_digest
 from hybrid.types import Span
 
@@ -423,7 +416,7 @@ def transformer_of(model: SentenceTransformer) -> Module:
     return transformer
 
 
-def _loaded(maker: type[_Model], kind: str, folder: Path, placement: Placement) -> _Model:
+def _loaded(maker: Callable[..., _Model], kind: str, folder: Path, placement: Placement) -> _Model:
     """Return a model of the library, from this machine and without code of its own."""
     # other sizes are refused afterwards, by the names of the tensors
     options = {"dtype": placement.torch_dtype(), "use_safetensors": True, "ignore_mismatched_sizes": True}
