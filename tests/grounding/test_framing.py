@@ -481,7 +481,11 @@ def test_a_claim_that_denies_what_the_evidence_asserts_is_objected_to_as_well(fr
         ("The hall was inspected.", "The hall has yet to be inspected.", [Doubt.NEGATION]),
         ("The rooms have air conditioning.", "The rooms lack air conditioning.", [Doubt.NEGATION]),
         ("People who lack iron tire.", "People who lack iron tire.", []),
-        ("The deal collapsed.", "According to several unnamed officials, the deal collapsed.", [Doubt.REPORTED]),
+        (
+            "The deal collapsed.",
+            "According to several unnamed officials, the deal collapsed.",
+            [Doubt.REPORTED],
+        ),
         ("Sales rose.", "According to the annual report, sales rose.", []),
         ("It is on the first floor.", "It is on the first or on the second floor.", [Doubt.SUPPOSED]),
         ("The key is under the mat.", "The key is in the drawer or under the mat.", [Doubt.SUPPOSED]),
