@@ -372,8 +372,7 @@ class Adaptation:
             UsageError: there is no such folder, or the name is taken.
         """
         kind, models = kind_of(folder), self.settings.models
-        if name:
-            self.store.require_free(name)
+        self.store.require_free(name)
         generates = kind is AdapterKind.GENERATOR
         base = self._workshop.base if generates else self._embedders.base
         with tempfile.TemporaryDirectory() as beside:
@@ -508,8 +507,7 @@ class Adaptation:
             UsageError: they are not of one generator, or there is nothing to choose weights by.
             AdapterError: one is not there, or is no LoRA whose change can be added.
         """
-        if name:
-            self.store.require_free(name)
+        self.store.require_free(name)
         with Rework(self.store, names) as rework:
             bench = self._bench(rework.card, given, suites, items, note)
             return rework.combine(bench, recipe, weights, name)

@@ -374,7 +374,7 @@ class Rework:
     def __enter__(self) -> Rework:
         return self
 
-    def __exit__(self, *raised: object) -> None:
+    def __exit__(self, *_: object) -> None:
         shutil.rmtree(self._work, ignore_errors=True)
 
     def written(self, deltas: Deltas) -> Path:

@@ -57,8 +57,7 @@ class EmbedderWorkshop:
     def tune(self, request: TrainingRequest, *, name: str, note: Note, progress: Steps) -> Card:
         """Make query-passage pairs, train an adapter on them, and store it."""
         adaptation, models, store = self.settings.adaptation, self.settings.models, self.store
-        if name:
-            store.require_free(name)
+        store.require_free(name)
         own = self.embedder()
         reembed(store.domain, own)  # whichever is in force
         index = Index.built_with(store.domain, own.fingerprint)

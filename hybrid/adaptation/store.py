@@ -130,7 +130,9 @@ class AdapterStore:
         return card
 
     def require_free(self, name: str) -> None:
-        """Raise a UsageError for a name that is taken or cannot be one."""
+        """Raise a UsageError for a name that is taken or cannot be one; the empty one is not chosen yet."""
+        if not name:
+            return
         if not _NAME.fullmatch(name) or name in _RESERVED:
             raise UsageError(
                 f"{name!r} is not a name for an adapter", hint="use letters, digits, dashes and dots"

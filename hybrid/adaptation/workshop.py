@@ -163,8 +163,7 @@ class GeneratorWorkshop:
     ) -> Card:
         """Train a generator adapter and store it; what was interrupted goes on where it was."""
         settings, base, store = self.settings.adaptation, self.base, self.store
-        if name:
-            store.require_free(name)
+        store.require_free(name)
         work = self.store.domain / "adapters" / WORK
         # of several processes that share the training one writes
         with folder_lock(work) if is_main() else contextlib.nullcontext():

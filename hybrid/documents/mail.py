@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from email import message_from_bytes
 from email.errors import MessageError
 from email.header import decode_header, make_header
@@ -17,7 +18,7 @@ from hybrid.documents.encoding import labelled_codecs
 from hybrid.documents.html import add_page, parse
 from hybrid.documents.source import MEGABYTE, SourceFile, Unreadable
 from hybrid.documents.text import decode
-from hybrid.types import BlockKind, Document, Rejected
+from hybrid.types import BlockKind, Document, LeftOut, Rejected
 
 _HEADS = ("From", "To", "Cc", "Date")
 _PAGES = (".mht", ".mhtml")
@@ -28,6 +29,10 @@ _OTHER_READERS = ("text/calendar", "text/rtf", "text/enriched", "text/vcard", "t
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SEALED = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _MAX_DEPTH = 8
+# What a mail program shows to nobody any more, until it makes the file anew.
+_DELETED = re.compile(
+    rb"^X-(?:Mozilla-Status: *[0-9a-f]{3}[89a-f]\s*$|Status:.*D)", re.MULTILINE | re.IGNORECASE
+)
 # A form of so much of the longest one says the same, but for what is drawn.
 _AS_MUCH = 0.9
 
@@ -40,20 +45,33 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
 
 def read_box(file: SourceFile, settings: DocumentSettings) -> Iterator[Document | Rejected]:
     """Yield one document or one reason a message of a mailbox; its source is ``path#number``, from 1."""
-    number = 0
+    number = deleted = 0
+    held: Document | Rejected | None = None
     for number, data in enumerate(_messages(file, settings), start=1):
-        source = f"{file.source}#{number}"
-        try:
-            yield _document(source, data, settings)
-        except Unreadable as error:
-            yield Rejected(source, str(error))
-        except RecursionError:
-            yield Rejected(source, "damaged or hostile: its structure is nested too deeply")
-        except (ValueError, LookupError, TypeError, AttributeError, MessageError) as error:
-            # one message costs itself and never the rest of the mailbox
-            yield Rejected(source, f"damaged: {type(error).__name__}: {one_line(str(error))[:200]}")
+        if _DELETED.search(data.replace(b"\r\n", b"\n").partition(b"\n\n")[0]):
+            deleted += 1
+            continue
+        yield from filter(None, [held])
+        held = _one_of_many(f"{file.source}#{number}", data, settings)
     if not number:
         raise Unreadable("no message in it: a mailbox begins with `From ` and who sent the first one")
+    if held is None:
+        raise Unreadable("its messages are all deleted: the mail program shows none of them")
+    # the last one says what is to be said of the mailbox
+    told = (LeftOut("deleted message", deleted),) if deleted else ()
+    yield replace(held, left_out=(*held.left_out, *told)) if isinstance(held, Document) else held
+
+
+def _one_of_many(source: str, data: bytes, settings: DocumentSettings) -> Document | Rejected:
+    """Return a message or why it cannot be read: one costs itself and never the rest of the mailbox."""
+    try:
+        return _document(source, data, settings)
+    except Unreadable as error:
+        return Rejected(source, str(error))
+    except RecursionError:
+        return Rejected(source, "damaged or hostile: its structure is nested too deeply")
+    except (ValueError, LookupError, TypeError, AttributeError, MessageError) as error:
+        return Rejected(source, f"damaged: {type(error).__name__}: {one_line(str(error))[:200]}")
 
 
 def _messages(file: SourceFile, settings: DocumentSettings) -> Iterator[bytes]:

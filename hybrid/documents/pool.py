@@ -17,35 +17,19 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, cast
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.source import ReadBatch, SourceFile, cap_memory, read
+from hybrid.documents.source import ReadBatch, SourceFile, cap_memory, comes_in_rows, read
 from hybrid.files import adapter_of
 from hybrid.types import Document, Rejected
 
-_TICKETS_PER_WORKER = 4
-_BATCHES_PER_TICKET = 2
-_POLL_SECONDS = 0.1
+_AHEAD = 4  # files a worker
 _ITEMS: Any = tuple[Document | Rejected, ...]
-
-
-@dataclass(slots=True)
-class _Ticket:
-    """A file on its way through the pool, and the batches that have come back."""
-
-    file: SourceFile
-    batches: queue.Queue[ReadBatch | BaseException] = field(
-        default_factory=lambda: queue.Queue(maxsize=_BATCHES_PER_TICKET)
-    )
-    cancelled: bool = False
-
-
-class _Cancelled(Exception):  # not an error: the consumer has lost interest
-    pass
 
 
 class ReaderPool:
@@ -53,11 +37,8 @@ class ReaderPool:
 
     The processes start with the first file and live until the pool is closed; one that dies or
     hangs is replaced. A file whose process died before it gave anything is tried once more in a
-    fresh one, so that it does not pay for its predecessors::
-
-        consumer ──tickets──> lane (thread) ──frames──> worker (process)
-            ^                   │
-            └── bounded queue ──┘      one lane a worker; a slow consumer slows the lanes down
+    fresh one, so that it does not pay for its predecessors. Threads read a few files ahead, a process
+    each; what comes in rows the consumer reads itself when it gets there, so that it is never held whole.
 
     >>> with ReaderPool(DocumentSettings()) as pool:
     ...     for batch in pool.read(scan(Path("docs"), settings).files):
@@ -69,10 +50,12 @@ class ReaderPool:
             from hybrid.documents.pictures import require_engine
 
             require_engine(settings.ocr)
-        self._settings = settings
-        self._workers = settings.workers or max(1, min(4, (os.cpu_count() or 1) - 1))
-        self._tickets: queue.SimpleQueue[_Ticket | None] = queue.SimpleQueue()
-        self._lanes: list[_Lane] = []
+        workers = settings.workers or max(1, min(4, (os.cpu_count() or 1) - 1))
+        self._readers = [_FileReader(settings) for _ in range(workers)]
+        self._idle: queue.SimpleQueue[_FileReader] = queue.SimpleQueue()
+        for reader in self._readers:
+            self._idle.put(reader)
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="document-reader")
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -86,11 +69,12 @@ class ReaderPool:
     def close(self) -> None:
         """End the worker processes, also in the middle of a file; a closed pool reads no more."""
         self._closed = True
-        for _ in self._lanes:
-            self._tickets.put(None)
-        for lane in self._lanes:
-            lane.end()
-        self._lanes.clear()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for reader in self._readers:
+            reader.end()
+        self._threads.shutdown()
+        for reader in self._readers:
+            reader.discard()
 
     def read(self, files: Iterable[SourceFile]) -> Iterator[ReadBatch]:
         """Yield the batches of every file, in the order of the files.
@@ -100,125 +84,97 @@ class ReaderPool:
         """
         if self._closed:
             raise RuntimeError("the pool is closed; open a new one")
-        while len(self._lanes) < self._workers:
-            self._lanes.append(_Lane(self._settings, self._tickets))
-        pending: deque[_Ticket] = deque()
+        ahead: deque[tuple[SourceFile, Future[list[ReadBatch]] | None]] = deque()
         try:
             for file in files:
-                ticket = _Ticket(file)
-                pending.append(ticket)
-                self._tickets.put(ticket)
-                if len(pending) >= self._workers * _TICKETS_PER_WORKER:
-                    yield from self._drain(pending[0])
-                    pending.popleft()
-            while pending:
-                yield from self._drain(pending[0])
-                pending.popleft()
+                ahead.append((file, None if comes_in_rows(file) else self._threads.submit(self._whole, file)))
+                if len(ahead) >= len(self._readers) * _AHEAD:
+                    yield from self._taken(*ahead[0])
+                    ahead.popleft()
+            while ahead:
+                yield from self._taken(*ahead[0])
+                ahead.popleft()
         finally:
-            for ticket in pending:
-                ticket.cancelled = True
-            for lane in self._lanes:
-                lane.drop_cancelled()
+            for file, future in ahead:
+                if future is not None and not future.cancel():
+                    for reader in self._readers:
+                        reader.give_up(file)
 
-    def _drain(self, ticket: _Ticket) -> Iterator[ReadBatch]:
-        while True:
-            try:
-                batch = ticket.batches.get(timeout=_POLL_SECONDS)
-            except queue.Empty:
-                if self._closed:
-                    raise RuntimeError("the pool was closed while it was read from") from None
-                continue
-            if isinstance(batch, BaseException):
-                raise batch
-            yield batch
-            if batch.last:
-                return
+    def _taken(self, file: SourceFile, future: Future[list[ReadBatch]] | None) -> Iterator[ReadBatch]:
+        try:
+            yield from future.result() if future is not None else self._read(file)
+        except CancelledError:
+            raise RuntimeError(_CLOSED) from None
+
+    def _whole(self, file: SourceFile) -> list[ReadBatch]:
+        return list(self._read(file))
+
+    def _read(self, file: SourceFile) -> Iterator[ReadBatch]:
+        reader = self._idle.get()
+        try:
+            yield from reader.read(file)
+        finally:
+            self._idle.put(reader)
 
 
-class _Lane:
-    """A thread with its child process; takes tickets until it finds None."""
+class _FileReader:
+    """Reads one file after the other by a child process; another takes the place of one that dies."""
 
-    def __init__(self, settings: DocumentSettings, tickets: queue.SimpleQueue[_Ticket | None]) -> None:
+    def __init__(self, settings: DocumentSettings) -> None:
         self._settings = settings
-        self._tickets = tickets
-        self._ticket: _Ticket | None = None
         self._child: Child | None = None
-        self._ending = False
-        self._thread = threading.Thread(target=self._serve, name="document-reader", daemon=True)
-        self._thread.start()
+        self._file: SourceFile | None = None
+        self._is_ended = False
 
     def end(self) -> None:
-        """Kill the child and wait for the thread."""
-        self._ending = True
-        while self._thread.is_alive():
-            self._kill()
-            self._thread.join(_POLL_SECONDS)
-
-    def drop_cancelled(self) -> None:
-        """Kill the child if nobody waits for what it is reading."""
-        if (ticket := self._ticket) is not None and ticket.cancelled:
-            self._kill()
-
-    def _kill(self) -> None:
+        """Kill the child, and read no more."""
+        self._is_ended = True
         if (child := self._child) is not None:
             child.kill()
 
-    def _serve(self) -> None:
-        while (ticket := self._tickets.get()) is not None:
-            self._ticket = ticket
-            try:
-                self._read(ticket)
-            except _Cancelled:
-                self._discard()
-            except BaseException as error:  # noqa: BLE001  it belongs to the consumer, in the other thread
-                self._discard()
-                with contextlib.suppress(_Cancelled):
-                    self._deliver(ticket, error)
-            self._ticket = None
-        self._discard()
+    def give_up(self, file: SourceFile) -> None:
+        """Kill the child if it reads a file that nobody waits for any more."""
+        if self._file is file and (child := self._child) is not None:
+            self._file = None
+            child.kill()
 
-    def _discard(self) -> None:
+    def discard(self) -> None:
+        """End the child and free its pipes."""
         child, self._child = self._child, None
         if child is not None:
             child.close()
 
-    def _read(self, ticket: _Ticket) -> None:
+    def read(self, file: SourceFile) -> Iterator[ReadBatch]:
+        """Yield the batches of a file; a reason where its process cannot read it."""
+        self._file = file
         for is_last_try in (False, True):
-            self._check(ticket)
+            if self._is_ended or self._file is None:
+                raise RuntimeError(_CLOSED)
             is_fresh = self._child is None or self._child.used_up
             if is_fresh:
-                self._discard()
+                self.discard()
                 self._child = Child(self._settings)
             assert self._child is not None
-            delivered = False
+            delivered = complete = False
             try:
-                for batch in self._child.read(ticket.file):
-                    self._deliver(ticket, batch)
+                for batch in self._child.read(file):
+                    yield batch
                     delivered = True
+                complete = True
                 return
             except ChildEnded as error:
                 reason = str(error)
                 is_final = delivered or error.was_slow or (error.was_full and is_fresh)
-            self._discard()
-            if is_final or is_last_try:
-                rejected = Rejected(ticket.file.source, reason)
-                self._deliver(ticket, ReadBatch(ticket.file, (rejected,), last=True))
+            finally:
+                if not complete:
+                    self.discard()
+            if (is_final or is_last_try) and not self._is_ended:
+                yield ReadBatch(file, (Rejected(file.source, reason),), last=True)
                 return
-
-    def _deliver(self, ticket: _Ticket, batch: ReadBatch | BaseException) -> None:
-        while True:
-            self._check(ticket)
-            try:
-                ticket.batches.put(batch, timeout=_POLL_SECONDS)
-            except queue.Full:
-                continue
-            return
-
-    def _check(self, ticket: _Ticket) -> None:
-        if ticket.cancelled or self._ending:
-            raise _Cancelled
+        raise RuntimeError(_CLOSED)
 
 
+_CLOSED = "the pool was closed while it was read from"
 # `-P` keeps the current folder, which may be hostile, off the path of the child; where this package
 # lies is put on it, unless it is there.
 _START = """

@@ -207,6 +207,11 @@ def supported_suffixes() -> tuple[str, ...]:
     return tuple(sorted(_READERS))
 
 
+def comes_in_rows(file: SourceFile) -> bool:
+    """Return whether a file may be many documents, which are streamed."""
+    return _READERS.get(file.path.suffix.lower()) in _IN_ROWS
+
+
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[ReadBatch]:
     """Read one file in this process, without limits on time and memory; ``ReaderPool`` has them.
 
@@ -241,7 +246,7 @@ def _guarded(file: SourceFile, settings: DocumentSettings) -> _Items:
 
 def _open(file: SourceFile, settings: DocumentSettings) -> _Items:
     module, name = _READERS[file.path.suffix.lower()]
-    has_rows = (module, name) in _IN_ROWS
+    has_rows = comes_in_rows(file)
     # the size on disk now, not at the time of the scan
     check_size(file.path.stat().st_size, settings, factor=ROW_FILE_FACTOR if has_rows else 1)
     reader: _Reader = getattr(importlib.import_module(f"hybrid.documents.{module}"), name)

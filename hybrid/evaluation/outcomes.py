@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from types import TracebackType
 from typing import ClassVar
 
 import numpy as np
@@ -181,9 +180,7 @@ class Meter:
         self._sampler.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End the measurement."""
         self._seconds = time.perf_counter() - self._begun
         self._stop.set()

@@ -10,10 +10,13 @@ from hybrid.generation.facts import Quotable, headings_of, section_of, title_of
 from hybrid.generation.matching import Matcher, expressions, names_held
 from hybrid.generation.prompts import Passage
 from hybrid.text.dates import MONTHS, Date, dates
-from hybrid.text.words import content_words
+from hybrid.text.words import content_words, stem
 
 # Two facts are about one thing from so great a share of their words; smaller in versions of a document.
 _ALIKE_WORDS = (0.65, 0.4)
+# Of fewer words than these a share says little, if not the same is counted: an open day, and the days on
+# which a hall is open.
+_FEW, _COUNTED = 4, re.compile(r"\d\s+([^\W\d_]+)")
 # What each is for stands beside it.
 (_YEAR_MONTH, _VALID, _TOLD, _EXTENSION, _NUMBERS, _REPLACES, _ENDED, _INSTEAD) = expressions("editions")
 # The age of a document that says itself that it is in force no more.
@@ -124,7 +127,11 @@ def _is_alike(one: Quotable, other: Quotable) -> bool:
     if _ends(one, other):
         return True
     here, there = _said(one), _said(other)
-    alike = len(here & there) / max(min(len(here), len(there)), 1)
+    fewer = min(len(here), len(there))
+    counted = [{stem(word) for word in _COUNTED.findall(fact.text.lower())} for fact in (one, other)]
+    if here != there and fewer < _FEW and not counted[0] & counted[1]:
+        return False
+    alike = len(here & there) / max(fewer, 1)
     return alike >= _ALIKE_WORDS[sisters(one.passage, other.passage)]
 
 
@@ -150,14 +157,6 @@ def _ends(one: Quotable, other: Quotable, names: Sequence[str] = ()) -> bool:
 
 def _said(fact: Quotable) -> set[str]:
     return {word for word in content_words(fact.text) if word.isalpha()}
-
-
-def same_words(asked: Asked, one: Quotable, other: Quotable) -> bool:
-    """Tell whether two sentences of some words differ in numbers alone, and in none that is asked about."""
-    named = set(_NUMBERS.findall(asked.text))
-    numbers = [named & set(_NUMBERS.findall(fact.text)) for fact in (one, other)]
-    said = _said(one)
-    return numbers[0] == numbers[1] and len(said) > 1 and said == _said(other)
 
 
 def sisters(one: Passage, other: Passage) -> bool:

@@ -123,17 +123,16 @@ def _is_narrower(asked: Asked, fact: Quotable, words: Matcher) -> bool:
 def _is_of_part(text: str, words: Matcher, *, forbids: bool) -> bool:
     """Tell whether only a part of what is asked is denied: swimming after dark, drones over 250 g.
 
-    Of what is forbidden each word tells that the question lacks. It stands before: "dogs are forbidden in the
-    hall" is of dogs; or else behind: "it is forbidden to park by the gate". A place limits as a time does,
-    unless it is the whole house: who may not smoke in the kitchen may do so elsewhere.
+    A place limits as a time does, unless it is the whole house: who may not smoke in the kitchen may do so
+    elsewhere. Of what is forbidden each word tells that the question lacks. It stands before: "dogs are
+    forbidden in the hall" is of dogs; or else behind: "it is forbidden to park by the gate".
     """
     limit = _FURTHER.search(text)
-    told = limit[0] if limit else ""
+    parts = (_FORBIDS if forbids else _DENIED).split(text, maxsplit=1)
+    place = _WHERE.search(parts[-1])
+    told = f"{limit[0] if limit else ''} {place[0] if place and not _ALL_OVER.search(place[0]) else ''}"
     if forbids:
-        before, behind = _FORBIDS.split(text, maxsplit=1)
-        place = _WHERE.search(behind)
-        told = f"{told} {place[0]}" if place and not _ALL_OVER.search(place[0]) else told
-        told = f"{before} {told}" if content_words(before) else behind
+        told = f"{parts[0]} {told}" if content_words(parts[0]) else parts[-1]
     known = {word for own in words.forms for word in own}
     return any(word not in known and not _FRAME.fullmatch(word) for word in content_words(told))
 

@@ -139,7 +139,7 @@ def reckoned(
     rows = [place for place, fact in enumerate(facts) if fact.row]
     if not rows or asked.form in (Form.CAUSE, Form.PROCEDURE):
         return None
-    lowered = asked.last.lower()
+    lowered = asked.last.lower().replace("most recent", "latest")
     arithmetic = bool(_CHANGE.search(lowered) or _SUM.search(lowered))
     best = max(rows, key=lambda place: scores[place])
     near = sorted(
@@ -318,6 +318,8 @@ def _extreme(
         return None  # "interest"
     meant = {base, *told}
     behind = content_words(lowered[match.end() :])[:2]
+    if match["most"] and not behind:  # "which carries most?"
+        behind = content_words(lowered[: match.start()])[-1:]
     # "the most expensive" is the cheapest turned around
     down = base in OF_LESS
     if match["most"] and behind:
@@ -494,7 +496,7 @@ def _arithmetic(
         places = [min(places, key=lambda place: len(row.columns[place].split()))]
     facts = [best]
     if len(places) < 2:
-        kept = [fact for fact in _kept(table) if fact.row and _is_told(asked, fact.row, words)]
+        kept = [fact for fact in _kept(table) if fact.row]
         if len(kept) != 2 or not places:
             return None
         facts, cells = kept, [(fact, places[0]) for fact in kept]
@@ -526,12 +528,6 @@ def _arithmetic(
     return Reckoned(
         tuple(facts), tuple(chosen for _ in facts), f"Our arithmetic: {sign.join(written)} = {shown}"
     )
-
-
-def _is_told(asked: Asked, row: TableRow, words: Matcher) -> bool:
-    """Tell whether the question has something of the cells without figures that say which row it is."""
-    said = " ".join(cell for place, cell in enumerate(row.cells) if not place or not figure(cell))
-    return bool(words.held(said) or names_held(asked.names, said))
 
 
 def _named_columns(asked: Asked, row: TableRow, used: Sequence[int], words: Matcher) -> list[int]:

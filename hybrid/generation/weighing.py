@@ -55,8 +55,8 @@ _ENTRY = re.compile(r"(?P<label>[^\W\d][\w /-]{1,30}): (?P<value>.{1,60})")
 
 def weigh(
     asked: Asked, facts: Sequence[Quotable], words: Matcher, sources: Mapping[str, str], embedder: Embedder
-) -> tuple[Scores, Scores]:
-    """Return for each fact how good an answer it is, and how surely it is about the question."""
+) -> tuple[Scores, Scores, Scores]:
+    """Return for each fact how good an answer it is, how surely it is about the question, how outdated."""
     held = [
         names_held(asked.names, f"{fact.text} {fact.around} {fact.passage.source}")
         - of_other_time(asked, fact)
@@ -78,7 +78,8 @@ def weigh(
     named = np.array([len(own & asked.codes) for own in held])
     total = sum(words.weights)
     covered = (table[:, 1] * total + _CODED * named) / ((total + _CODED * len(asked.codes)) or 1.0)
-    return cheap + _WEIGHTS[0] * ranked, (_of_document(facts, cosines) + _of_document(facts, covered)) / 2
+    relevances = (_of_document(facts, cosines) + _of_document(facts, covered)) / 2
+    return cheap + _WEIGHTS[0] * ranked, relevances, -table[:, -1]
 
 
 def _spread(found: Scores, places: NDArray[np.intp], size: int) -> Scores:
@@ -88,16 +89,18 @@ def _spread(found: Scores, places: NDArray[np.intp], size: int) -> Scores:
     return values
 
 
-def reread(asked: Asked, facts: Sequence[Quotable], scores: Scores, embedder: Embedder) -> Scores:
+def reread(
+    asked: Asked, facts: Sequence[Quotable], scores: Scores, old: Scores, embedder: Embedder
+) -> Scores:
     """Return scores in which the best facts were read together with the question, where a model for it is.
 
-    Only sentences nearly as good as the best one: rows of tables were not among what it learned from.
+    Only sentences nearly as good as the best one and no older: it learned neither rows nor versions.
     """
     chooser = load_chooser(embedder)
     if chooser is None or asked.form in _BY_RULE:
         return scores
     best = np.argsort(-scores, kind="stable")[:_REREAD]
-    best = best[scores[best] > scores[best[0]] - _IN_DOUBT]
+    best = best[(scores[best] > scores[best[0]] - _IN_DOUBT) & (old[best] <= old[best[0]])]
     if facts[best[0]].row or len(best) < 2 or (asked.latest and facts[best[0]].heading):
         return scores
     found = _READ * chooser.score(

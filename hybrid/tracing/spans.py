@@ -224,9 +224,7 @@ class _Nothing(OpenSpan):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         return
 
     def stream(self, make: Callable[[], Iterator[T]]) -> Iterator[T]:

@@ -89,6 +89,32 @@ def test_a_mailbox_is_a_document_a_message(message, read_items):
     assert second.text == "Second\n\nFrom the start it ran.\n>From here on too."
 
 
+@pytest.mark.parametrize("mark", ["X-Mozilla-Status: 0009", "X-Status: RD"])
+def test_what_was_deleted_in_a_mailbox_is_told_and_not_read(read_items, mark):
+    box = "From - Mon Mar 04 10:00:00 2024\n{}\nSubject: {}\n\nText.\n\n".format
+    kept, other = read_items(
+        "a.mbox", box(mark, "gone") + box("X-Mozilla-Status: 0001", "a") + box("X: y", "b")
+    )
+    assert (kept.title, kept.left_out, kept.source) == ("a", (), "a.mbox#2")
+    assert [(part.kind, part.count) for part in other.left_out] == [("deleted message", 1)]
+    (none,) = read_items("b.mbox", box(mark, "gone"))
+    assert "deleted" in none.reason
+
+
+def test_files_that_hang_on_the_form_that_is_not_read_are_told(message, read_one):
+    message.add_alternative("<p>Hello.</p>", subtype="html")
+    message.get_payload()[1].add_related(b"%PDF", "application", "pdf", disposition="attachment")
+    told = {part.kind: part.lost for part in read_one("a.eml", bytes(message)).left_out}
+    assert told == {"other form of the message": False, "attached file": True}
+
+
+def test_rich_text_within_a_message_is_a_file_and_no_text(message, read_one):
+    message.add_attachment(b"{\\rtf1 x}", "text", "rtf", disposition="inline")
+    document = read_one("a.eml", bytes(message))
+    assert "rtf1" not in document.text
+    assert [part.kind for part in document.left_out] == ["attached file"]
+
+
 def test_a_saved_page_is_a_page(read_one):
     page = EmailMessage()
     page["From"], page["Subject"] = "<Saved by Blink>", "Warranty"
@@ -155,6 +181,11 @@ def test_a_damaged_message_costs_no_other_one(hostile, read_items):
     assert [item.source[-2:] for item in items] == ["#1", "#2", "#3"]
     assert [items[0].title, items[2].title] == ["first", "third"]
     assert isinstance(items[1], Rejected) or "low" in items[1].text
+
+
+def test_signs_of_windows_that_are_said_to_be_latin_are_read(read_one):
+    head = b"Subject: a\nContent-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: 8bit\n\n"
+    assert read_one("a.eml", head + b"\x84It\x93 costs 5 \x80.\n").text == "a\n\n„It“ costs 5 €."
 
 
 @pytest.mark.parametrize("codec", ["utf-8", "cp1252"])

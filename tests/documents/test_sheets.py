@@ -260,3 +260,13 @@ def test_what_is_printed_above_and_below_a_sheet_is_said_once(read_book):
     )
     text = read_book({name: row(["a"]) + "|" + printed for name in ("One", "Two")}).text
     assert text == "One\n\na\n\nQM-7781 R&D\n\nTwo\n\na"
+
+
+def test_rows_and_columns_that_are_hidden_are_read_and_counted(read_book):
+    rows = (
+        row(["Part", "Count", "Price"]) + row(["Seal", 1, 2]) + "<row hidden='1'>" + row(["Bolt", 3, 4])[5:]
+    )
+    hidden = '<cols><col min="2" max="2" hidden="1"/><col min="9" max="16384" hidden="1"/></cols>'
+    document = read_book({"A": f"{rows}|{hidden}"})
+    assert "Bolt | 3 | 4" in document.text
+    assert document.metadata == {"hidden_rows": "1", "hidden_columns": "1"}

@@ -28,7 +28,7 @@ def test_asciidoc_headings_listings_and_items(read_one, blocks_of):
         ("paragraph", 0, "Run it:"),
         ("code", 0, "if x:\n\n    y()"),
         ("list", 0, "* one\n* two"),
-        ("table", 0, "|a |b\n|c |d"),
+        ("table", 0, "a | b\nc | d"),
     ]
 
 
