@@ -123,7 +123,8 @@ def _is_alike(one: Quotable, other: Quotable) -> bool:
     if (one.row is None) != (other.row is None) or one.whole != other.whole:
         return False
     if one.row and other.row:
-        return one.row.label == other.row.label and bool({*one.row.columns} & {*other.row.columns})
+        both = {*one.row.columns[1:]} & {*other.row.columns[1:]}  # seats of a hall are not its price
+        return one.row.label == other.row.label and bool(both)
     if _ends(one, other):
         return True
     here, there = _said(one), _said(other)

@@ -101,7 +101,7 @@ def conditioned(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list
     found = list(facts)
     for places in tables_of(facts):
         rows = [row for place in places if (row := facts[place].row)]
-        if len(rows) < 2:
+        if len(rows) < 2 and not any(_is_of_unit(asked, name) for name in rows[0].columns):
             continue
         unmet = [0.0] * len(rows)
         ranged = [_in_ranges(asked, row) for row in rows]
@@ -300,6 +300,8 @@ def _answers(asked: Asked, row: TableRow, used: Sequence[int]) -> tuple[int, ...
     if any(words & set(content_words(row.columns[place])) for place in rest) or asked.wanted is None:
         return tuple(used)
     of = [place for place in rest if asked.wanted.search(f"{row.cells[place]} {row.columns[place]}")]
+    # of "Per year (EUR)" and a share of 500 EUR the first is a price
+    of = [place for place in of if _is_of_unit(asked, row.columns[place])] or of
     return tuple(place for place in range(len(row.cells)) if place not in of) if len(of) == 1 else tuple(used)
 
 
@@ -413,7 +415,9 @@ def _measured(asked: Asked, rows: Sequence[TableRow], meant: set[str], base: str
         if place in dated:
             continue
         own = set(content_words(rows[0].columns[place]))
-        kinds = {kind for row in rows for kind in _kinds(f"{row.cells[place]} {rows[0].columns[place]}")}
+        kinds = kinds_of(rows[0].columns[place], [row.cells[place] for row in rows])
+        if len(kinds) > 1:  # 10 % is neither more nor less than 500 EUR
+            continue
         told = {word for kind in kinds for word in content_words(property_of(kind))}
         # a column is meant by its name before its unit: of "Width (m)" and "Length (m)" the longest is of one
         said = 1.0 * bool(own & meant) or _BY_UNIT * bool(told & meant)
@@ -525,9 +529,11 @@ def _arithmetic(
     sized = sized.translate(str.maketrans(",.", ".,")) if True in styles else sized
     shown = " ".join(filter(None, (before, sized, unit, scale)))
     chosen = tuple(places) if len(facts) == 1 else (places[0],)
-    return Reckoned(
-        tuple(facts), tuple(chosen for _ in facts), f"Our arithmetic: {sign.join(written)} = {shown}"
-    )
+    ours = f"Our arithmetic: {sign.join(written)} = {shown}"
+    # rows or columns that have all names of the question between them are those that are meant
+    called = " | ".join([*row.columns, *(fact.row.label for fact in facts if fact.row)])
+    sure = len(asked.names) > 1 and len(names_held(asked.names, called)) == len(asked.names)
+    return Reckoned(tuple(facts), tuple(chosen for _ in facts), ours, sure=sure)
 
 
 def _named_columns(asked: Asked, row: TableRow, used: Sequence[int], words: Matcher) -> list[int]:
@@ -538,7 +544,14 @@ def _named_columns(asked: Asked, row: TableRow, used: Sequence[int], words: Matc
         for place in figures
         if identifiers_held(asked.codes, row.columns[place]) or words.held(row.columns[place])
     ]
-    return named or (figures if len(figures) == 1 else [])
+    kind = [place for place in figures if _is_of_unit(asked, row.columns[place])]
+    return named or next((own for own in (figures, kind) if len(own) == 1), [])
+
+
+def _is_of_unit(asked: Asked, name: str) -> bool:
+    """Tell whether a column has a unit of the kind of thing that is asked for in brackets."""
+    unit = _BRACKETED.search(name)
+    return bool(unit and asked.wanted and _kinds(f"1 {unit[1]}") and asked.wanted.search(f"1 {unit[1]}"))
 
 
 def _kinds(text: str) -> frozenset[str]:
