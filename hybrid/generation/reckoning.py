@@ -41,8 +41,8 @@ _WHO, _PERSON = re.compile(r"who\b", re.IGNORECASE), re.compile(r"(?:[A-Z][\w'â€
 _TIMES = frozenset(content_words("hours days weeks months years"))
 _SIZES = ("big", "larg", "small")
 # What each is for stands beside it.
-(_SUPERLATIVE, _NO_EXTREME, _CHANGE, _SUM, _LEAST, _MOST, _TOTAL, _OTHERS, IN_STOCK, STOCK, _PEOPLE) = (
-    expressions("reckoning")
+(_SUPERLATIVE, _NO_EXTREME, _CHANGE, _SUM, _LEAST, _TOTAL, _OTHERS, IN_STOCK, STOCK, _PEOPLE) = expressions(
+    "reckoning"
 )
 _THAN, _ALL_OF = (
     re.compile(r"\bthan (?!\d)"),
@@ -441,9 +441,8 @@ def is_dated(rows: Sequence[TableRow], place: int) -> bool:
 
 def _threshold(asked: Asked, lowered: str, table: Sequence[Quotable]) -> Reckoned | None:
     """Return the row that is just large enough for so many people, or all that keep a limit."""
-    least, most = _LEAST.search(lowered), _MOST.search(lowered)
-    people = _PEOPLE.search(lowered)
-    if len(asked.amounts) != 1 or not (least or most or people) or "#" in table[0].passage.source:
+    least, people = _LEAST.search(lowered), _PEOPLE.search(lowered)
+    if len(asked.amounts) != 1 or not (least or people) or "#" in table[0].passage.source:
         return None
     amount = asked.amounts[0]
     if amount.value is None or len(table) < 2:
@@ -463,14 +462,11 @@ def _threshold(asked: Asked, lowered: str, table: Sequence[Quotable]) -> Reckone
     if len(columns) != 1:
         return None
     sizes = [one.value for row in rows if (one := figure(row.cells[columns[0]]))]
-    fits = [size <= amount.value if most else size >= amount.value for size in sizes]
-    chosen = sorted(
-        (place for place, fit in enumerate(fits) if fit),
-        key=lambda place: -sizes[place] if most else sizes[place],
-    )
-    if not chosen:
+    fitting = [place for place, size in enumerate(sizes) if size >= amount.value]
+    if not fitting:
         return None
-    return Reckoned((table[chosen[0]],), (_with_asked(asked, rows[chosen[0]], columns[0]),))
+    best = min(fitting, key=lambda place: sizes[place])
+    return Reckoned((table[best],), (_with_asked(asked, rows[best], columns[0]),))
 
 
 def _with_asked(asked: Asked, row: TableRow, place: int) -> tuple[int, ...]:
