@@ -17,8 +17,8 @@ import hybrid
 PACKAGE = Path(__file__).resolve().parents[1] / "hybrid"
 # The present values. What fell is written here; what would rise says why in the changelog, and here.
 AT_MOST = {
-    "files": 260,
-    "lines": 73_473,
+    "files": 261,
+    "lines": 73_257,
     "lines of the command": 3_956,
     "lines of the report": 1_262,
     "class names with two meanings": 0,

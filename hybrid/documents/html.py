@@ -30,8 +30,9 @@ from hybrid.documents.markup import (
     tags,
 )
 from hybrid.documents.office import Package
+from hybrid.documents.signs import formula, is_script, local, lowered, numeral, raised, speaks
 from hybrid.documents.source import SourceFile, Unreadable, check_pages, open_zip
-from hybrid.documents.text import decode, formula, is_script, local, lowered, numeral, raised, speaks
+from hybrid.documents.text import decode
 from hybrid.types import BlockKind, Document
 
 _LISTS = tags("ul ol dl menu dir")

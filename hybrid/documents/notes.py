@@ -7,7 +7,7 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from html import unescape
+from html import escape, unescape
 from itertools import pairwise
 from typing import Any
 
@@ -163,6 +163,8 @@ _ORG_UNSHOWN = re.compile(
     r"|:[\w-]+:(?P<property>.*))",
     re.IGNORECASE | re.MULTILINE,
 )
+# what a blank line, or the end, follows
+_ORG_TABLE = re.compile(r"^[ \t]*\|.*\n(?:[ \t]*\|.*\n)*(?=[ \t]*(?:\n|\Z))", re.MULTILINE)
 _ORG_MARKS = (
     (re.compile(r"^[ \t]*#\+\w+:?[ \t]*", re.MULTILINE), ""),
     (re.compile(r"(?<=-)\+(?=-[-+|]*$)", re.MULTILINE), "|"),
@@ -198,6 +200,16 @@ def _parted(text: str) -> list[str]:
     return [*parts, text[at:]]
 
 
+def _without_heads(found: re.Match[str]) -> str:
+    """Return a table that has no rule below its first row as HTML: Markdown has none without."""
+    lines = found[0].rstrip().split("\n")
+    if any(re.match(r"[ \t]*\|-", line) for line in lines):
+        return found[0]
+    cells = (line.strip().strip("|").split("|") for line in lines)
+    rows = ("".join(f"<td>{escape(cell.strip())}</td>" for cell in row) for row in cells)
+    return "<table>" + "\n".join(f"<tr>{row}</tr>" for row in rows) + "</table>\n"
+
+
 def _org(text: str, builder: TextBuilder) -> str:
     """Return a stretch of Org as Markdown; what stands below a heading is set in no further than it."""
 
@@ -209,6 +221,7 @@ def _org(text: str, builder: TextBuilder) -> str:
     text = _ORG_UNSHOWN.sub(unshown, text)
     for pattern, left in _ORG_MARKS:
         text = pattern.sub(left, text)
+    text = _ORG_TABLE.sub(_without_heads, text)
     before, *sections = re.split(r"^(\*+)(?= )", text, flags=re.MULTILINE)
     parts = [textwrap.dedent(before)]
     for stars, section in zip(sections[::2], sections[1::2], strict=True):
@@ -283,8 +296,8 @@ _Part = tuple[int, list[str]]
 
 def _parts(lines: Sequence[str], first: int, *, with_remarks: bool = False) -> Iterator[_Part]:
     """Yield entries and where they begin: what is set in belongs to the line above, remarks to that below."""
-    # what follows a blank line set in still belongs to the line above
-    set_in = [line[:1].isspace() for line in lines]
+    # what follows a blank line set in still belongs to the line above, and so does what closes a list
+    set_in = [line[:1].isspace() or line[:1] in ("]", "}", ")") for line in lines]
     for at in range(len(lines) - 2, -1, -1):
         set_in[at] = set_in[at] if lines[at].strip() else set_in[at + 1]
     held: list[str] = []

@@ -17,8 +17,8 @@ from lxml import etree
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import RawBlock, TextBuilder, one_line
+from hybrid.documents.signs import lowered, raised, speaks
 from hybrid.documents.source import UNREAD_ENTRY, SourceFile, Unreadable, open_zip
-from hybrid.documents.text import lowered, raised, speaks
 from hybrid.types import BlockKind, Document
 
 Element = Any

@@ -16,9 +16,9 @@ from hybrid.documents.html import PageWalk, add_markup, parse
 from hybrid.documents.markup import machinery_kind, tags
 from hybrid.documents.office import Element, Package, child, local, number, raw_text, value
 from hybrid.documents.sheets import MAX_CELLS, Sheet, sheet_name
+from hybrid.documents.signs import numeral, speaks
 from hybrid.documents.source import SourceFile, Unreadable, check_pages, open_zip
 from hybrid.documents.styles import PAGE, running_text
-from hybrid.documents.text import numeral, speaks
 from hybrid.types import BlockKind, Document
 
 _LEFT_OUT = {
@@ -35,7 +35,7 @@ _SILENT = tags(
     "insertion format-change change-info sequence-decls forms event-listeners page-thumbnail "
     "annotation-end date-time"
 )
-_TAGS = {"ruby": "ruby", "ruby-text": "rt", "table": "table", "table-header-rows": "thead"}
+_TAGS = {"ruby": "ruby", "ruby-text": "rt", "table-header-rows": "thead"}
 _EDGE = re.compile("(header|footer)(-left|-first|-decl)?")
 _VALUES = ("value", "string-value", "date-value", "time-value", "boolean-value")
 _SHAPES = tags(
@@ -174,6 +174,7 @@ class _Writing:
             "list-header": lambda one: f'<li data-marker="">{self._inside(one)}</li>',
             "page-number": self._page_number,
             "page-count": self._page_number,
+            "table": self._table,
             "table-row": self._row,
             "table-cell": self._cell,
             "note": self._note,
@@ -187,7 +188,7 @@ class _Writing:
         # of headings, of the list at hand, and of each list that another may go on with
         self._counts, self._items = dict[int, int](), dict[int, int]()
         self._ended = dict[str, dict[int, int]]()
-        self._within, self._is_edge = list[str](), False
+        self._within, self._is_edge, self._is_cell = list[str](), False, False
         self._waiting: list[str] = []
         self._drawn, self._repeats = set[str](), 0
 
@@ -371,6 +372,14 @@ class _Writing:
         drawn = f' data-marker="{escape(marker)}"' if marker else ""
         return f"<li{drawn}>{self._inside(one)}</li>"
 
+    def _table(self, one: Element) -> str:
+        """Write a table; one within a cell follows the outer one."""
+        text = f"<table>{self._inside(one)}</table>"
+        if not self._is_cell:
+            return text
+        self._waiting.append(text)
+        return ""
+
     def _row(self, one: Element) -> str:
         text = f"<tr>{self._inside(one)}</tr>"
         return self._as_often(
@@ -384,7 +393,9 @@ class _Writing:
             if value(one, f"number-{name}{s}-spanned").isdecimal()
         )
         tag = "th" if local(one.getparent().getparent()) == "table-header-rows" else "td"
+        outer, self._is_cell = self._is_cell, True
         text = f"<{tag}{spans}>{self._inside(one)}</{tag}>"
+        self._is_cell = outer
         times = number(value(one, "number-columns-repeated"), 1)
         return self._as_often(text, len(self.repeated((text,), times)))
 

@@ -23,8 +23,8 @@ from hybrid.documents.builder import TextBuilder
 from hybrid.documents.cells import RIGHT_TO_LEFT, Stroke, TextRun
 from hybrid.documents.layout import Page, add_pages
 from hybrid.documents.segmentation import NUMBER_GAP, NUMBER_SIGNS, OTHER_GAP, whole
+from hybrid.documents.signs import raised
 from hybrid.documents.source import SourceFile, Unreadable, check_pages
-from hybrid.documents.text import raised
 from hybrid.types import BY_OCR, Document
 
 # In sizes of the font: from the first gap on there is a blank (kerning stays below it, the blank of a tightly

@@ -27,8 +27,8 @@ from hybrid.documents.office import (
     symbols,
     value,
 )
+from hybrid.documents.signs import numeral
 from hybrid.documents.source import SourceFile, check_pages
-from hybrid.documents.text import numeral
 from hybrid.types import BlockKind, Document
 
 _TITLES = ("title", "ctrTitle")

@@ -30,6 +30,7 @@ from hybrid.documents.office import (
     symbols,
     value,
 )
+from hybrid.documents.signs import numeral
 from hybrid.documents.source import SourceFile, Unreadable
 from hybrid.documents.styles import (
     BOXES,
@@ -44,7 +45,6 @@ from hybrid.documents.styles import (
     running_text,
     table_blocks,
 )
-from hybrid.documents.text import numeral
 from hybrid.types import CELLS, BlockKind, Document
 
 _MAX_DEPTH = 8

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from hybrid.generation.matching import also, expressions
-from hybrid.text.dates import MONTHS, days_in
+from hybrid.text.dates import MONTHS
 from hybrid.text.identifiers import QUARTER, identifiers
 from hybrid.text.numbers import LETTERS, SMALL_NUMBERS, Quantity, quantities
 from hybrid.text.words import (
@@ -73,9 +73,11 @@ _ANY = re.compile("")
 
 # Words that every question has and no answer needs.
 _EMPTY = word_set(
-    "tell please know want like get give need find many much long often mean kind exactly happen must",
+    "tell please know want like get give need find many much mean kind exactly happen must",
     "go went come came take took put got make made let say said",
 )
+# A long lesson is one of a kind, how long it is is asked for.
+_HOW = re.compile(r"\bhow (?:long|often)\b", re.IGNORECASE)
 # Between a question and the follow-up to it; white space that nobody types.
 FOLLOWED = "\u2028"
 # A follow-up of nothing else asks the same again.
@@ -98,13 +100,15 @@ _MONEY = re.compile(
     r"\b(?:money|fees?|deposits?|payments?|prices?|contributions?|shares?|loans?)\b", re.IGNORECASE
 )
 _PERSON = re.compile(
-    r"\b(?:I|we|you|he|she|they|who|(?:some|any|no|every)(?:body|one)|pe(?:rson|ople)|child(?:ren)?|kids?|"
-    r"(?:member|guest|pupil|student|patient|player|volunteer|participant|customer|teacher|tenant|worker|"
-    r"employee|colleague|trainer|visitor|friend|son|daughter)s?)"
-    r"(?: (?:ca|can|could|do|does|did|wo|will|would|may|might|shall|should|must))*\s*\Z",
+    r"(?:\b(?:I|we|you|he|she|they|who|(?:some|any|no|every)(?:body|one)|pe(?:rson|ople)|child(?:ren)?|kids?|"
+    r"team|crew|staff|(?:member|guest|pupil|student|patient|player|volunteer|participant|customer|teacher|"
+    r"tenant|worker|employee|colleague|trainer|visitor|friend|son|daughter)s?)|"
+    r"(?<!the )(?<!^)\b(?-i:[A-Z][a-z]+))"
+    r"(?: (?:ca|can|could|do|does|did|is|are|was|were|has|have|wo|will|would|may|might|shall|should|must))*"
+    r"\s*\Z",
     re.IGNORECASE,
 )
-_PARTICLE = re.compile(r"\s+(?:up|out|back|in|with|from)\b", re.IGNORECASE)
+_COMES_UP = re.compile(r"come\s+(?:up|out|back|in|with|from)\b", re.IGNORECASE)
 # So many questions at once are answered one by one.
 _MOST_PARTS = 6
 
@@ -286,8 +290,8 @@ def _phrases() -> tuple[re.Pattern[str], dict[str, str]]:
 
 def _stays_away(question: str, found: re.Match[str]) -> bool:
     """Tell whether it is a person who does not come, and not up with something."""
-    before, behind = question[: found.start()], question[found.end() :]
-    return bool(_PERSON.search(before)) and not _PARTICLE.match(behind)
+    comes_up = _COMES_UP.match(question, found.end() - len("come"))
+    return bool(_PERSON.search(question[: found.start()])) and not comes_up
 
 
 def _plain(question: str) -> str:
@@ -302,20 +306,12 @@ def _plain(question: str) -> str:
                 thing = whole.strip()[: -len(rest)].partition(" ")[2].strip()
                 if word == "refund" and not _MONEY.search(thing):  # of "get my coat back"
                     return found.group()
-                if word == "absent" and rest == "come" and not _stays_away(question, found):
+                if word == "absent" and not _stays_away(question, found):
                     return found.group()
                 return f"{' ' * whole.startswith(' ')}{word} {thing}".rstrip()
         return whole
 
     return pattern.sub(told, question)
-
-
-def _is_day(name: str, question: str) -> bool:
-    """Tell whether a name is a day of the week and no part of one: "Sunday", not "Sunday Market"."""
-    if not days_in(f"on {name}") or not name.isalpha():
-        return False
-    beside = rf"(?<!\w){name}\s+[A-Z]\w|(?<=\w\s)[A-Z]\w*\s+{name}\b"
-    return not re.search(beside, question)
 
 
 def _in_24_hours(told: re.Match[str]) -> str:
@@ -348,14 +344,15 @@ def read_question(question: str) -> Asked:
     named = [
         name for name in capitals if not any(name.lower() in code or code in name.lower() for code in codes)
     ]
-    if form is Form.POLAR:  # what is open from Monday to Friday tells of a Sunday as well
-        named = [name for name in named if not _is_day(name, question)]
     told = [
         one
         for one in quantities(question)
         if (one.units or not one.weak) and not any(_holds(code, one.span, question) for code in codes)
     ]
-    words, own = _words(_plain(question), codes), frozenset(content_words(last[0])) - _EMPTY - _AGAIN
+    words, own = (
+        _words(_plain(question), codes),
+        frozenset(content_words(_HOW.sub(" ", last[0]))) - _EMPTY - _AGAIN,
+    )
     empty = _STEPS if form is Form.PROCEDURE else _AGAIN if FOLLOWED in question and not own else frozenset()
     words = tuple(word for word in words if word not in empty) or words
     return Asked(
@@ -390,7 +387,7 @@ def _words(question: str, codes: Sequence[str]) -> tuple[str, ...]:
     bare = QUARTER.sub(" ", question) if any(code not in question.lower() for code in codes) else question
     for code in codes:
         bare = re.sub(re.escape(code), " ", bare, flags=re.IGNORECASE)
-    bare = _ONESELF.sub(" ", _SHORT_FOR.sub(" ", bare))
+    bare = _HOW.sub(" ", _ONESELF.sub(" ", _SHORT_FOR.sub(" ", bare)))
     found = [word for word in content_words(bare) if word not in _EMPTY] or content_words(question)
     return tuple(dict.fromkeys(found))
 

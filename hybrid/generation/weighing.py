@@ -48,15 +48,15 @@ _MONTH, _YEAR = re.compile("|".join(MONTHS), re.IGNORECASE), re.compile(r"(?:19|
 _CLOCK = re.compile(r"\b\d{1,2}[:.]\d\d\b")
 _ENDED = re.compile(r"[.!?:;,)\]”\"]$")
 # What each is for stands beside it.
-(_ANNOUNCES, _ANNOUNCED, _TO_MACHINES, _VERSION, _OF_VERSION, BECAUSE) = expressions("weighing")
+_ANNOUNCES, _ANNOUNCED, _TO_MACHINES, BECAUSE = expressions("weighing")
 _ROW_NEXT = re.compile(rf"\n+[^\n]*{re.escape(CELLS)}")
 _ENTRY = re.compile(r"(?P<label>[^\W\d][\w /-]{1,30}): (?P<value>.{1,60})")
 
 
 def weigh(
     asked: Asked, facts: Sequence[Quotable], words: Matcher, sources: Mapping[str, str], embedder: Embedder
-) -> tuple[Scores, Scores]:
-    """Return for each fact how good an answer it is, and how surely it is about the question."""
+) -> tuple[Scores, Scores, Scores]:
+    """Return for each fact how good an answer it is, how surely it is about the question, how outdated."""
     held = [
         names_held(asked.names, f"{fact.text} {fact.around} {fact.passage.source}")
         - of_other_time(asked, fact)
@@ -78,7 +78,8 @@ def weigh(
     named = np.array([len(own & asked.codes) for own in held])
     total = sum(words.weights)
     covered = (table[:, 1] * total + _CODED * named) / ((total + _CODED * len(asked.codes)) or 1.0)
-    return cheap + _WEIGHTS[0] * ranked, (_of_document(facts, cosines) + _of_document(facts, covered)) / 2
+    relevances = (_of_document(facts, cosines) + _of_document(facts, covered)) / 2
+    return cheap + _WEIGHTS[0] * ranked, relevances, -table[:, -1]
 
 
 def _spread(found: Scores, places: NDArray[np.intp], size: int) -> Scores:
@@ -88,16 +89,18 @@ def _spread(found: Scores, places: NDArray[np.intp], size: int) -> Scores:
     return values
 
 
-def reread(asked: Asked, facts: Sequence[Quotable], scores: Scores, embedder: Embedder) -> Scores:
+def reread(
+    asked: Asked, facts: Sequence[Quotable], scores: Scores, old: Scores, embedder: Embedder
+) -> Scores:
     """Return scores in which the best facts were read together with the question, where a model for it is.
 
-    Only sentences nearly as good as the best one: rows of tables were not among what it learned from.
+    Only sentences nearly as good as the best one and no older: it learned neither rows nor versions.
     """
     chooser = load_chooser(embedder)
     if chooser is None or asked.form in _BY_RULE:
         return scores
     best = np.argsort(-scores, kind="stable")[:_REREAD]
-    best = best[scores[best] > scores[best[0]] - _IN_DOUBT]
+    best = best[(scores[best] > scores[best[0]] - _IN_DOUBT) & (old[best] <= old[best[0]])]
     if facts[best[0]].row or len(best) < 2 or (asked.latest and facts[best[0]].heading):
         return scores
     found = _READ * chooser.score(
@@ -275,8 +278,6 @@ def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
     if _ANNOUNCES.search(text) and not _ANNOUNCED.search(asked.text):
         return not tells(asked.wanted, asked, text)
     if orders_machines(text):
-        return True
-    if _VERSION.fullmatch(text) and not _OF_VERSION.search(asked.text):
         return True
     behind = passage.text[fact.span.end - passage.span.start :]
     ended = _ENDED.search(text)

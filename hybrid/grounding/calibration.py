@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from hybrid.errors import UsageError
+from hybrid.files import checked
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -130,20 +131,14 @@ def read_fitted(path: Path) -> Fitted:
     Raises:
         UsageError: there is none, or it is damaged or of another version.
     """
-    from pydantic import TypeAdapter, ValidationError
-
     hint = "make one with: hybrid grounding calibrate DATA"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(values, dict) or values.get("schema_version") != SCHEMA_VERSION:
-            raise UsageError(f"{path} is no calibration of format {SCHEMA_VERSION}", hint=hint)
-        return TypeAdapter(Fitted).validate_python(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{path} is no calibration: `{place}`: {first['msg']}", hint=hint) from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read as a calibration: {error}", hint=hint) from error
+    if not isinstance(values, dict) or values.get("schema_version") != SCHEMA_VERSION:
+        raise UsageError(f"{path} is no calibration of format {SCHEMA_VERSION}", hint=hint)
+    return checked(Fitted, values, f"the calibration {path}", hint=hint)
 
 
 def fit_calibration(

@@ -165,6 +165,8 @@ def _objections(claim: str, mine: Sequence[Frame], sentence: Framed) -> list[Dou
     put, said_so = {one.stance for one in theirs}, {one.stance for one in ours}
     found += [_finding(_NO_FACT[each], claim, whole) for each in put - said_so if each in _NO_FACT]
     past = [other[one.scope.start : one.scope.end] for one in theirs if one.stance is Stance.PAST]
+    # "once it had 400, now it has 12"
+    past = [text for text in past if not _numbers_in(own, other) - _numbers_in(own, text)]
     if Stance.PAST not in said_so and any(_is_present(own, text) for text in past):
         found.append(_finding(Doubt.PAST, claim, whole))
     if Stance.PAST in said_so - put and _is_present(other, own):
@@ -191,6 +193,11 @@ def _is_about(frame: Frame, text: str, shared: frozenset[str]) -> bool:
         return False
     reach = len(shared & outside)
     return not (frame.stance is Stance.CONDITIONAL and reach and reach >= len(outside) / 2)
+
+
+def _numbers_in(claim: str, text: str) -> frozenset[str]:
+    """Return the numbers of a claim that a text has."""
+    return frozenset(_DIGITS.findall(claim)).intersection(_DIGITS.findall(text))
 
 
 def _is_present(text: str, past: str) -> bool:

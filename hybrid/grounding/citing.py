@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hybrid.grounding.claims import Statement, statements_of
 from hybrid.grounding.judge import Grounder, ScoredEvidence, Task
 from hybrid.types import Citation
@@ -39,26 +36,20 @@ class CitationScores:
 
 @dataclass(frozen=True, slots=True)
 class CitedSupport:
-    """How well sets of a sentence's citations carry it, in ``support``; citations count from 0.
+    """Which sets of a sentence's citations carry it; citations count from 0.
 
-    ``support`` is of the sets that ALCE asks about: each citation alone, all of them, all but one.
+    ``carrying`` are among the sets that ALCE asks about: each citation alone, all of them, all but one.
     """
 
     citations: int
-    support: NDArray[np.float64]
-    threshold: float
+    carrying: frozenset[Members]
 
     def is_carried(self, chosen: Collection[int]) -> bool:
         """Tell whether the chosen citations together carry the sentence; none carry nothing.
 
         What carries it alone does so beside others too, whatever a scorer makes of the longer text.
         """
-        sets = judged_sets(self.citations)
-        return any(
-            support >= self.threshold
-            for members, support in zip(sets, self.support, strict=True)
-            if members <= frozenset(chosen)
-        )
+        return any(members <= frozenset(chosen) for members in self.carrying)
 
     def right_markers(self) -> list[bool]:
         """Return for each citation whether its marker is right."""
@@ -114,22 +105,22 @@ def citation_scores(answers: Sequence[CitedAnswer], grounder: Grounder) -> list[
             rows = [next(judged) for claim in statement.claims if not claim.reason]
             if any(one.failed for row in rows for one in row):
                 continue
-            support = _least(rows, len(judged_sets(len(texts))))
-            cited = CitedSupport(len(texts), support, threshold)
+            sets = judged_sets(len(texts)) if rows else []
+            carrying = (
+                members
+                for place, members in enumerate(sets)
+                if all(_support(row, place) >= threshold for row in rows)
+            )
+            cited = CitedSupport(len(texts), frozenset(carrying))
             carried += [cited.is_carried(range(len(texts)))] if rows else []
             right += cited.right_markers()
         scores.append(CitationScores(_share(carried), _share(right)))
     return scores
 
 
-def _least(rows: Sequence[Sequence[ScoredEvidence]], sets: int) -> NDArray[np.float64]:
-    """Return how well each set of citations carries the claim that it carries least; of no claim nothing."""
-    support = np.zeros((len(rows), sets))
-    for row, found in zip(support, rows, strict=True):
-        for one in found:
-            place = one.candidate.evidence.passage
-            row[place] = max(row[place], one.support)
-    return np.asarray(support.min(axis=0)) if rows else np.zeros(sets)
+def _support(row: Sequence[ScoredEvidence], place: int) -> float:
+    """Return how well the set of citations of a place carries a claim."""
+    return max((one.support for one in row if one.candidate.evidence.passage == place), default=0.0)
 
 
 def _tasks(statement: Statement, citations: Sequence[Citation]) -> Iterator[Task]:

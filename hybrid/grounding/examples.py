@@ -100,20 +100,12 @@ class Dataset:
 
 
 _WORDS = {
-    Label.SUPPORTED: ("supported", "support", "supports", "faithful", "consistent", "true", "yes", "1"),
-    Label.REFUTED: (
-        "refuted",
-        "refute",
-        "refutes",
-        "contradicted",
-        "contradict",
-        "contradicts",
-        "contradiction",
-    ),
-    Label.NEUTRAL: ("neutral", "not in evidence", "irrelevant", "not enough info"),
-    Label.UNSUPPORTED: ("unsupported", "not supported", "hallucinated", "inconsistent", "false", "no", "0"),
+    Label.SUPPORTED: "supported support supports faithful consistent true yes 1",
+    Label.REFUTED: "refuted refute refutes contradicted contradict contradicts contradiction",
+    Label.NEUTRAL: "neutral not_in_evidence irrelevant not_enough_info",
+    Label.UNSUPPORTED: "unsupported not_supported hallucinated inconsistent false no 0",
 }
-_LABELS = {word: label for label, words in _WORDS.items() for word in words}
+_LABELS = {word: label for label, words in _WORDS.items() for word in words.split()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +215,7 @@ def _example(path: Path, row: CheckedRow[Labelled]) -> LabelledClaim:
     claim = value.claim or value.answer
     found = value.evidence or value.passages
     passages = (found,) if isinstance(found, str) else tuple(found)
-    label = _LABELS.get(" ".join(str(value.label).lower().replace("_", " ").split()))
+    label = _LABELS.get("_".join(str(value.label).lower().replace("_", " ").split()))
     if not claim.strip():
         raise UsageError(f"{row.where}: there is no claim; expected a text in `claim` or `answer`")
     if not passages:

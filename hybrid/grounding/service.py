@@ -27,13 +27,7 @@ from hybrid.grounding.calibration import (
 )
 from hybrid.grounding.examples import LabelledClaim, labels_of, limited, load_labelled, sources_of
 from hybrid.grounding.judge import fitted_for
-from hybrid.grounding.measure import (
-    Dimension,
-    Figures,
-    MetaEvaluation,
-    Result,
-    evaluate,
-)
+from hybrid.grounding.measure import Dimension, Figures, MetaEvaluation, Result, evaluate
 from hybrid.grounding.metrics import LEVEL, REPLICATES, WORD_OVERLAP, ScorerLogits, choose_threshold, measured
 from hybrid.grounding.scorers.names import scorer_for
 from hybrid.statistics import Estimate, resample
@@ -294,8 +288,10 @@ def _figure_values(figures: Figures) -> dict[str, Any]:
     plain = dataclasses.asdict(figures)
     risks, error = plain.pop("risks"), plain.pop("calibration") or {}
     del plain["auroc"]
+    auroc = figures.auroc
+    flat = {"auroc": auroc and auroc.value, "low": auroc and auroc.low, "high": auroc and auroc.high}
     errors = {f"ece{end}": error.get(end.lstrip("_") or "error") for end in _ERRORS}
-    return _flat_auroc(figures.auroc) | plain | errors | {"risk_coverage": risks}
+    return flat | plain | errors | {"risk_coverage": risks}
 
 
 def overview(found: MetaEvaluation) -> list[tuple[str, ...]]:
@@ -304,14 +300,14 @@ def overview(found: MetaEvaluation) -> list[tuple[str, ...]]:
         (
             _called(result),
             *_of_auroc(result.overall.auroc),
-            NOTHING if result.gain is None or result.gain.value == 0 else _signed(result.gain),
+            _gained(result.gain),
             _number(result.overall.balanced_accuracy),
             _number(result.overall.average_precision),
             _number(result.overall.f1),
             _number(result.overall.brier),
             *_of_error(result.overall.calibration),
-            NOTHING if result.pairs_per_second is None else f"{result.pairs_per_second:.0f}",
-            NOTHING if result.megabytes is None else f"{result.megabytes:.1f}",
+            _number(result.pairs_per_second, ".0f"),
+            _number(result.megabytes, ".1f"),
         )
         for result in ordered(found.results)
     ]
@@ -353,9 +349,7 @@ def _called(result: Result) -> str:
 
 
 def _of_auroc(auroc: Estimate | None) -> tuple[str, str]:
-    if auroc is None:
-        return NOTHING, NOTHING
-    return f"{auroc.value:.3f}", _span(auroc)
+    return (NOTHING, NOTHING) if auroc is None else (_number(auroc.value), _span(auroc) or NOTHING)
 
 
 def _of_error(found: CalibrationError | None) -> tuple[str, str]:
@@ -363,20 +357,13 @@ def _of_error(found: CalibrationError | None) -> tuple[str, str]:
 
 
 def _span(found: Estimate, sign: str = "") -> str:
-    if found.interval is None:
-        return NOTHING
-    return f"[{found.interval.low:{sign}.3f}, {found.interval.high:{sign}.3f}]"
+    ends = found.interval
+    return f"[{ends.low:{sign}.3f}, {ends.high:{sign}.3f}]" if ends else ""
 
 
-def _signed(found: Estimate) -> str:
-    span = _span(found, "+")
-    return f"{found.value:+.3f}" + ("" if span == NOTHING else f" {span}")
+def _gained(gain: Estimate | None) -> str:
+    return f"{gain.value:+.3f} {_span(gain, '+')}".rstrip() if gain and gain.value else NOTHING
 
 
-def _number(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.3f}"
-
-
-def _flat_auroc(auroc: Estimate | None) -> dict[str, Any]:
-    found = auroc.flat() if auroc is not None else {"value": None, "low": None, "high": None}
-    return {"auroc": found["value"], "low": found["low"], "high": found["high"]}
+def _number(value: float | None, form: str = ".3f") -> str:
+    return NOTHING if value is None else f"{value:{form}}"

@@ -37,14 +37,8 @@ _CARD = "card.json"
 _SWITCHED = frozenset({"PROMPT_TUNING", "PREFIX", "BOTTLENECK", "FUSION"})
 # Settings of PEFT that name modules; some it takes as regular expressions.
 _NAMES = (
-    "target_modules",
-    "exclude_modules",
-    "modules_to_save",
-    "feedforward_modules",
-    "target_parameters",
-    "layers_pattern",
-    "rank_pattern",
-    "alpha_pattern",
+    *("target_modules", "exclude_modules", "modules_to_save", "feedforward_modules", "target_parameters"),
+    *("layers_pattern", "rank_pattern", "alpha_pattern"),
 )
 _PLAIN = re.compile(r"[\w.-]+")
 _SHOWN = 60

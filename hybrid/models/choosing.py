@@ -59,11 +59,7 @@ class Chooser:
     """
 
     def __init__(
-        self,
-        encoder: Any,
-        embedder: Tokens,
-        head: Mapping[str, NDArray[np.float32]],
-        marks: tuple[int, int],
+        self, encoder: Any, embedder: Tokens, head: Mapping[str, NDArray[np.float32]], marks: tuple[int, int]
     ) -> None:
         self._encoder, self._embedder, self._head, self._marks = encoder, embedder, head, marks
         self._last = (encoder.model.config.num_hidden_layers,)

@@ -19,15 +19,8 @@ if TYPE_CHECKING:
 
 _DTYPES = ("float32", "bfloat16", "float16")
 _LIBRARIES = (
-    "hybrid-assistant",
-    "torch",
-    "transformers",
-    "peft",
-    "sentence-transformers",
-    "tokenizers",
-    "faiss-cpu",
-    "tantivy",
-    "numpy",
+    *("hybrid-assistant", "torch", "transformers", "peft", "sentence-transformers", "tokenizers"),
+    *("faiss-cpu", "tantivy", "numpy"),
 )
 # What decides the speed of models on a processor, by its own names.
 _FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8", "asimd", "bf16", "sve")
@@ -143,11 +136,7 @@ def _choose_device(device: str) -> tuple[str, str]:
             return "mps", "MPS is there"
         return "cpu", "no accelerator is there"
     kind = device.partition(":")[0]
-    available = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not available.get(kind, False):
         there = ", ".join(name for name, is_there in available.items() if is_there)
         raise ModelError(

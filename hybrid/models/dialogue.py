@@ -33,18 +33,8 @@ _CLOSED_THOUGHTS = "</think>"
 _BARE, _BARE_END = "analysis", "assistantfinal"
 _GLUED = re.compile(rf"\s*{_BARE}\w")
 _TAGS = (
-    *(
-        "think",
-        "thinking",
-        "thought",
-        "thoughts",
-        "reason",
-        "reasoning",
-        "seed:think",
-        "analysis",
-        "scratchpad",
-    ),
-    *("reflection", "internal", "antthinking"),
+    *("think", "thinking", "thought", "thoughts", "reason", "reasoning", "seed:think", "analysis"),
+    *("scratchpad", "reflection", "internal", "antthinking"),
 )
 # How families open and close them, in any case of letters: the last ones are of Gemma and gpt-oss.
 _HARMONY = ("<|channel|>", "<|start|>assistant<|channel|>")

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +23,7 @@ from hybrid.models import Embedder, EmbedderFingerprint, Vectors
 from hybrid.models.adapters import AdapterFiles, read_adapter
 from hybrid.models.device import Placement, batch_room
 from hybrid.models.layout import prefixes, read_layout
-from hybrid.models.pretrained import (
-    LOADING,
-    computing,
-    loaded_as,
-    quiet,
-    require_whole_module,
-    require_words,
-)
+from hybrid.models.pretrained import LOADING, computing, loaded_as, quiet, require_whole_module, require_words
 from hybrid.models.resolve import cached, weights_digest
 from hybrid.types import Span
 
@@ -43,6 +36,7 @@ if TYPE_CHECKING:
     from hybrid.models.encoder import Encoder
     from hybrid.models.plain import PlainEncoder
 
+_Model = TypeVar("_Model")
 # Of the library, measured on two cores in bf16 on chunks of 200 tokens: 4: 73, 16: 82, 32: 97 chunks/s.
 _BATCH = 32
 # The vectors of so many queries are kept, 1.5 MB of the default embedder, and of so many texts that are asked
@@ -364,14 +358,7 @@ class CrossEncoderReranker:
         from sentence_transformers import CrossEncoder
 
         with LOADING:
-            with loaded_as("cross-encoder", folder):
-                self._model = CrossEncoder(
-                    str(folder),
-                    device=placement.device,
-                    local_files_only=True,
-                    trust_remote_code=False,
-                    model_kwargs=_options(placement),
-                )
+            self._model = _loaded(CrossEncoder, "cross-encoder", folder, placement)
             require_whole_module(self._model.model, folder, "cross-encoder")
             require_words(self._model.tokenizer, folder)
         if self._model.num_labels != 1:
@@ -407,14 +394,7 @@ def load_sentence_transformer(folder: Path, placement: Placement) -> SentenceTra
     from sentence_transformers import SentenceTransformer
 
     with LOADING:
-        with loaded_as("sentence-transformers model", folder):
-            model = SentenceTransformer(
-                str(folder),
-                device=placement.device,
-                local_files_only=True,
-                trust_remote_code=False,
-                model_kwargs=_options(placement),
-            )
+        model = _loaded(SentenceTransformer, "sentence-transformers model", folder, placement)
         transformer: Any = getattr(model[0], "auto_model", None)
         if transformer is not None:
             require_whole_module(transformer, Path(transformer.config.name_or_path or folder), "embedder")
@@ -436,9 +416,13 @@ def transformer_of(model: SentenceTransformer) -> Module:
     return transformer
 
 
-def _options(placement: Placement) -> dict[str, Any]:
+def _loaded(maker: Callable[..., _Model], kind: str, folder: Path, placement: Placement) -> _Model:
+    """Return a model of the library, from this machine and without code of its own."""
     # other sizes are refused afterwards, by the names of the tensors
-    return {"dtype": placement.torch_dtype(), "use_safetensors": True, "ignore_mismatched_sizes": True}
+    options = {"dtype": placement.torch_dtype(), "use_safetensors": True, "ignore_mismatched_sizes": True}
+    own: dict[str, Any] = {"device": placement.device, "model_kwargs": options}
+    with loaded_as(kind, folder):
+        return maker(str(folder), local_files_only=True, trust_remote_code=False, **own)
 
 
 def _require_numbers(values: NDArray[Any], name: str) -> None:

@@ -21,6 +21,7 @@ from hybrid.models.labels import (
     LabelHead,
     LabelReading,
     cut,
+    find,
     inner_model,
     load_head,
     read_means,
@@ -181,7 +182,8 @@ class TransformersGenerator(LocalGenerator):
         head = self._head
         if head is None:
             return {}
-        each = [head.find(*pair) for pair in zip(conversations, continuations, strict=True)]
+        asks = zip(conversations, continuations, strict=True)
+        each = [find(*pair, head.sets, head.frame) for pair in asks]
         asked = {place: found for place, found in enumerate(each) if found is not None}
         if not asked:
             return {}

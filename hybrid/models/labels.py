@@ -90,10 +90,6 @@ class LabelHead:
     weight: Tensor
     bias: Tensor
 
-    def find(self, conversation: Sequence[Message], options: Sequence[str]) -> LabelQuestion | None:
-        """Return what is read of a prompt, None if it asks for something else."""
-        return find(conversation, options, self.sets, self.frame)
-
     def log_probabilities(self, features: Tensor, sets: Sequence[int]) -> list[dict[str, float]]:
         """Return the log-probability of every option of the set of each row."""
         import torch

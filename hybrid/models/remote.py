@@ -64,16 +64,8 @@ _LATER_HINT = "it is busy, or what stands behind it failed, or a quota is used u
 _LOG_HINT = "see the log of the server"
 _LENGTH_HINT = "check models.generator; is the prompt too long for it? lower generation.context_tokens"
 _PLACE_HINT = "check models.endpoint, which often ends in /v1, and models.generator; see `hybrid doctor`"
-_HINTS = {
-    400: _LENGTH_HINT,
-    401: _KEY_HINT,
-    403: _KEY_HINT,
-    404: _PLACE_HINT,
-    405: _PLACE_HINT,
-    413: _LENGTH_HINT,
-    422: _LENGTH_HINT,
-    **dict.fromkeys(_BUSY, _LATER_HINT),
-}
+_HINTS = dict.fromkeys((400, 413, 422), _LENGTH_HINT) | dict.fromkeys((401, 403), _KEY_HINT)
+_HINTS |= dict.fromkeys((404, 405), _PLACE_HINT) | dict.fromkeys(_BUSY, _LATER_HINT)
 # Why an answer is no whole one, by the reason to finish; a stream that gave none was cut, and what is neither
 # here nor a word for an end is told as it is.
 _ENDED = re.compile(r"stop(_sequence|_token)?|eos(_token)?|end(_turn)?|completed?|done|finished")

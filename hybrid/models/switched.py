@@ -31,6 +31,8 @@ class Addition(Module):
     virtual_tokens: int = 0
     # what it does is multiplied by; None where that has no meaning
     strength: float | None = 1.0
+    # the modules that it hangs on, by name
+    places: Sequence[Any] = ()
 
     def switch_on(self, model: Module) -> list[Handle]:
         """Hang it on a model; return the hooks, for ``remove``."""
@@ -39,7 +41,7 @@ class Addition(Module):
     @property
     def layout(self) -> dict[str, Any]:
         """Return what its configuration says beside its kind."""
-        raise NotImplementedError
+        return {"places": self.places} if self.places else {}
 
 
 class _VirtualTokens(Addition):
@@ -144,11 +146,6 @@ class Prefix(_VirtualTokens):
                 handles.append(modules[name].register_forward_hook(self._instead(table)))
         return handles
 
-    @property
-    def layout(self) -> dict[str, Any]:
-        """Return what its configuration says beside its kind."""
-        return {"places": [list(pair) for pair in self.places]}
-
     def _instead(self, table: Tensor) -> Callable[..., Tensor]:
         return lambda *told: self._put(table, told[-1])
 
@@ -188,11 +185,6 @@ class _AtPlaces(Addition):
             modules[place].register_forward_hook(self._adds(number))
             for number, place in enumerate(self.places)
         ]
-
-    @property
-    def layout(self) -> dict[str, Any]:
-        """Return what its configuration says beside its kind."""
-        return {"places": self.places}
 
     def _adds(self, number: int) -> Callable[..., Any]:
         def add(*told: Any) -> Any:
@@ -243,7 +235,7 @@ class Mixed(_AtPlaces):
     @property
     def layout(self) -> dict[str, Any]:
         """Return what its configuration says beside its kind."""
-        return {"places": self.places, "members": len(self.members)}
+        return super().layout | {"members": len(self.members)}
 
     def added(self, number: int, x: Tensor) -> Tensor:
         """Return what is added at the place of a number."""
@@ -278,10 +270,7 @@ def load_addition(model: Any, folder: Path, *, strength: float = 1.0) -> Additio
         ) from error
     require_same_keys(dict(made.named_parameters()), tensors, folder)
     modules = {name for name, _ in model.named_modules()}
-    layout = {} if made.kind == Prompt.kind else made.layout
-    named = [
-        name for place in layout.get("places", ()) for name in ([place] if isinstance(place, str) else place)
-    ]
+    named = [name for place in made.places for name in ([place] if isinstance(place, str) else place)]
     require_same_keys({*named} & modules, named, folder)
     if strength != 1 and made.strength is None:
         raise AdapterError(

@@ -157,19 +157,8 @@ _AS_DAY = (
     rf"|(?:and|or) (?:{_LONG_DAY}|{_SHORT_DAY})|{_LONG_DAY}|{_SHORT_DAY}))"
 )
 _DAY_NAME = rf"(?:{_LONG_DAY}|{_SHORT_DAY}{_AS_DAY}|(?<=\b[Oo]n\s){_SHORT_DAY}|{_SHORT_DAY}(?<=\.))"
-_TWO_LETTERS = {
-    "mo": 0,
-    "tu": 1,
-    "di": 1,
-    "we": 2,
-    "mi": 2,
-    "th": 3,
-    "do": 3,
-    "fr": 4,
-    "sa": 5,
-    "su": 6,
-    "so": 6,
-}
+_TWO_LETTERS = {"mo": 0, "tu": 1, "di": 1, "we": 2, "mi": 2, "th": 3, "do": 3, "fr": 4}
+_TWO_LETTERS |= {"sa": 5, "su": 6, "so": 6}
 _TWO = rf"(?:{'|'.join(name.title() for name in _TWO_LETTERS)})\b\.?"
 _DAYS_FROM = re.compile(
     rf"\b(?:(?P<low>{_ANY_DAY})\s*(?:\b(?i:to|until|through|till|bis)\b|[-–—])\s*(?P<high>{_ANY_DAY})"

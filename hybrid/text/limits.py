@@ -20,6 +20,7 @@ _OF_TIME = word_set(
 _NAME_BEFORE = re.compile(rf"(\d[\d.,:]*)\s*\Z|(?:\A|\b{_BEHIND}\s+)(?:[A-Z]\w+\s+){{0,3}}([A-Z]\w+)\s*\Z")
 _NAME_BEHIND = re.compile(rf"(?:{_BEHIND}\s+)?(?:(\d[\d.,:]*)|([A-Z]\w+))")
 _PLACE_BEHIND = re.compile(rf"(?:{_BEHIND}|for|over|under|behind|near|beside|below|above|between)\b")
+_IS_BEHIND = re.compile(r"[\w-]+\s+(?:is|was|must|shall|gets|receives|pays)\b")
 _GOES_ON = re.compile(r"\A(?!.*\b(?:is|has|does|was)\b)\S+(?:\s+\w+)*?\s+[a-z]{2,}", re.DOTALL)
 # as far before an "or" begin the things that it joins
 _WITHIN = 120
@@ -162,9 +163,24 @@ def _is_one_of(claim: str, before: str, behind: str) -> bool:
         one = stems(re.split(r"\beither\b", before, flags=re.IGNORECASE)[-1])
         return bool(one & said) != bool(there & said) or bool(one - said) != bool(there - said)
     # "in red or in blue", but not "practices or disciplines"
-    if chosen and tokens(before)[-len(tokens(claim)) :] == tokens(claim) and _PLACE_BEHIND.match(behind):
+    if (
+        chosen
+        and _PLACE_BEHIND.match(behind)
+        and _is_one_place(tokens(claim), tokens(before), tokens(behind))
+    ):
         return True
     return _is_one_thing(claim, before, behind, either=either)
+
+
+def _is_one_place(said: list[str], before: list[str], behind: list[str]) -> bool:
+    """Tell whether words are those before an "or", with an end that both have, or lead to those behind."""
+    rest = len(said) - len(before)
+    ended = (
+        rest >= 0 and said[: len(before)] == before and said[len(before) :] == behind[len(behind) - rest :]
+    )
+    led = len(said) - len(behind)
+    other = led > 0 and said[led:] == behind and said[:led] == before[:led]
+    return ended or other or before[-len(said) :] == said
 
 
 def _is_one_thing(claim: str, before: str, behind: str, *, either: bool) -> bool:
@@ -174,6 +190,8 @@ def _is_one_thing(claim: str, before: str, behind: str, *, either: bool) -> bool
     if first is None and either:
         first = _TOLD["things_of_any"].search(before, begins)
     if first is None or last is None or _TOLD["alias"].search(before):
+        return False
+    if first.groupdict().get("bare") and not _IS_BEHIND.match(behind):
         return False
     said, things = stems(claim), [stems(each) for each in (*first["things"].split(","), last.group())]
     rest = stems(before[: first.start("things")])

@@ -8,14 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from hybrid.text.folding import fold
-from hybrid.text.words import (
-    NEGATORS,
-    all_opposites,
-    are_opposite,
-    opposites_of,
-    stem,
-    word_set,
-)
+from hybrid.text.words import NEGATORS, all_opposites, are_opposite, opposites_of, stem, word_set
 from hybrid.types import Span
 
 # of a sentence that may deny: "don't" is one

@@ -266,3 +266,15 @@ def test_a_long_text_in_yaml_is_prose(read_one, blocks_of):
     prose = "The service of the shop is restarted every night at three.\n  " * 8
     document = read_one("a.yml", f"about: |\n  {prose}\n\n  The end.\nport: 80\n")
     assert [kind for kind, _, _ in blocks_of(document)] == ["list", "heading", "paragraph", "paragraph"]
+
+
+def test_a_table_of_org_needs_no_heads(read_one, blocks_of):
+    document = read_one("a.org", "* Ports\n| web | 80 |\n| db | 5 < 6 |\n\nAfter.\n- x\n  | c | d |\n")
+    assert blocks_of(document) == [
+        ("heading", 1, "Ports"),
+        ("table", 0, "web | 80\ndb | 5 < 6"),
+        ("paragraph", 0, "After."),
+        ("list", 0, "- x"),
+        ("table", 0, "c | d"),
+    ]
+    assert [block.line for block in document.blocks][:3] == [1, 2, 5]

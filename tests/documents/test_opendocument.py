@@ -157,6 +157,21 @@ def test_a_table_has_its_heads_and_spans(opened):
     assert "Paid monthly" in document.text
 
 
+def test_a_table_within_a_cell_follows_as_its_own(opened, blocks_of):
+    def table(*cells):
+        inside = "".join(f"<table:table-cell>{cell}</table:table-cell>" for cell in cells)
+        return f"<table:table><table:table-row>{inside}</table:table-row></table:table>"
+
+    said = "<text:p>{}</text:p>".format
+    inner = table(said("in 1"), said("in 2"))
+    document = opened("a.odt", table(said("Left") + inner, said("R")) + said("After."))
+    assert blocks_of(document) == [
+        ("table", 0, "Left | R"),
+        ("table", 0, "in 1 | in 2"),
+        ("paragraph", 0, "After."),
+    ]
+
+
 def test_what_is_left_out_is_told(opened):
     document = opened(
         "a.odt",
@@ -413,8 +428,8 @@ def test_charts_that_stand_in_one_another_are_read_once(opened):
 def test_what_is_repeated_without_end_costs_a_reason(opened):
     cell = '<table:table-cell table:number-columns-repeated="100">{}</table:table-cell>'.format
     row = '<table:table-row table:number-rows-repeated="1000">{}</table:table-row>'.format
-    inner = f"<table:table>{row(cell('<text:p>a</text:p>'))}</table:table>"
-    rejected = opened("a.odt", f"<table:table>{row(cell(inner))}</table:table>")
+    many = row(cell("<text:p>a</text:p>")) * 30
+    rejected = opened("a.odt", f"<table:table>{many}</table:table>")
     assert isinstance(rejected, Rejected)
     assert "repeated" in rejected.reason
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.grounding.calibration import UNCALIBRATED
+from hybrid.grounding.calibration import UNCALIBRATED, Calibration, CurveKind
 from hybrid.grounding.citing import CitationScores, CitedAnswer, CitedSupport, citation_scores, judged_sets
 from hybrid.grounding.judge import Grounder
 from hybrid.grounding.scorers.names import NgramOverlap
@@ -90,14 +90,15 @@ def test_each_set_is_asked_about_once():
 
 def test_what_carries_alone_carries_beside_others():
     # a scorer that loses the claim in the longer text
-    confused = CitedSupport(2, np.array([0.9, 0.1, 0.2]), 0.5)
+    confused = CitedSupport(2, frozenset({frozenset({0})}))
     assert confused.is_carried([0, 1]) and not confused.is_carried([1]) and not confused.is_carried([])
     assert confused.right_markers() == [True, False]
 
 
 def test_support_at_the_threshold_is_enough():
-    support = CitedSupport(1, np.array([0.5]), 0.5)
-    assert support.right_markers() == [True]
+    likely = Calibration(CurveKind.PLATT, 0.0, 0.0, labels=60)  # one half of whatever a scorer says
+    found = citation_scores([CitedAnswer("Holds x [1].", cite("y"))], Grounder(Letters(), likely))
+    assert found == [CitationScores(1.0, 1.0)]
 
 
 def test_all_answers_are_scored_in_one_call():

@@ -9,6 +9,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from safetensors.torch import load_file
 
 import hybrid.models.engines as engines
 from hybrid.arms import ArmAdapters, DomainArms, OwnModels, parse_arm
@@ -162,9 +163,8 @@ def test_an_engine_that_says_something_else_is_refused_and_stays_refused(
     engine, in_engine, own_place, few_prompts, monkeypatch
 ):
     def spoilt(folder, changed):
-        source = Source(folder)
         key = "model.layers.0.mlp.down_proj.weight"
-        return Source(folder, {key: -source._stored(key)})
+        return Source(folder, {key: -load_file(folder / "model.safetensors")[key]})
 
     monkeypatch.setattr(engines, "Source", spoilt)
     with pytest.raises(ModelError, match=r"kin says something else .* expected at least 90%") as failed:
