@@ -40,7 +40,9 @@ _SIGNS = {
 }
 _ESCAPED = {"~": " ", "_": "-", "{": "{", "}": "}", "\\": "\\"}
 # Groups whose text is none of the page; of those with a star only what is known is read.
-_SILENT = tags("silent colortbl filetbl revtbl atnid atnauthor sp shprslt nonshppict xe tc bkmkstart bkmkend")
+_SILENT = tags(
+    "silent colortbl filetbl revtbl atnid atnauthor sp shprslt nonshppict xe tc bkmkstart bkmkend upr"
+)
 _TOLD = {
     **{"pict": "image", "NeXTGraphic": "image", "annotation": "comment"},
     **{"objdata": "embedded object", "moMath": "formula"},
@@ -50,7 +52,7 @@ _LOST = ("objdata", "moMath")
 _HANGING = tags("footnote shptxt dptxbxtext")
 _APART = tags("fonttbl stylesheet info title author listtext pntext fldinst ffl") | _HANGING | set(_TOLD)
 _EDGES = tags("header headerl headerr headerf footer footerl footerr footerf")
-_STARRED = tags("shpinst shppict do nesttableprops")
+_STARRED = tags("shpinst shppict do nesttableprops ud")
 _ENDS = tags("par sect page column cell row nestcell nestrow")
 _ENCODINGS = listed("documents", "encodings.toml")
 _FAMILIES: dict[str, str] = _ENCODINGS["families"]
@@ -327,6 +329,8 @@ class _RichWalk:
             self._state = _CHANGES[word](self._state, value)
         elif word in _FAMILIES or word == "ansicpg":
             self._codec = _FAMILIES.get(word) or _code_page(value)
+        elif word == "ud" and len(self._above) > 1:  # the letters of which all else in `upr` are a fallback
+            self._state = replace(self._state, into=self._above[-2].into, said=self._above[-2].said)
         elif word == "chftn":
             self._count += into == ""
             self._say(f"[{self._count}]")

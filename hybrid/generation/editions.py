@@ -18,7 +18,7 @@ _ALIKE_WORDS = (0.65, 0.4)
 # which a hall is open.
 _FEW, _COUNTED = 4, re.compile(r"\d\s+([^\W\d_]+)")
 # What each is for stands beside it.
-(_YEAR_MONTH, _VALID, _TOLD, _EXTENSION, _NUMBERS, _REPLACES, _ENDED, _INSTEAD) = expressions("editions")
+(_YEAR_MONTH, _TOLD, _EXTENSION, _NUMBERS, _REPLACES, _ENDED, _INSTEAD) = expressions("editions")
 # The age of a document that says itself that it is in force no more.
 _NO_MORE = (0,)
 
@@ -123,7 +123,8 @@ def _is_alike(one: Quotable, other: Quotable) -> bool:
     if (one.row is None) != (other.row is None) or one.whole != other.whole:
         return False
     if one.row and other.row:
-        return one.row.label == other.row.label and bool({*one.row.columns} & {*other.row.columns})
+        both = {*one.row.columns[1:]} & {*other.row.columns[1:]}  # seats of a hall are not its price
+        return one.row.label == other.row.label and bool(both)
     if _ends(one, other):
         return True
     here, there = _said(one), _said(other)
@@ -199,12 +200,11 @@ def named_with_date(passage: Passage) -> str:
 
 def _told_dates(passage: Passage) -> list[tuple[Date, str]]:
     """Return the dates that a text says it is from, "issued 5 May 2025", and as it writes them, in order."""
-    found = []
-    for pattern in (_VALID, _TOLD):
-        for match in pattern.finditer(passage.text):
-            date = next(
-                (one for one in dates(match[0]) if one.year and (one.month or pattern is _VALID)), None
-            )
-            if date:
-                found.append((date, match[0][date.span.start : date.span.end]))
+    told = [(match, dates(match[0])) for match in _TOLD.finditer(passage.text)]
+    found = [
+        (date, match[0][date.span.start : date.span.end])
+        for match, own in told
+        for date in own[:1]
+        if date.year and date.month
+    ]
     return sorted(found, key=lambda one: (one[0].year or 0, one[0].month or 0, one[0].day or 0))

@@ -122,7 +122,10 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         else:
             # what stands above a table and is no sentence names it
             lead = "" if _ENDS.search(saying.text) else saying.text
-            term = _term(saying.text) or _over_list(passage.text[: saying.span.end], passage.text) or term
+            line = passage.text[: saying.span.start].rpartition("\n")[2].strip()
+            begins = not line or _MARK.fullmatch(line)  # the end of a wrapped line names nothing
+            above = passage.text[: saying.span.end]
+            term = (_term(saying.text) if begins else "") or _over_list(above, passage.text) or term
             # what a heading stands above begins as a sentence does; code does not
             headed = term and saying.text.startswith(f"{term}\n") and not _CODE.search(saying.text)
             skip = saying.text.index("\n") + 1 if headed else 0

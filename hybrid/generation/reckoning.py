@@ -41,8 +41,8 @@ _WHO, _PERSON = re.compile(r"who\b", re.IGNORECASE), re.compile(r"(?:[A-Z][\w'â€
 _TIMES = frozenset(content_words("hours days weeks months years"))
 _SIZES = ("big", "larg", "small")
 # What each is for stands beside it.
-(_SUPERLATIVE, _NO_EXTREME, _CHANGE, _SUM, _LEAST, _MOST, _TOTAL, _OTHERS, IN_STOCK, STOCK, _PEOPLE) = (
-    expressions("reckoning")
+(_SUPERLATIVE, _NO_EXTREME, _CHANGE, _SUM, _LEAST, _TOTAL, _OTHERS, IN_STOCK, STOCK, _PEOPLE) = expressions(
+    "reckoning"
 )
 _THAN, _ALL_OF = (
     re.compile(r"\bthan (?!\d)"),
@@ -101,7 +101,7 @@ def conditioned(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list
     found = list(facts)
     for places in tables_of(facts):
         rows = [row for place in places if (row := facts[place].row)]
-        if len(rows) < 2:
+        if len(rows) < 2 and not any(_is_of_unit(asked, name) for name in rows[0].columns):
             continue
         unmet = [0.0] * len(rows)
         ranged = [_in_ranges(asked, row) for row in rows]
@@ -300,6 +300,8 @@ def _answers(asked: Asked, row: TableRow, used: Sequence[int]) -> tuple[int, ...
     if any(words & set(content_words(row.columns[place])) for place in rest) or asked.wanted is None:
         return tuple(used)
     of = [place for place in rest if asked.wanted.search(f"{row.cells[place]} {row.columns[place]}")]
+    # of "Per year (EUR)" and a share of 500 EUR the first is a price
+    of = [place for place in of if _is_of_unit(asked, row.columns[place])] or of
     return tuple(place for place in range(len(row.cells)) if place not in of) if len(of) == 1 else tuple(used)
 
 
@@ -413,7 +415,9 @@ def _measured(asked: Asked, rows: Sequence[TableRow], meant: set[str], base: str
         if place in dated:
             continue
         own = set(content_words(rows[0].columns[place]))
-        kinds = {kind for row in rows for kind in _kinds(f"{row.cells[place]} {rows[0].columns[place]}")}
+        kinds = kinds_of(rows[0].columns[place], [row.cells[place] for row in rows])
+        if len(kinds) > 1:  # 10 % is neither more nor less than 500 EUR
+            continue
         told = {word for kind in kinds for word in content_words(property_of(kind))}
         # a column is meant by its name before its unit: of "Width (m)" and "Length (m)" the longest is of one
         said = 1.0 * bool(own & meant) or _BY_UNIT * bool(told & meant)
@@ -437,9 +441,8 @@ def is_dated(rows: Sequence[TableRow], place: int) -> bool:
 
 def _threshold(asked: Asked, lowered: str, table: Sequence[Quotable]) -> Reckoned | None:
     """Return the row that is just large enough for so many people, or all that keep a limit."""
-    least, most = _LEAST.search(lowered), _MOST.search(lowered)
-    people = _PEOPLE.search(lowered)
-    if len(asked.amounts) != 1 or not (least or most or people) or "#" in table[0].passage.source:
+    least, people = _LEAST.search(lowered), _PEOPLE.search(lowered)
+    if len(asked.amounts) != 1 or not (least or people) or "#" in table[0].passage.source:
         return None
     amount = asked.amounts[0]
     if amount.value is None or len(table) < 2:
@@ -459,14 +462,11 @@ def _threshold(asked: Asked, lowered: str, table: Sequence[Quotable]) -> Reckone
     if len(columns) != 1:
         return None
     sizes = [one.value for row in rows if (one := figure(row.cells[columns[0]]))]
-    fits = [size <= amount.value if most else size >= amount.value for size in sizes]
-    chosen = sorted(
-        (place for place, fit in enumerate(fits) if fit),
-        key=lambda place: -sizes[place] if most else sizes[place],
-    )
-    if not chosen:
+    fitting = [place for place, size in enumerate(sizes) if size >= amount.value]
+    if not fitting:
         return None
-    return Reckoned((table[chosen[0]],), (_with_asked(asked, rows[chosen[0]], columns[0]),))
+    best = min(fitting, key=lambda place: sizes[place])
+    return Reckoned((table[best],), (_with_asked(asked, rows[best], columns[0]),))
 
 
 def _with_asked(asked: Asked, row: TableRow, place: int) -> tuple[int, ...]:
@@ -525,9 +525,11 @@ def _arithmetic(
     sized = sized.translate(str.maketrans(",.", ".,")) if True in styles else sized
     shown = " ".join(filter(None, (before, sized, unit, scale)))
     chosen = tuple(places) if len(facts) == 1 else (places[0],)
-    return Reckoned(
-        tuple(facts), tuple(chosen for _ in facts), f"Our arithmetic: {sign.join(written)} = {shown}"
-    )
+    ours = f"Our arithmetic: {sign.join(written)} = {shown}"
+    # rows or columns that have all names of the question between them are those that are meant
+    called = " | ".join([*row.columns, *(fact.row.label for fact in facts if fact.row)])
+    sure = len(asked.names) > 1 and len(names_held(asked.names, called)) == len(asked.names)
+    return Reckoned(tuple(facts), tuple(chosen for _ in facts), ours, sure=sure)
 
 
 def _named_columns(asked: Asked, row: TableRow, used: Sequence[int], words: Matcher) -> list[int]:
@@ -538,7 +540,14 @@ def _named_columns(asked: Asked, row: TableRow, used: Sequence[int], words: Matc
         for place in figures
         if identifiers_held(asked.codes, row.columns[place]) or words.held(row.columns[place])
     ]
-    return named or (figures if len(figures) == 1 else [])
+    kind = [place for place in figures if _is_of_unit(asked, row.columns[place])]
+    return named or next((own for own in (figures, kind) if len(own) == 1), [])
+
+
+def _is_of_unit(asked: Asked, name: str) -> bool:
+    """Tell whether a column has a unit of the kind of thing that is asked for in brackets."""
+    unit = _BRACKETED.search(name)
+    return bool(unit and asked.wanted and _kinds(f"1 {unit[1]}") and asked.wanted.search(f"1 {unit[1]}"))
 
 
 def _kinds(text: str) -> frozenset[str]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import product
 
 from hybrid.generation.asking import Asked, Form
 from hybrid.generation.facts import LONGEST
 from hybrid.generation.matching import Matcher, expressions, names_held
 from hybrid.text.sentences import sentence_spans
-from hybrid.text.words import POINTING
 from hybrid.types import CELLS, Span
 
 # What is quoted of a sentence that is longer than LONGEST has at least so many words.
@@ -19,9 +17,7 @@ _SHORTEST = 6
 _SHARE = 0.6
 _CUT = "…"
 # What each is for stands beside it.
-(_KEPT, _GOVERNS, _WHOLE, _NAMED, _HANGS, _ANNOUNCED, _BEFORE, _BORDER, _BESIDE, _HEAD, _SUBJECT) = (
-    expressions("shortening")
-)
+_KEPT, _GOVERNS, _WHOLE, _NAMED, _HANGS, _ANNOUNCED, _BEFORE, _BORDER = expressions("shortening")
 _ASIDE = re.compile(r"\s?\([^()]*\)|\s?\[[^\[\]]*\]|\s[–—]\s[^–—;]{3,}?\s[–—](?=\s)")
 
 
@@ -85,12 +81,6 @@ def _worth(asked: Asked, shown: str, room: int) -> tuple[float, ...]:
 def _ways(asked: Asked, text: str) -> Iterator[list[Span]]:
     """Yield what can be kept of a sentence, in every way that is safe."""
     inner = [Span(*one.span()) for one in _ASIDE.finditer(text) if not _NAMED.search(asked.text)]
-    inner += [
-        own
-        for one in _BESIDE.finditer(text)
-        for own in [Span(*one.span())]
-        if not any(own.start < other.end and other.start < own.end for other in inner)
-    ]
     inner = [
         one
         for one in inner
@@ -98,13 +88,12 @@ def _ways(asked: Asked, text: str) -> Iterator[list[Span]]:
         if not (_KEPT.search(own) or (asked.wanted and asked.wanted.search(own)))
     ]
     ends = [one.start() for one in _BORDER.finditer(text) if _may_end(text, one.start())]
-    begins = [one.end() for one in _HEAD.finditer(text) if _may_begin(text, one.end())]
-    for begin, end in product([0, *begins], [len(text), *ends]):
-        within = [one for one in inner if begin < one.start and one.end < end]
-        if begin >= end or (begin, end, within) == (0, len(text), []):
+    for end in (len(text), *ends):
+        within = [one for one in inner if one.start > 0 and one.end < end]
+        if (end, within) == (len(text), []):
             continue
         for cut in ([], within, *([one] for one in within if len(within) > 1)):
-            yield _left(begin, end, cut)
+            yield _left(end, cut)
 
 
 def _may_end(text: str, end: int) -> bool:
@@ -117,17 +106,9 @@ def _may_end(text: str, end: int) -> bool:
     return not _BEFORE.match(kept) or "," in kept
 
 
-def _may_begin(text: str, begin: int) -> bool:
-    """Tell whether one may begin there: with a subject of its own, and nothing that leans on before."""
-    left, kept = text[:begin], text[begin:]
-    if _KEPT.search(left) or not _balanced(left) or not _SUBJECT.match(kept):
-        return False
-    return POINTING.isdisjoint(re.findall(r"\w+", kept.lower()))
-
-
-def _left(begin: int, end: int, cut: Sequence[Span]) -> list[Span]:
-    """Return what is left of a stretch without some in it."""
-    kept: list[Span] = []
+def _left(end: int, cut: Sequence[Span]) -> list[Span]:
+    """Return what is left of a sentence up to an end, without some stretches in it."""
+    begin, kept = 0, []
     for one in sorted(cut, key=lambda own: own.start):
         kept.append(Span(begin, one.start))
         begin = one.end
@@ -139,11 +120,10 @@ def _balanced(text: str) -> bool:
 
 
 def _shown(text: str, kept: Sequence[Span]) -> str:
-    """Return stretches of a text with a sign for what lies before, between and behind them."""
+    """Return stretches of a text with a sign for what lies between and behind them."""
     parts = [text[span.start : span.end].strip(" ,;:–—") for span in kept]
     if len(parts) > 1 and not any(map(str.isalnum, parts[-1])):
         parts = [*parts[:-1], ""]
     said = f" {_CUT} ".join(parts).strip()
-    before = f"{_CUT} " if kept[0].start else ""
     behind = f" {_CUT}" if kept[-1].end < len(text) else ""
-    return f"{before}{said}{behind}"
+    return f"{said}{behind}"

@@ -48,7 +48,7 @@ _MONTH, _YEAR = re.compile("|".join(MONTHS), re.IGNORECASE), re.compile(r"(?:19|
 _CLOCK = re.compile(r"\b\d{1,2}[:.]\d\d\b")
 _ENDED = re.compile(r"[.!?:;,)\]”\"]$")
 # What each is for stands beside it.
-(_ANNOUNCES, _ANNOUNCED, _TO_MACHINES, _VERSION, _OF_VERSION, BECAUSE) = expressions("weighing")
+_ANNOUNCES, _ANNOUNCED, _TO_MACHINES, BECAUSE = expressions("weighing")
 _ROW_NEXT = re.compile(rf"\n+[^\n]*{re.escape(CELLS)}")
 _ENTRY = re.compile(r"(?P<label>[^\W\d][\w /-]{1,30}): (?P<value>.{1,60})")
 
@@ -278,8 +278,6 @@ def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
     if _ANNOUNCES.search(text) and not _ANNOUNCED.search(asked.text):
         return not tells(asked.wanted, asked, text)
     if orders_machines(text):
-        return True
-    if _VERSION.fullmatch(text) and not _OF_VERSION.search(asked.text):
         return True
     behind = passage.text[fact.span.end - passage.span.start :]
     ended = _ENDED.search(text)

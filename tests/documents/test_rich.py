@@ -42,6 +42,7 @@ def test_headings_come_from_styles_whatever_their_language(opened, blocks_of):
         (r"a\~b\_c\-d \{x\} \\ \endash\ldblquote q\rdblquote", "a b-cd {x} \\ –“q”"),
         (r"10{\super 6} cells, H{\sub 2}O, {\strike 40} 50", "10^6 cells, H2O, ~~40~~ 50"),
         (r"See {\field{\*\fldinst HYPERLINK x}{\fldrslt the page}}.", "See the page."),
+        (r"By {\upr{Zo?}{\*\ud{Zo\u235 ?}}} Holm", "By Zoë Holm"),
     ],
 )
 def test_letters_are_those_of_their_code_page(opened, written, text):

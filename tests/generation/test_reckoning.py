@@ -258,12 +258,6 @@ def test_records_are_not_counted_where_others_may_not_be_found():
     assert "count" not in records("How many flats have three rooms?", *FLATS, given=False)
 
 
-def test_of_a_cell_that_says_otherwise_in_another_row_there_is_no_yes_or_no():
-    assert records("Is there a lift in Elm Street 2?", *FLATS).startswith("No: ")
-    mixed = FLATS[1].replace("lift: no", "lift: yes")
-    assert not records("Is there a lift in Elm Street 2?", FLATS[0], mixed).startswith(("Yes", "No"))
-
-
 def file_of(name, *rows):
     hits = []
     for number, row in enumerate(rows, start=1):

@@ -32,22 +32,10 @@ def stretches(shown):
             "The key of the boat house hangs in the office behind the door …",
         ),
         (
-            "Who repaired the organ?",
-            "The organ, a work of three manuals from the time of the second rebuilding after the great fire"
-            " of the old town, was repaired by Anna Berg in the spring of the year before last.",
-            "The organ … was repaired by Anna Berg in the spring of the year before last.",
-        ),
-        (
             "When does the ferry leave?",
             "The ferry (a catamaran of the yard at Holm that was lengthened twice and painted three times"
             " since it was built) leaves at 9:15 from the new pier behind the fish market every day.",
             "The ferry … leaves at 9:15 from the new pier behind the fish market every day.",
-        ),
-        (
-            "How high is the tower of Sankt Olai?",
-            "The bells were cast in Lund and hung by the guild in the same year in which the choir was"
-            " painted; the tower of Sankt Olai is 84 m high and was for long the highest in the land.",
-            "… the tower of Sankt Olai is 84 m high and was for long the highest in the land.",
         ),
     ],
 )
