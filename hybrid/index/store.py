@@ -413,20 +413,18 @@ class Store:
     def positions_of(self, keys: Sequence[str]) -> list[int]:
         """Return the positions of all chunks with these content keys, in order; what is no key has none."""
         known = [bytes.fromhex(key) for key in keys if _KEY.fullmatch(key)]
-        found: list[int] = []
-        for start in range(0, len(known), _AT_ONCE):
-            block = known[start : start + _AT_ONCE]
-            query = f"SELECT position FROM chunks WHERE key IN ({','.join('?' * len(block))})"
-            found += [position for (position,) in self._rows(query, block)]
-        return sorted(found)
+        return sorted(position for (position,) in self._among("position", "key", known))
+
+    def _among(self, wanted: str, column: str, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+        """Yield columns of the chunks that have one of the values, so many at once."""
+        for start in range(0, len(values), _AT_ONCE):
+            block = list(values[start : start + _AT_ONCE])
+            marks = ",".join("?" * len(block))
+            yield from self._rows(f"SELECT {wanted} FROM chunks WHERE {column} IN ({marks})", block)
 
     def documents_at(self, positions: Sequence[int]) -> dict[int, int]:
         """Return by position the number of the document that the chunk there is of."""
-        found: dict[int, int] = {}
-        for start in range(0, len(positions), _AT_ONCE):
-            block = list(positions[start : start + _AT_ONCE])
-            query = f"SELECT position, document FROM chunks WHERE position IN ({','.join('?' * len(block))})"
-            found.update(self._rows(query, block))
+        found: dict[int, int] = dict(self._among("position, document", "position", positions))
         self._require_all(positions, found)
         return found
 

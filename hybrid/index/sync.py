@@ -209,18 +209,14 @@ def _give(domain: Path, manifest: Manifest, external: ExternalStore) -> None:
 
 
 def _compare(have: Mapping[str, FileState], wanted: Mapping[str, FileState]) -> Plan:
-    return Plan(
-        added=tuple(sorted(wanted.keys() - have.keys())),
-        changed=tuple(
-            sorted(source for source in wanted.keys() & have.keys() if not _same(have, wanted, source))
-        ),
-        removed=tuple(sorted(have.keys() - wanted.keys())),
-        kept=tuple(sorted(source for source in wanted.keys() & have.keys() if _same(have, wanted, source))),
-    )
-
-
-def _same(have: Mapping[str, FileState], wanted: Mapping[str, FileState], source: str) -> bool:
-    return have[source].digest == wanted[source].digest and have[source].limits in ("", wanted[source].limits)
+    both = sorted(wanted.keys() & have.keys())
+    kept = [
+        source
+        for source in both
+        if have[source].digest == wanted[source].digest and have[source].limits in ("", wanted[source].limits)
+    ]
+    added, removed = sorted(wanted.keys() - have.keys()), sorted(have.keys() - wanted.keys())
+    return Plan(tuple(added), tuple(sorted(set(both) - set(kept))), tuple(removed), tuple(kept))
 
 
 def _effective(store: Store) -> dict[str, FileState]:
