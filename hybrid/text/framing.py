@@ -48,15 +48,17 @@ _STRIKE = re.compile(r"(?<!~)~~(?!~)")
 
 
 class _Reach(StrEnum):
-    """What a marker is about: what stands behind or before it, up to a comma behind it, or all."""
+    """What a marker is about: what stands behind or before it, up to a comma, its clause, or all."""
 
     BEHIND = "behind"
+    CLAUSE = "clause"
     COMMA = "up to a comma"
     BEFORE = "before"
     ALL = "all"
 
 
 _TOLD = expressions("text", "framing")
+_ENDS = {_Reach.BEHIND: _TOLD["turn"], _Reach.CLAUSE: _TOLD["clause"], _Reach.COMMA: _TOLD["comma"]}
 # What a marker that may deny does is told by its words.
 _MARKERS = [
     (
@@ -179,12 +181,11 @@ def _scope(text: str, marker: Span, reach: _Reach) -> Span:
         return Span(text.rfind(";", 0, marker.start) + 1, len(text) if behind < 0 else behind)
     if reach is _Reach.BEFORE:
         return Span(0, marker.start)
-    ends = (
-        _TOLD["turn"].search(text, marker.end)
-        if reach is _Reach.BEHIND
-        else _TOLD["comma"].search(text, marker.end)
-    )
-    return Span(marker.end, ends.start() if ends else len(text))
+    ends = _ENDS[reach].search(text, marker.end)
+    begins = marker.end
+    if reach is _Reach.CLAUSE:
+        begins = max(text.rfind(sign, 0, marker.start) for sign in ",;:(–—") + 1
+    return Span(begins, ends.start() if ends else len(text))
 
 
 def _whose(text: str, marker: Span) -> Span | None:

@@ -95,7 +95,7 @@ def _exceptions(claim: str, sentence: str) -> Iterator[Stance]:
     said = _marks(claim)
     for found in islice(_TOLD["except"].finditer(sentence), _MOST_LIMITS):
         main = f"{sentence[: found.start('out')]} {sentence[found.end('out') :]}"
-        out = _marks(found["out"]) - _marks(main)
+        out = _marks(found["out"]) - _marks(main) - {"one"}  # "the small one"
         rest = said - out
         if out and out <= said and 2 * len(rest & stems(main)) >= len(rest):
             rule = f"{sentence[: found.start()]} {sentence[found.end() :]}"
