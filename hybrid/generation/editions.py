@@ -18,7 +18,7 @@ _ALIKE_WORDS = (0.65, 0.4)
 # which a hall is open.
 _FEW, _COUNTED = 4, re.compile(r"\d\s+([^\W\d_]+)")
 # What each is for stands beside it.
-(_YEAR_MONTH, _TOLD, _EXTENSION, _NUMBERS, _REPLACES, _ENDED, _INSTEAD) = expressions("editions")
+(_YEAR_MONTH, _VALID, _TOLD, _EXTENSION, _NUMBERS, _REPLACES, _ENDED, _INSTEAD) = expressions("editions")
 # The age of a document that says itself that it is in force no more.
 _NO_MORE = (0,)
 
@@ -200,11 +200,12 @@ def named_with_date(passage: Passage) -> str:
 
 def _told_dates(passage: Passage) -> list[tuple[Date, str]]:
     """Return the dates that a text says it is from, "issued 5 May 2025", and as it writes them, in order."""
-    told = [(match, dates(match[0])) for match in _TOLD.finditer(passage.text)]
-    found = [
-        (date, match[0][date.span.start : date.span.end])
-        for match, own in told
-        for date in own[:1]
-        if date.year and date.month
-    ]
+    found = []
+    for pattern in (_VALID, _TOLD):
+        for match in pattern.finditer(passage.text):
+            date = next(
+                (one for one in dates(match[0]) if one.year and (one.month or pattern is _VALID)), None
+            )
+            if date:
+                found.append((date, match[0][date.span.start : date.span.end]))
     return sorted(found, key=lambda one: (one[0].year or 0, one[0].month or 0, one[0].day or 0))

@@ -374,7 +374,7 @@ def _compose(
     if len(chosen) == 1 and (other := _otherwise(asked, ranked, sorted_scores)):
         return said_versions(asked, best, other, words)
     cited = _once([cite(asked, fact, words) for fact in chosen])
-    if asked.form is Form.POLAR and (verdict := verdict_on(asked, best, words)):
+    if asked.form is Form.POLAR and (verdict := verdict_on(asked, best, words, ranked)):
         cited[0] = cite(asked, best, words, verdict)
     return cited
 

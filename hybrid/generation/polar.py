@@ -1,14 +1,18 @@
-"""Yes or no, where a sentence decides it (polar questions)."""
+"""Yes or no, where a sentence or a cell decides it (polar questions)."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hybrid.generation.asking import Asked
 from hybrid.generation.facts import FIELD, Quotable, asks, headings_of, section_of
 from hybrid.generation.matching import Matcher, expressions, names_held
 from hybrid.text.dates import days_in
+from hybrid.text.numbers import Quantity, quantities
 from hybrid.text.polarity import denials
+from hybrid.text.rows import NO, YES, TableRow
 from hybrid.text.words import content_words, language_of
 from hybrid.types import CELLS
 
@@ -18,20 +22,17 @@ _BARE_ENTRY = 3
 _YES_NO = {"de": ("Ja", "Nein")}
 # What each is for stands beside it.
 _TOLD = expressions("polar")
-_OPEN, _BUT, _PAST, _TURNED, _THAN, _AGAINST, _JOINED = _TOLD[:7]
-_DENIED, _FORBIDS, _FURTHER, _WHERE, _ALL_OVER, _CLAUSES, _REASON, _FRAME = _TOLD[7:]
+_LIMIT, _OPEN, _BUT, _PAST, _TURNED, _THAN, _AGAINST, _HAS, _ALLOWS, _JOINED = _TOLD[:10]
+_DENIED, _FORBIDS, _FURTHER, _WHERE, _ALL_OVER, _CLAUSES, _REASON, _FRAME = _TOLD[10:]
 
 
-def verdict_on(asked: Asked, fact: Quotable, words: Matcher) -> str:
-    """Return yes or no where a sentence decides it, in the language of the question; mostly nothing.
-
-    A cell says it itself, and of an amount its limit is quoted.
-    """
+def verdict_on(asked: Asked, fact: Quotable, words: Matcher, ranked: Sequence[Quotable]) -> str:
+    """Return yes or no where what was found decides it, in the language of the question; mostly nothing."""
     yes, no = _YES_NO.get(language_of(asked.text), ("Yes", "No"))
-    turned = _TURNED.search(asked.text.replace("’", "'")) or _THAN.search(asked.text)
-    if turned or fact.row or asked.amounts:
+    if _TURNED.search(asked.text.replace("’", "'")) or (_THAN.search(asked.text) and not asked.amounts):
         return ""
-    return {True: yes, False: no, None: ""}[_of_text(asked, fact, words)]
+    decides = _of_cell(asked, fact, fact.row, words, ranked) if fact.row else _of_text(asked, fact, words)
+    return {True: yes, False: no, None: ""}[decides]
 
 
 def _of_text(asked: Asked, fact: Quotable, words: Matcher) -> bool | None:
@@ -56,6 +57,8 @@ def _of_text(asked: Asked, fact: Quotable, words: Matcher) -> bool | None:
     share = words.share(around)
     if denials(section_of(fact.passage)) and not count:
         return False if share >= AFFIRMS and len(text.split()) <= _BARE_ENTRY else None
+    if asked.amounts:
+        return None if count or share < _DECIDES / 2 else _within(asked, text)
     about = _without_frame(asked, words) if count else words
     if count is None or about.share(text) < _DECIDES / 2:
         return None
@@ -69,6 +72,29 @@ def _without_frame(asked: Asked, words: Matcher) -> Matcher:
     """Return how the words are found that say what one asks about: "No dogs in the hall" says no "may"."""
     told = zip(asked.words, words.weights, strict=True)
     return replace(words, weights=tuple(0.0 if _FRAME.fullmatch(own) else size for own, size in told))
+
+
+def _of_cell(
+    asked: Asked, fact: Quotable, row: TableRow, words: Matcher, ranked: Sequence[Quotable]
+) -> bool | None:
+    """Return what the one cell says that is told of a row, if no other row of this kind says otherwise."""
+    told = fact.text.rstrip(".")
+    if any(one.written not in row.sentence() for one in asked.amounts) or _AGAINST.search(asked.text):
+        return None
+    value = told.rpartition(": ")[2].strip().lower()
+    if re.fullmatch(r"\d[\d,.]*", value):  # a number says that there is some, not that it is cheap
+        return bool(value.strip("0,.")) if _HAS.search(asked.text) else None
+    place = next((p for p, name in enumerate(row.columns) if told.endswith(f"{name}: {row.cells[p]}")), 0)
+    held, names = words.held(fact.wider), names_held(asked.names, fact.wider)
+    alike = {
+        own.row.cells[place]
+        for own in ranked
+        if own.row and own.row.columns == row.columns and own.in_range == fact.in_range
+        if words.held(own.wider) >= held and names_held(asked.names, own.wider) >= names
+    }
+    if len(alike) > 1 or value not in (*YES, *NO, "sold out"):
+        return None
+    return value in YES
 
 
 def _is_beside(asked: Asked, fact: Quotable, words: Matcher) -> bool:
@@ -109,3 +135,23 @@ def _is_of_part(text: str, words: Matcher, *, forbids: bool) -> bool:
         told = f"{parts[0]} {told}" if content_words(parts[0]) else parts[-1]
     known = {word for own in words.forms for word in own}
     return any(word not in known and not _FRAME.fullmatch(word) for word in content_words(told))
+
+
+def _within(asked: Asked, text: str) -> bool | None:
+    """Tell whether the amount of a question is within the limit of a sentence; None if that says nothing."""
+    limit = _LIMIT.search(text)
+    found = quantities(text[limit.start() :]) if limit else []
+    told = _size(found[0]) if found else None
+    size = _size(asked.amounts[0]) if len(asked.amounts) == 1 else None
+    if not told or not size or told[0] != size[0]:
+        return None
+    if size[1] > told[1]:
+        return False
+    # below a limit one may, but nothing is said to be so much
+    return True if _ALLOWS.search(asked.text) else None
+
+
+def _size(quantity: Quantity) -> tuple[str, float] | None:
+    if quantity.value is None or not quantity.units:
+        return None
+    return quantity.units[0].kind, quantity.value * quantity.units[0].size

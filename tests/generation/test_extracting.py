@@ -240,6 +240,11 @@ def test_of_a_record_the_field_is_said_that_was_asked_for():
     assert found == "B-20, Lamp Brio black, price eur: 40.00. [1]"
 
 
+def test_a_question_for_yes_or_no_is_answered_so_where_the_cell_decides_it():
+    found = said("Is the Lamp Brio black in stock?", hit(RECORD, "B-20", source="list.csv#2"))
+    assert found == "No: B-20, Lamp Brio black, stock: 0. [1]"
+
+
 @pytest.mark.parametrize(
     ("sentence", "begins"),
     [
@@ -315,11 +320,19 @@ def test_what_does_not_decide_is_quoted_without_yes_or_no(question, sentence):
     assert not said(question, hit(sentence, "Rules", "Hall")).startswith(("Yes", "No"))
 
 
-def test_a_cell_and_a_limit_are_told_without_yes_or_no():
-    stock = hit(RECORD, "B-20", source="list.csv#2")
-    assert said("Is the Lamp Brio black in stock?", stock) == "B-20, Lamp Brio black, stock: 0. [1]"
+@pytest.mark.parametrize(
+    ("question", "stock"),
+    [("Is the Lamp Brio black sold out?", "sold out"), ("Is the Lamp Brio black free?", "no")],
+)
+def test_a_cell_decides_no_question_for_its_opposite(question, stock):
+    record = RECORD.replace("stock: 0", f"stock: {stock}")
+    assert not said(question, hit(record, "B-20", source="list.csv#2")).startswith(("Yes", "No"))
+
+
+def test_more_than_a_limit_is_no():
     limit = hit("Working from abroad is allowed for at most 30 days a year.", "Rules", "Work from abroad")
-    assert said("Can I work from abroad for two months?", limit).startswith("Working from abroad is allowed")
+    assert said("Can I work from abroad for two months?", limit).startswith("No: “Working from abroad")
+    assert said("Can I work from abroad for two weeks?", limit).startswith("Yes: “Working from abroad")
 
 
 @pytest.mark.parametrize("told", ["Mon–Fri", "Tue to Sat", "weekdays", "daily"])
