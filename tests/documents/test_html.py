@@ -316,3 +316,7 @@ def test_empty_lines_between_two_letters_are_read_in_time(read_one, within):
     with within(1):
         document = read_one("a.html", "<p>あ" + "\n" * 20_000 + "a</p><p>あ \n い</p>")
     assert "あい" in document.text
+
+
+def test_signs_of_items_are_taken_from_no_page(read_one):
+    assert read_one("a.html", '<p>Do:</p><ul><li data-marker="9.">it</li></ul>').text == "Do:\n\n- it"

@@ -299,3 +299,30 @@ After~all \textbf{bold \emph{inner}} and ``so''\footnote{As \cite{a} says.}.
         ("comment", 2),
         ("image", 1),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            r"\begin{tabular}{ll}A & B \\ x & \begin{tabular}{c}1 \\ 2\end{tabular} \\ y & 3\end{tabular}",
+            "A | B\nx | 1 2\ny | 3",
+        ),
+        (
+            "\\begin{tabu}A & B \\\\ 1 & 2\n\\end{tabu} and \\begin{tabu}C & D \\\\ 3 & 4\n\\end{tabu} End",
+            "A | B\n1 | 2\n\nand\n\nC | D\n3 | 4\n\nEnd",
+        ),
+        ("See \\begin{tabular}{ll}\n\nThe end.", "See \\begin{tabular}{ll}\n\nThe end."),
+        (
+            "\\begin{longtable}{ll}\\caption{Prices}\\label{t} \\\\ \\toprule Name & Price \\\\ \\midrule\n"
+            "Oil & 7\n\\end{longtable}",
+            "Prices\n\nName | Price\nOil | 7",
+        ),
+        ("A. % as \\begin{comment}\nB.\n\\end{comment}\nC.", "A.\nB.\n\nC."),
+        ("Use \\verb|\\begin{comment}| here.\nB.\n\\end{comment}", "Use \\verb|\\begin{comment}| here.\nB."),
+        ("\\begin{comment}\nNever closed.", "Never closed."),
+        ("a\n\n|| 7 | 8 |\n| x | - | 9 |\n| - | - | - |", "a\n\n| 7 | 8\nx | - | 9\n- | - | -"),
+    ],
+)
+def test_tables_and_remarks_end_where_they_end(read_one, text, said):
+    assert read_one("a.tex", text).text == said
