@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from hybrid.generation.matching import also, expressions
-from hybrid.text.dates import MONTHS
+from hybrid.text.dates import MONTHS, days_in
 from hybrid.text.identifiers import QUARTER, identifiers
 from hybrid.text.numbers import LETTERS, SMALL_NUMBERS, Quantity, quantities
 from hybrid.text.words import (
@@ -314,6 +314,14 @@ def _plain(question: str) -> str:
     return pattern.sub(told, question)
 
 
+def _is_day(name: str, question: str) -> bool:
+    """Tell whether a name is a day of the week and no part of one: "Sunday", not "Sunday Market"."""
+    if not days_in(f"on {name}") or not name.isalpha():
+        return False
+    beside = rf"(?<!\w){name}\s+[A-Z]\w|(?<=\w\s)[A-Z]\w*\s+{name}\b"
+    return not re.search(beside, question)
+
+
 def _in_24_hours(told: re.Match[str]) -> str:
     hour = int(told["hour"]) % 12 + 12 * (told["half"].lower() == "p")
     return f"{hour}:{told['minute'] or '00'}"
@@ -344,6 +352,8 @@ def read_question(question: str) -> Asked:
     named = [
         name for name in capitals if not any(name.lower() in code or code in name.lower() for code in codes)
     ]
+    if form is Form.POLAR:  # what is open from Monday to Friday tells of a Sunday as well
+        named = [name for name in named if not _is_day(name, question)]
     told = [
         one
         for one in quantities(question)

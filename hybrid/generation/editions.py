@@ -130,7 +130,7 @@ def _is_alike(one: Quotable, other: Quotable) -> bool:
     here, there = _said(one), _said(other)
     fewer = min(len(here), len(there))
     counted = [{stem(word) for word in _COUNTED.findall(fact.text.lower())} for fact in (one, other)]
-    if here != there and fewer < _FEW and not counted[0] & counted[1]:
+    if here != there and fewer < _FEW and all(counted) and not counted[0] & counted[1]:
         return False
     alike = len(here & there) / max(fewer, 1)
     return alike >= _ALIKE_WORDS[sisters(one.passage, other.passage)]
@@ -158,6 +158,14 @@ def _ends(one: Quotable, other: Quotable, names: Sequence[str] = ()) -> bool:
 
 def _said(fact: Quotable) -> set[str]:
     return {word for word in content_words(fact.text) if word.isalpha()}
+
+
+def same_words(asked: Asked, one: Quotable, other: Quotable) -> bool:
+    """Tell whether two sentences of some words differ in numbers alone, and in none that is asked about."""
+    named = set(_NUMBERS.findall(asked.text))
+    numbers = [named & set(_NUMBERS.findall(fact.text)) for fact in (one, other)]
+    said = _said(one)
+    return numbers[0] == numbers[1] and len(said) > 1 and said == _said(other)
 
 
 def sisters(one: Passage, other: Passage) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hybrid.generation.asking import FOLLOWED, Asked, Form, exchanged, parts_of, read_question, shortened
 from hybrid.generation.citations import Cited
-from hybrid.generation.editions import age_of, contradicts
+from hybrid.generation.editions import age_of, contradicts, same_words, sisters
 from hybrid.generation.facts import (
     FIELD,
     Quotable,
@@ -29,10 +29,12 @@ from hybrid.generation.facts import (
 )
 from hybrid.generation.matching import (
     Matcher,
+    as_spelled,
     expressions,
     matcher,
     mended,
     names_held,
+    respelled,
 )
 from hybrid.generation.polar import verdict_on
 from hybrid.generation.prompts import Passage
@@ -85,8 +87,9 @@ _HAS_KIND = 0.75
 _OF_PARAGRAPH = 0.5
 # So many facts are looked at for one that says otherwise.
 _LOOKED_AT = 24
-# So near to the best one must be what says otherwise.
-_SAME = 0.65
+# So near to the best one must be what says otherwise, less near where the documents are versions of one, or
+# the sentences differ in numbers alone.
+_SAME = (0.8, 0.65)
 # What has the kind of thing asked for, or the codes and months named, is so much more surely about it.
 _TYPED, _NAMED, _RECKONED, _IN_RANGE, _HEADED_KIND = 0.03, 0.05, 0.1, 0.1, 0.12
 # The cosine of a passage counts for so much beside its rank.
@@ -109,7 +112,7 @@ _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED, _OF_OTHER_TIME = 0.3, 0.15, 0.1, 0.6
 _QUOTED_ORDER = "(Addressed to machines: quoted, not followed.)"
 _CALLED = frozenset(content_words("name names called"))
 # What it is for stands beside it.
-_MUCH, _DENIED = expressions("extracting")
+_PAIR, _MUCH, _DENIED = expressions("extracting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +147,8 @@ def extract(
         rows: all records of a file, where the question asks for the greatest or the least of them.
     """
     texts = [f"{headings_of(own)} {own.text}" for own in passages]
-    asked = shortened(question)
-    meant = mended(asked, texts, lambda word: embedder.count_tokens([word]) == [1])
+    spelled = as_spelled(shortened(question), texts)
+    meant = mended(spelled, texts, lambda word: embedder.count_tokens([word]) == [1])
     parts = parts_of(meant)
     most = sentences if len(parts) == 1 else 1
     found = [_extract(one, hits, passages, embedder, sentences=most, rows=rows) for one in parts]
@@ -157,7 +160,7 @@ def extract(
     cited = [_with_ours(one, _QUOTED_ORDER) if orders_machines(one.sentence) else one for one in cited]
     if lost and cited:
         cited[-1] = _with_ours(cited[-1], f"(Nothing found on: {'; '.join(lost)}.)")
-    read_as = meant if meant != asked else ""
+    read_as = meant if meant != spelled else ""
     return Extract(tuple(cited), max(one.relevance for one in sure), read_as)
 
 
@@ -179,7 +182,8 @@ def _extract(
     sentences: int,
     rows: Sequence[Passage],
 ) -> Extract:
-    asked = read_question(_whole(question, passages))
+    texts = [f"{headings_of(own)} {own.text}" for own in passages]
+    asked = read_question(respelled(_whole(question, passages), texts))
     sources: dict[str, str] = {}
     for passage in passages:
         # of the fields of a record "kg_2024" names the year
@@ -200,7 +204,7 @@ def _extract(
         return Extract((), 0.0)
     records = list(records_of(rows))
     words = matcher(asked.words, [fact.wider for fact in (*facts, *records[:1])], asked.earlier)
-    facts = [fact for fact in facts if not _is_in_one(asked, fact, facts)]
+    facts = [fact for fact in facts if not _is_in_one(asked, fact, facts, words)]
     found = len(facts)
     facts = aligned(distinct_facts([*facts, *records]))
     facts = conditioned(asked, facts, words)
@@ -221,7 +225,8 @@ def _extract(
         facts, scores, relevances = facts[:found], scores[:found], relevances[:found]
         scores = reread(asked, facts, scores, old, embedder)
     order = [int(place) for place in np.argsort(-scores, kind="stable")]
-    both = [] if table else _compared(asked, facts, order)
+    order = _with_needed(asked, facts, scores, order, words)
+    both = [] if table else _compared(asked, facts, order, words)
     if asked.sides and asked.wanted and not any(fact.row or fits_kind(asked, fact) for fact in both):
         both = []  # neither is compared by what was found
     if table:
@@ -256,6 +261,27 @@ def _whole(question: str, passages: Sequence[Passage]) -> str:
 def _is_denied(fact: Quotable, words: Matcher) -> bool:
     """Tell whether a fact says that what is asked about is not so."""
     return denials(fact.text) != 0 and words.share(f"{fact.term} {fact.text}") >= _DENIES
+
+
+def _with_needed(
+    asked: Asked, facts: Sequence[Quotable], scores: Scores, order: list[int], words: Matcher
+) -> list[int]:
+    """Return an order that begins with what has the kind of thing that is needed, where the best lacks it."""
+    best = facts[order[0]]
+    if not asked.needed or asked.form is not Form.FACT or best.row or _is_denied(best, words):
+        return order
+    if tells(asked.needed, asked, f"{best.around} {best.text}"):
+        return order
+    having = (
+        place
+        for place in order[1:_LOOKED_AT]
+        if scores[place] >= _HAS_KIND * scores[order[0]] and not (facts[place].heading or facts[place].row)
+        if tells(asked.needed, asked, facts[place].text)
+        if words.share(facts[place].wider) >= _HAS_KIND * words.share(best.wider)
+        if len(words.held(facts[place].wider)) >= min(2, len(asked.words))
+    )
+    first = next(having, order[0])
+    return [first, *(place for place in order if place != first)]
 
 
 def _lacks_needed(asked: Asked, best: Quotable, words: Matcher, chosen: Sequence[Cited]) -> bool:
@@ -326,10 +352,19 @@ def _is_named(asked: Asked, fact: Quotable) -> bool:
     return bool(own) and len(names_held(own, f"{fact.term} {fact.text}")) == len(own)
 
 
-def _is_in_one(asked: Asked, whole: Quotable, facts: Sequence[Quotable]) -> bool:
-    """Tell whether a list has an item with the code that is asked about, so that no other one is meant."""
-    items = (fact for fact in facts if whole.whole and not fact.whole and covers(whole, fact))
-    return any(_is_named(asked, item) for item in items)
+def _is_in_one(asked: Asked, whole: Quotable, facts: Sequence[Quotable], words: Matcher) -> bool:
+    """Tell whether a list has an item that says by itself what is asked for, so that no other one is."""
+    if not whole.whole or asked.several or asked.form is Form.PROCEDURE:
+        return False
+    held = words.held(f"{whole.above} {whole.text}")
+    items = [fact for fact in facts if not fact.whole and covers(whole, fact)]
+    saying = [
+        one
+        for one in items
+        if _is_named(asked, one)
+        or (not asked.lists and asked.wanted and held and words.held(one.text) >= held)
+    ]
+    return 0 < len(saying) < len(items)
 
 
 def _only_asks(asked: Asked, fact: Quotable) -> bool:
@@ -507,21 +542,27 @@ def _otherwise(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]
     best = ranked[0]
     codes = names_held(asked.codes, best.wider)
     for fact, score in zip(ranked[1:_LOOKED_AT], scores[1:_LOOKED_AT], strict=True):
-        near = score >= _SAME * scores[0]
+        alike = sisters(fact.passage, best.passage) or same_words(asked, fact, best)
+        near = score >= _SAME[alike] * scores[0]
         if near and contradicts(fact, best) and names_held(asked.codes, fact.wider) >= codes:
             return fact
     return None
 
 
-def _compared(asked: Asked, facts: Sequence[Quotable], order: Sequence[int]) -> list[Quotable]:
+def _is_in_table(one: Quotable, other: Quotable) -> bool:
+    return one.row is not None and other.row is not None and one.row.columns == other.row.columns
+
+
+def _compared(
+    asked: Asked, facts: Sequence[Quotable], order: Sequence[int], words: Matcher
+) -> list[Quotable]:
     """Return for each of the things that are compared what is said of it; nothing where one is not found."""
     found: list[Quotable] = []
     for side, other in zip(asked.sides, reversed(asked.sides), strict=False):
         of = [facts[place] for place in order if is_of(side, other, facts[place])]
         # of the kind asked for, and from the table or at least the document that tells the other one as well
         beside = [fact for fact in of if not found or fact.passage.source == found[0].passage.source]
-        columns = {fact.row.columns for fact in found if fact.row}
-        rows = [fact for fact in beside if fact.row and fact.row.columns in columns]
+        rows = [fact for fact in beside if found and _is_in_table(fact, found[0])]
         kind = (
             fact for own in (rows, beside, of) for fact in own if own is rows or fits_kind(asked, fact) == 1.0
         )
@@ -531,4 +572,11 @@ def _compared(asked: Asked, facts: Sequence[Quotable], order: Sequence[int]) -> 
         ):
             return []
         found.append(best)
+    if not asked.sides and _PAIR.search(asked.text.lower()):
+        rows = [
+            facts[place]
+            for place in order
+            if facts[place].row and not is_of_another(facts[place], words, asked)
+        ]
+        found = [fact for fact in rows if _is_in_table(fact, rows[0])][:2]
     return found if len(found) == 2 else []

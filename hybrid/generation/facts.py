@@ -20,6 +20,8 @@ from hybrid.types import CELLS, Span
 
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
 _LABEL_WORDS, _RUN_IN, _PAIR_WORDS = 6, 3, 8
+# Words of one root share so many letters.
+_ROOT = 5
 # A value of more words that ends as one is a sentence.
 _SENTENCE = 5
 # "Not yet." is compared with the question above it.
@@ -108,7 +110,7 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         # "3." and "Dividend." stand apart from what the item says
         is_label, marked = marked and _is_label(saying.text), bool(_MARK.fullmatch(saying.text))
         if not saying.row and _runs_in(saying, passage.text):
-            term = saying.text.rstrip(".")
+            term = _named_above(saying, passage.text)
             continue
         if marked or is_label:
             term = saying.text.rstrip(".") if is_label else ""
@@ -162,8 +164,8 @@ def _lists_of(passage: Passage, rank: float) -> Iterator[Quotable]:
         # numbered paragraphs, as of minutes or of a contract, are no list that answers as a whole
         if (items := len(ITEM.findall(text))) > 1 and 2 * len(_GOES_ON.findall(text)) <= items:
             before = passage.text[: place.start].rstrip()
-            term = _over_list(before, passage.text) or section_of(passage)
-            yield Quotable(passage, passage.placed(place), text, "", rank, term=term, whole=True)
+            above, term = _lead_in(before), _over_list(before, passage.text) or section_of(passage)
+            yield Quotable(passage, passage.placed(place), text, above, rank, term=term, whole=True)
 
 
 def records_of(passages: Sequence[Passage]) -> Iterator[Quotable]:
@@ -223,6 +225,12 @@ def _name_of(fact: Quotable) -> str:
     if entry is None or (value.endswith((".", "!", "?")) and len(value.split()) > _SENTENCE):
         return ""
     return entry["name"].strip().lower()
+
+
+def _lead_in(text: str) -> str:
+    """Return the sentence right above a list that announces it: it ends with a colon."""
+    last = text.rpartition("\n")[2].strip()
+    return last if last.endswith(":") else ""
 
 
 def distinct_facts(facts: Sequence[Quotable]) -> list[Quotable]:
@@ -300,6 +308,18 @@ def _runs_in(saying: Saying, text: str) -> bool:
     begins = saying.span.start == 0 or text[: saying.span.start].endswith("\n\n")
     goes_on = re.match(r"[ \n](?=\w)", text[saying.span.end :])
     return bool(begins and goes_on) and len(saying.text.split()) <= _RUN_IN and _is_label(saying.text)
+
+
+def _named_above(label: Saying, text: str) -> str:
+    """Return a label without its full stop; nothing where the sentence behind it says it too.
+
+    "Deliveries. We deliver on Mondays." needs none.
+    """
+    behind = re.split(r"[.!?](?:\s|\Z)", text[label.span.end :].lstrip(), maxsplit=1)[0]
+    there = content_words(behind)
+    own = content_words(label.text)
+    said = all(any(word[:_ROOT] == other[:_ROOT] for other in there) for word in own)
+    return "" if own and said else label.text.rstrip(".")
 
 
 def _code_of(text: str) -> str:

@@ -66,9 +66,7 @@ def names_held(names: Iterable[str], text: str) -> frozenset[str]:
     told |= months_between(text) if asked else set()
     told |= days_in(text) if not set(DAYS).isdisjoint(map(as_day, named.values())) else set()
     return frozenset(
-        name
-        for name, own in named.items()
-        if as_day(own) in told or own in told or _is_held(name, text, there)
+        name for name, own in named.items() if as_day(own) in told or own in told or _is_held(name, there)
     )
 
 
@@ -77,12 +75,11 @@ def as_day(word: str) -> str:
     return word.removesuffix("s") if word.removesuffix("s") in DAYS else word
 
 
-def _is_held(name: str, text: str, folded: str) -> bool:
-    also = _COUNTRIES.get(fold(name), ())
-    # "us" is no country
-    own = re.search(rf"\b{name}\b", text) if also and name.isupper() else _name_pattern(name).search(folded)
-    if own or any(_name_pattern(one).search(folded) for one in also if fold(one) != fold(name)):
+def _is_held(name: str, folded: str) -> bool:
+    if _name_pattern(name).search(folded):
         return True
+    if also := _COUNTRIES.get(fold(name)):
+        return any(_name_pattern(one).search(folded) for one in also)
     return bool(_SHORT.fullmatch(name)) and _long_form(name).search(folded) is not None
 
 
@@ -112,14 +109,14 @@ def _long_form(short: str) -> re.Pattern[str]:
 _INFLECTED = 5
 _YEAR, _SHORT = re.compile(r"(?:19|20)\d\d"), re.compile(r"[A-Z0-9]{2,5}")
 # Countries are named by the regions that a rule is about, and some by other names.
-_REGIONS = {
+_COUNTRIES = {
     country: tuple(region.split(", "))
     for line in _EVERYDAY["regions"].strip().split("\n")
     for region, _, countries in [line.partition(": ")]
     for country in countries.split()
 }
-_COUNTRIES = _REGIONS | {
-    fold(name): (*_REGIONS.get(fold(name), ()), *line.split(", "))
+_NAMED_ALSO = {
+    fold(name): tuple(line.split(", "))
     for line in _EVERYDAY["countries"].strip().split("\n")
     for name in line.split(", ")
 }
@@ -129,7 +126,7 @@ def regions(names: Iterable[str], text: str) -> str:
     """Return what a text may call the countries among some names that it does not name."""
     there = fold(text)
     named = (fold(name) for name in names)
-    return " ".join(also for name in named if name not in there for also in _REGIONS.get(name, ()))
+    return " ".join(also for name in named if name not in there for also in _COUNTRIES.get(name, ()))
 
 
 def mended(question: str, texts: Sequence[str], is_word: Callable[[str], bool]) -> str:
@@ -143,6 +140,7 @@ def mended(question: str, texts: Sequence[str], is_word: Callable[[str], bool]) 
         if len(word) >= _SHORT_SLIPS and word.isalpha():
             there.setdefault(fold(word), word)
     stems = {stem(word) for word in there}
+    joined = fold(" ".join(texts))
     shortest = _SHORT_SLIPS if is_english(question) else _SLIPS
 
     def meant(match: re.Match[str]) -> str:
@@ -154,11 +152,34 @@ def mended(question: str, texts: Sequence[str], is_word: Callable[[str], bool]) 
         if stem(own) in stems:
             return word
         alike = [one for one in there if _is_meant(own, one) and not _ends_otherwise(own, one)]
-        if not alike or is_word(own) or (len(own) < _SLIPS and len(alike) > 1):
+        if not alike or _blended(own, joined) or is_word(own) or (len(own) < _SLIPS and len(alike) > 1):
             return word
         return there[alike[0]].lower()
 
     return _SPELLED.sub(meant, question)
+
+
+def as_spelled(question: str, texts: Sequence[str]) -> str:
+    """Return a question with words in one or in two as these texts have them: antifouling, anti-fouling."""
+    joined = fold(" ".join(texts))
+
+    def is_there(words: str) -> bool:
+        return re.search(rf"\b{words}", joined) is not None
+
+    def together(match: re.Match[str]) -> str:
+        one, other = fold(match[1]), fold(match[2])
+        told = all(len(content_words(word)) == 1 and word.isalpha() for word in (one, other))
+        known = not told or is_there(f"{one}[ -]{other}") or not is_there(one + other)
+        return match.group() if known else match[1]
+
+    def apart(match: re.Match[str]) -> str:
+        word = fold(match.group())
+        if len(word) < 2 * _SHORT_SLIPS or not word.isalpha() or is_there(stem(word)):
+            return match.group()
+        ways = [(word[:at], word[at:]) for at in range(_SHORT_SLIPS, len(word) - _SHORT_SLIPS + 1)]
+        return next((" ".join(way) for way in ways if is_there("[ -]".join(way))), match.group())
+
+    return _SPELLED.sub(apart, _TWO.sub(together, question))
 
 
 def _is_meant(own: str, one: str) -> bool:
@@ -187,7 +208,46 @@ def _is_part(question: str, match: re.Match[str]) -> bool:
     )
 
 
-_SPELLED = re.compile(r"[^\W_]+")
+def respelled(question: str, texts: Sequence[str]) -> str:
+    """Return a question with its abbreviations explained, as these texts write them."""
+    written = " ".join(texts)
+    joined = fold(written)
+    there = frozenset(word for text in texts for word in content_words(text))
+
+    def told(match: re.Match[str]) -> str:
+        word = match.group()
+        if _is_part(question, match):
+            return word
+        if _SHORT.fullmatch(word) and not word.isdigit():
+            # "us" is no country
+            known = re.search(rf"\b{word}\b", written) if fold(word) in _NAMED_ALSO else None
+            if not known and (fold(word) in _NAMED_ALSO or not _name_pattern(word).search(joined)):
+                return _explained(word, joined)
+        own = content_words(word)
+        if len(own) != 1 or own[0] in there or (word[:1].isupper() and match.start()):
+            return word
+        return _blended(fold(word), joined) or word
+
+    return _SPELLED.sub(told, question)
+
+
+def _explained(short: str, folded: str) -> str:
+    """Return an abbreviation with its long form, or another name of the country, as a text has it."""
+    others = [one for one in _NAMED_ALSO.get(fold(short), ()) if _name_pattern(one).search(folded)]
+    long = _long_form(short).search(folded)
+    return others[0] if others else f"{short} ({long.group()})" if long else short
+
+
+def _blended(word: str, folded: str) -> str:
+    """Return two neighbouring words whose beginnings make up a word, as those of "amex" do."""
+    if not (4 <= len(word) <= 8 and word.isalpha()):
+        return ""
+    ways = "|".join(rf"\b{word[:at]}[a-z]{{2,}} {word[at:]}[a-z]{{2,}}" for at in range(2, len(word) - 1))
+    found = re.search(ways, folded)
+    return found.group().title() if found else ""
+
+
+_SPELLED, _TWO = re.compile(r"[^\W_]+"), re.compile(r"([^\W_]+)[ -](?=([^\W_]+))")
 
 
 @dataclass(frozen=True, slots=True)

@@ -416,7 +416,8 @@ def _measured(asked: Asked, rows: Sequence[TableRow], meant: set[str], base: str
             continue
         own = set(content_words(rows[0].columns[place]))
         kinds = kinds_of(rows[0].columns[place], [row.cells[place] for row in rows])
-        if len(kinds) > 1:  # 10 % is neither more nor less than 500 EUR
+        each = [one for row in rows if (one := _kinds(row.cells[place]))]
+        if each and not frozenset.intersection(*each):  # 10 % is neither more nor less than 500 EUR
             continue
         told = {word for kind in kinds for word in content_words(property_of(kind))}
         # a column is meant by its name before its unit: of "Width (m)" and "Length (m)" the longest is of one
@@ -496,7 +497,7 @@ def _arithmetic(
         places = [min(places, key=lambda place: len(row.columns[place].split()))]
     facts = [best]
     if len(places) < 2:
-        kept = [fact for fact in _kept(table) if fact.row]
+        kept = [fact for fact in _kept(table) if fact.row and _is_told(asked, fact.row, words)]
         if len(kept) != 2 or not places:
             return None
         facts, cells = kept, [(fact, places[0]) for fact in kept]
@@ -530,6 +531,12 @@ def _arithmetic(
     called = " | ".join([*row.columns, *(fact.row.label for fact in facts if fact.row)])
     sure = len(asked.names) > 1 and len(names_held(asked.names, called)) == len(asked.names)
     return Reckoned(tuple(facts), tuple(chosen for _ in facts), ours, sure=sure)
+
+
+def _is_told(asked: Asked, row: TableRow, words: Matcher) -> bool:
+    """Tell whether the question has something of the cells without figures that say which row it is."""
+    said = " ".join(cell for place, cell in enumerate(row.cells) if not place or not figure(cell))
+    return bool(words.held(said) or names_held(asked.names, said))
 
 
 def _named_columns(asked: Asked, row: TableRow, used: Sequence[int], words: Matcher) -> list[int]:

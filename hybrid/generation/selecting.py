@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from hybrid.generation.asking import Asked, Form
+from hybrid.generation.asking import FOLLOWED, Asked, Form
 from hybrid.generation.facts import Quotable, falls, place_of, range_of
 from hybrid.generation.matching import Matcher, also, expressions, inflected, names_held
 from hybrid.generation.reckoning import (
@@ -30,7 +30,9 @@ from hybrid.text.words import STOP_WORDS, content_words, stem, word_set
 
 # What each is for stands beside it.
 _TOLD = expressions("selecting")
-_COUNTS, _CHOOSES, _DENIES, _SAID_SO, _ALIKE, _ENDS, _LINKS, _VERBS, _COMPARED, _TURNED, _ALONE = _TOLD
+_COUNTS, _CHOOSES, _DENIES, _SAID_SO, _ALIKE, _ENDS, _LINKS, _VERBS, _COMPARED, _TURNED, _ALONE, _ASIDE = (
+    _TOLD
+)
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[,;\u2028]")
 _ONLY = "only"
 _YEAR, _WHO = re.compile(r"(?:19|20)\d\d"), re.compile(r"(?:who|wer)\b", re.IGNORECASE)
@@ -373,6 +375,7 @@ class _Selection:
                     place
                     for place, word in enumerate(self.words)
                     if (word.denied_by >= 0) == denied and place not in taken and word.stem
+                    if place not in self.things or self._is_kind(place, cell)
                     if self._meets(place, own - everywhere - self.named[column])
                     or (word.stem in names and names_held([names[word.stem]], cell))
                 )
@@ -396,6 +399,11 @@ class _Selection:
         whole = [0 < len(own) == len(every) for own, every in zip(met, stems, strict=True)]
         said = said if any(said) else whole
         return [own | {_ONLY} if only else own for own, only in zip(stems, said, strict=True)]
+
+    def _is_kind(self, place: int, cell: str) -> bool:
+        """Tell whether the word for what is counted says of a row what it is: suites, a head nurse."""
+        head = content_words(_ASIDE.split(cell, maxsplit=1)[0])[-1:]
+        return self.of is None and (not self._meets(place, self.above) or self._meets(place, frozenset(head)))
 
     def _by_figures(self, column: int, cells: Sequence[str]) -> Iterator[_Condition]:
         """Yield the amount that figures of a column are to be equal to: three rooms, each week, in 2025."""
@@ -566,7 +574,20 @@ def _read(text: str) -> list[_QuestionWord]:
         denied = negator if own else -1
         words.append(_QuestionWord(word, own, match.start(), denied, doubtful=doubtful and denied >= 0))
         reached = reached or bool(own)
-    return words
+    return _of_before(words, negator) if negator >= 0 and not reached else words
+
+
+def _of_before(words: list[_QuestionWord], negator: int) -> list[_QuestionWord]:
+    """Return words in which an ending denies what was asked before: "... are occupied? How many are not?"."""
+    texts = [word.text for word in words]
+    if FOLLOWED not in texts:
+        return words
+    end = texts.index(FOLLOWED)
+    verbs = [place for place in range(end) if _VERBS.fullmatch(texts[place])]
+    return [
+        replace(word, denied_by=negator) if word.stem and verbs and verbs[-1] < place < end else word
+        for place, word in enumerate(words)
+    ]
 
 
 def _apart(found: re.Match[str], is_own: Callable[[str], bool]) -> str:

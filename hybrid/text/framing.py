@@ -184,7 +184,7 @@ def _scope(text: str, marker: Span, reach: _Reach) -> Span:
     ends = _ENDS[reach].search(text, marker.end)
     begins = marker.end
     if reach is _Reach.CLAUSE:
-        begins = max(text.rfind(sign, 0, marker.start) for sign in ",;:(–—") + 1
+        begins = max((one.end() for one in _ENDS[reach].finditer(text, 0, marker.start)), default=0)
     return Span(begins, ends.start() if ends else len(text))
 
 

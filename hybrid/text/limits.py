@@ -101,7 +101,11 @@ def _exceptions(claim: str, sentence: str) -> Iterator[Stance]:
             rule = f"{sentence[: found.start()]} {sentence[found.end() :]}"
             turned = turned_around(claim, rule) or denials(claim) != denials(rule)
             yield Stance.AFFIRMED if turned else Stance.DENIED
-        elif out and not out & said and (_TOLD["all"].search(claim) or _TOLD["daily"].search(claim)):
+        elif (
+            out
+            and all(one.isdigit() for one in out & said)
+            and (_TOLD["all"].search(claim) or _TOLD["daily"].search(claim))
+        ):
             yield Stance.CONDITIONAL
 
 

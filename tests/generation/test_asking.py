@@ -211,6 +211,19 @@ def test_a_row_of_digits_is_looked_through_in_no_time(question):
 
 
 @pytest.mark.parametrize(
+    ("question", "names"),
+    [
+        ("Does the Sun Hall have a projector?", True),
+        ("Is the Sunday Market open?", True),
+        ("Is there a Black Friday sale?", True),
+        ("Is the hall open on Sunday?", False),
+    ],
+)
+def test_a_day_in_a_name_stays_a_name(question, names):
+    assert bool(read_question(question).names) is names
+
+
+@pytest.mark.parametrize(
     ("question", "word"),
     [
         ("Who gets the kids back home?", "refund"),

@@ -349,6 +349,12 @@ def test_who_did_not_come_sent_apologies(ask):
     assert "Piet Harkness" in said(ask, hit(PRESENT, "Minutes", "March"))
 
 
+def test_what_is_needed_is_looked_for_behind_what_has_more_words():
+    terms = hit("Customers pay an invoice after 14 days.", "Terms", source="terms.md")
+    ways = hit("A business customer may pay an invoice by card.", "Ways to pay", source="ways.md")
+    assert "14 days" in said("How long do business customers have to pay an invoice?", ways, terms)
+
+
 @pytest.mark.parametrize(
     "question",
     ["What is the phone number of the desk?", "How much sugar is in it?"],
@@ -842,8 +848,9 @@ def test_names_codes_regions_and_what_is_denied_choose_row_and_column(question, 
         (
             "Do you ship to the US?",
             "Visit us. We ship to Norway. We do not ship to the USA.",
-            "We do not ship to the USA",
+            "No: “We do not",
         ),
+        ("Is amex taken?", "Cash is taken. American Express is not taken.", "No: “American Express"),
         ("What was decided on the roof?", "Fence: 400 EUR. Not decided: the price of the roof.", "Not"),
         ("What does a lift by the crane cost?", "The crane lifts 900 kg. A lift is 25 EUR.", "A lift is 25"),
         ("What does a wash cost?", "The drum takes a wash of 7 kg. A wash is 3 EUR.", "A wash is 3"),
@@ -1329,3 +1336,64 @@ def test_rows_of_one_name_contradict_each_other_in_a_column_that_both_have():
     seats = under("Main house | 412\nStudio | 96", "Venue", source="venue.md", columns=("Space", "Seats"))
     (found,) = run("What does a day in the main house cost?", [prices, seats]).cited
     assert found.sentence == "Main house, Day: 1,600 GBP."
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "says"),
+    [
+        (
+            "What must members bring?",
+            "Members must bring:\n\n- a towel\n- a lock\n- a card",
+            "- a towel\n- a lock\n- a card",
+        ),
+        (
+            "Who wrote the instructions for the boiler?",
+            "Jo Hall wrote the instructions for the boiler. It hums.",
+            "Jo Hall wrote",
+        ),
+        ("Who is the CEO?", "The chief executive officer is Jane Hall.", "The chief executive officer is"),
+        ("When are back-ups made?", "Backups are made every night at 2:00.", "Backups are made every night"),
+        ("Are you open on Sunday?", "Our shop is open Monday to Saturday from 9 to 18.", "Our shop is open"),
+        (
+            "Is breakfast included?",
+            "Breakfast is not included in the room rate.",
+            "No: “Breakfast is not included",
+        ),
+    ],
+)
+def test_ordinary_questions_on_ordinary_sentences(question, text, says):
+    found = run(question, [under(text, "House")])
+    assert found.relevance >= 0.2
+    assert says in found.cited[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("question", "rows", "columns", "says"),
+    [
+        (
+            "Which cable is the longest?",
+            "A | 500 | 3 EUR\nB | 2000 | 5 EUR\nC | 900 | 4 EUR",
+            ("Cable", "Length (mm)", "Price"),
+            ["B, Length (mm): 2000."],
+        ),
+        (
+            "How many rooms have more than one bed?",
+            "Oak | 2\nElm | 1\nAsh | 3",
+            ("Room", "Beds"),
+            ["Oak, Beds: 2.", "Ash, Beds: 3."],
+        ),
+    ],
+)
+def test_rows_by_figures_of_ordinary_tables(question, rows, columns, says):
+    found = run(question, [under(rows, "Lists", columns=columns)])
+    assert [one.sentence for one in found.cited] == says
+
+
+def test_of_two_editions_with_short_sentences_the_newer_one_is_in_force():
+    hits = [
+        under("The annual fee is $20.", "Club rules 2022", source="rules-2022.md"),
+        under("The fee is $25.", "Club rules 2024", source="rules-2024.md"),
+    ]
+    found = run("What is the fee?", hits).cited
+    assert found[0].sentence == "The fee is $25."
+    assert "Older" in found[1].sentence

@@ -77,9 +77,7 @@ def test_a_list_can_be_quoted_whole_beside_its_items():
     text = "Bring these:\n- a card\n- a letter"
     chunk = Chunk("a.md", 0, 0, len(text), text, ("Stay", "What to bring"))
     found = facts_of(read_question("What to bring?"), passage_of(1, Hit(chunk, 1.0)), 1.0)
-    assert [(fact.term, fact.text) for fact in found if fact.whole] == [
-        ("What to bring", "- a card\n- a letter")
-    ]
+    assert [(fact.term, fact.above) for fact in found if fact.whole] == [("What to bring", "Bring these:")]
 
 
 _INVOICE = "Invoice no. | 2026-0417\nDate | 12 May 2026\nDue | 11 June 2026"
@@ -205,6 +203,7 @@ def test_a_heading_in_words_of_the_question_is_no_answer(question, text, repeate
             "- Invoices are due. Who pays late is charged 2 EUR more.\n- Crates: 5 EUR.",
             [("", "Invoices are due.")],
         ),
+        ("Deliveries. We deliver on Mondays.", [("", "We deliver on Mondays.")]),
         ("Visit us. We ship to Norway.", [("", "Visit us.")]),
     ],
 )

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from hybrid.generation.matching import inflected, matcher, mended, names_held, slipped
+from hybrid.generation.matching import as_spelled, inflected, matcher, mended, names_held, slipped
 from hybrid.text.words import listed
 
 
@@ -51,6 +51,22 @@ def test_of_three_letters_one_that_is_missing_is_mended_in_a_question_in_english
     assert mended("how long is a bok lent", ["A book, a bolk"], never) == "how long is a bok lent"
     assert mended("wie lang", ["Never wipe it"], never) == "wie lang"
     assert mended("is the fouling old", ["four"], never) == "is the fouling old"
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "read"),
+    [
+        ("the anti fouling of May", "Antifouling is renewed", "the antifouling of May"),
+        ("the anti-fouling", "Antifouling is renewed", "the antifouling"),
+        ("the antifouling", "Anti-fouling is renewed", "the anti fouling"),
+        ("the carparks", "A car park", "the carparks"),
+        ("the carpark", "A car park", "the car park"),
+        ("the car park", "A car park or carpark", "the car park"),
+        ("to day", "today", "to day"),
+    ],
+)
+def test_words_are_one_or_two_as_the_texts_have_them(question, text, read):
+    assert as_spelled(question, [text]) == read
 
 
 def test_a_word_is_no_slip_of_another_one():

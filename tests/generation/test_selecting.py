@@ -52,6 +52,7 @@ def said(question, table, title="Berths in the basin"):
         ("How many berths are occupied but not residential?", "A3 B1 B2"),
         ("How many berths are not residential and are occupied?", "A3 B1 B2"),
         ("How many berths were never surveyed?", "A2 A4 B3"),
+        ("How many berths are occupied?\u2028And how many are not?", "A2 A4"),
         ("How many berths were surveyed in 2025?", "B1 B2"),
         ("How many berths were not surveyed in 2025?", "A1 A2 A3 A4 B3"),
         ("How many berths have a fee of more than 200 EUR?", "A1 A2 B3"),
