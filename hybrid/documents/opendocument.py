@@ -292,8 +292,7 @@ class _Writing:
 
     def _as_often(self, text: str, times: int) -> str:
         """Return a row or a cell as often as it stands there."""
-        says = (one_line(re.sub(r"<[^>]*>", " ", each)) for each in (text,))
-        times = len(self.repeated(says, times))
+        times = len(self.repeated((re.sub(r"<[^>]*>|\s", "", text) if times > 1 else "",), times))
         self._repeats += (text.count("<t") + len(text) // 100) * (times - 1)
         if self._repeats > MAX_CELLS:
             raise Unreadable(f"more than {MAX_CELLS:,} cells are repeated in its tables")
@@ -327,9 +326,8 @@ class _Writing:
             _count(self._counts, self._outline, level, one)
             label = _label(self._outline, self._counts, level)
             label = label or (self._marker() if _begins_item(one) else "")
-        return (
-            f"<h{min(level, 6)}>{escape(f'{label} ' if label else '')}{self._inside(one)}</h{min(level, 6)}>"
-        )
+        tag = f"h{min(level, 6)}"
+        return f"<{tag}>{escape(f'{label} ' if label else '')}{self._inside(one)}</{tag}>"
 
     def _marker(self) -> str:
         """Return what is drawn before the item at hand, nothing outside of lists."""

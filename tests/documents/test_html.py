@@ -211,10 +211,7 @@ def test_marks_and_formulas_change_no_number(read_one, html, text):
         ("<input type=checkbox checked> I agree", "[x] I agree"),
         ("<input type=radio> by post", "[ ] by post"),
         ("<input type=checkbox><p>x</p>", "x"),
-        (
-            "<p>a</p><input type=hidden value=x><input type=password value=x><input type=submit value=Go>",
-            "a",
-        ),
+        ("<p>a</p><input type=hidden value=x><input type=password value=x><input type=submit value=Go>", "a"),
     ],
 )
 def test_forms_keep_what_was_filled_in(read_one, html, text):

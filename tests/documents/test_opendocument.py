@@ -448,13 +448,8 @@ def test_a_hidden_sheet_is_read_and_named(opened):
 def test_an_item_that_begins_with_a_heading_has_its_number_once(opened, blocks_of):
     style = '<text:list-style style:name="L"><text:list-level-style-number text:level="1" '
     style += 'style:num-format="1" style:num-suffix="."/></text:list-style>'
-    items = "".join(
-        f"<text:list-item>{one}</text:list-item>"
-        for one in (
-            "<text:h>Scope</text:h><text:p>All.</text:p>",
-            "<text:p>Halls</text:p><text:h>Rent</text:h>",
-        )
-    )
+    texts = ("<text:h>Scope</text:h><text:p>All.</text:p>", "<text:p>Halls</text:p><text:h>Rent</text:h>")
+    items = "".join(f"<text:list-item>{text}</text:list-item>" for text in texts)
     document = opened("a.odt", f'<text:list text:style-name="L">{items}</text:list>', styles=style)
     assert [text for _, _, text in blocks_of(document)] == ["1. Scope", "All.\n2. Halls", "Rent"]
 

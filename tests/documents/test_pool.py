@@ -254,7 +254,7 @@ def test_what_a_library_prints_does_not_reach_the_frames(tmp_path):
 
 @pytest.mark.slow
 def test_closing_ends_threads_that_wait_for_a_reader_that_nobody_gives_back(tmp_path):
-    files = write(tmp_path, a_jsonl='{"text": "row"}\n' * 3000, b_txt="text", c_txt="text")
+    files = write(tmp_path, a_jsonl='{"text": "row"}\n' * 3000, b_txt="text")
     pool = ReaderPool(ONE)
     batches = pool.read(files)
     next(batches)
