@@ -26,7 +26,7 @@ _TEX_HEAD = re.compile(
 )
 _ITEM = re.compile(r"\s*(?:[*\-+•‣◦]|\.{1,5}|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+\S")
 # a single dash in a cell is what it says
-_BAR_RULE = re.compile(r"[ |:+=-]*(?:--|==|:-|-:)[ |:+=-]*")
+_BAR_SIGNS, _BAR_RULE = " |:+=-", re.compile("--|==|:-|-:")
 _TABLE = re.compile(r"\s*(?:\||\+[-=+]{3,})")
 _GRID_RULE = re.compile(r" *\+(?:[-=]{2,}\+)+")
 _BARS = re.compile(r"={2,}(?: +={2,})+")
@@ -77,6 +77,11 @@ def without_marks(marks: Sequence[Mark], text: str) -> str:
         for pattern, left in marks:
             parts[at] = pattern.sub(left, parts[at])
     return "".join(parts)
+
+
+def _is_bar_rule(line: str) -> bool:
+    """Tell whether a line of a table between bars only parts its rows."""
+    return not line.strip(_BAR_SIGNS) and _BAR_RULE.search(line) is not None
 
 
 def _set(found: re.Match[str]) -> str:
@@ -317,7 +322,7 @@ class Splitter:
                 return
         kind = BlockKind.LIST if _ITEM.match(lines[0]) else BlockKind.PARAGRAPH
         if len(lines) > 1 and all(_TABLE.match(line) for line in lines):
-            if all(line.count("|") > 1 or _BAR_RULE.fullmatch(line) for line in lines):
+            if all(line.count("|") > 1 or _is_bar_rule(line) for line in lines):
                 self._add_barred(lines)
                 return
             kind = BlockKind.TABLE
@@ -327,7 +332,7 @@ class Splitter:
         """Append a table whose cells stand between bars; the first rule below a row ends its heads."""
         rows, heads = list[list[str | None]](), 0
         for line in lines:
-            if not _BAR_RULE.fullmatch(line):
+            if not _is_bar_rule(line):
                 cells = re.split(r"(?<!\\)\|", line.strip().removeprefix("|").removesuffix("|"))
                 if any(map(str.strip, cells)):
                     rows.append([cell.strip().replace("\\|", "|") for cell in cells])
