@@ -165,17 +165,38 @@ def _is_number(cell: str) -> bool:
 
 def report_json(decision: Decision) -> Json:
     """Return the decision as one object, shares from 0 to 1; ``arm`` is None (null) when undecided."""
-    whole: Json = {each.name: getattr(decision, each.name) for each in dataclasses.fields(decision)}
-    policy, arms = whole.pop("policy"), whole.pop("arms")
-    del whole["guessing"]
-    whole |= {key: value for key, value in dataclasses.asdict(policy).items() if key != "gates"}
-    whole |= {
+    policy = decision.policy
+    whole: Json = {
+        "verdict": decision.verdict,
+        "arm": decision.arm,
+        "sentence": decision.sentence,
+        "interim": decision.interim,
         "effects": [_fields(effect) for effect in decision.effects],
-        "intervals": [{"arm": one.arm, "mean": one.mean} | _fields(one.interval) for one in arms],
-        "costs": [{"arm": one.arm} | dataclasses.asdict(one.cost) for one in arms],
-        "gates": [_fields(gate) for one in arms for gate in one.gates],
+        "intervals": [
+            {"arm": result.arm, "mean": result.mean} | _fields(result.interval) for result in decision.arms
+        ],
+        "costs": [{"arm": result.arm} | dataclasses.asdict(result.cost) for result in decision.arms],
+        "currency": policy.currency,
+        "gates": [_fields(gate) for result in decision.arms for gate in result.gates],
+        "reasons": decision.reasons,
+        "flips": decision.flips,
         "slices": [_slice(part) for part in decision.slices],
+        "questions_needed": decision.questions_needed,
+        "sources_needed": decision.sources_needed,
         "blocking": None if decision.blocking is None else _fields(decision.blocking),
+        "margin_needed": decision.margin_needed,
+        "detectable": decision.detectable,
+        "questions": decision.questions,
+        "sources": decision.sources,
+        "synthetic": decision.synthetic,
+        "order": decision.order,
+        "rivals": decision.rivals,
+        "ungated": decision.ungated,
+        "margin": policy.margin,
+        "level": policy.level,
+        "metric": policy.metric,
+        "replicates": policy.replicates,
+        "seed": policy.seed,
         "looks": [dataclasses.asdict(look) for look in decision.looks],
     }
     return {key: finite(value) for key, value in whole.items()}

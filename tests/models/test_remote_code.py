@@ -7,7 +7,8 @@ import pytest
 
 import hybrid
 
-_LIBRARIES = ("SentenceTransformer", "CrossEncoder", "SparseEncoder")
+# `maker` is any of them, where one function makes them all.
+_LIBRARIES = ("SentenceTransformer", "CrossEncoder", "SparseEncoder", "maker")
 _MAKERS = ("from_pretrained", "from_config", "pipeline")
 # A tokenizer of its own library is data; a configuration of ours is no model.
 _DATA = ("Tokenizer",)

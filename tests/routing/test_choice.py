@@ -150,10 +150,16 @@ def test_another_question_set_is_other_data(routed, tmp_path):
     assert chosen(routed.ask(clause(50))) == (Arm.ADAPTER, "adapter")
 
 
-def test_a_user_is_answered_as_decided(routed):
-    answer = routed.ask(clause(50), as_user="anna")
+def test_a_user_is_answered_as_decided(assistant, tmp_path):
+    (tmp_path / "docs" / ".principals").write_text("anna")
+    assistant.index(tmp_path / "docs")
+    save_questions(tmp_path / "set.jsonl", questions())
+    assistant.fit_arm_router(str(tmp_path / "set.jsonl"), arms="rag,adapter")
+    answer = assistant.ask(clause(50), as_user="anna")
     assert chosen(answer) == (Arm.RAG, "")
     assert answer.arm_route.reason.startswith("as decided: documents say who may read them")
+    closed = assistant.ask(clause(50), as_user="ben")
+    assert closed.abstained and "lets this user read none of its documents" in closed.text
 
 
 def test_the_file_does_not_choose_models(routed):
