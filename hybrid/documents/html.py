@@ -59,12 +59,15 @@ _BOXES = re.compile(r"(?:\[[ x]\]\s*)*")
 class PageWalk:
     """Collects the blocks below an element and what is left out, of the kind that ``kind`` says.
 
-    ``flat`` is for the cells of a table: their lists have no bullets.
+    ``flat`` is for the cells of a table: their lists have no bullets. ``own`` is for HTML that a reader
+    wrote of a format that draws its own bullets: it says them as ``data-marker``.
     """
 
-    def __init__(self, top: Element, kind: Callable[[Element], str], *, flat: bool = False) -> None:
+    def __init__(
+        self, top: Element, kind: Callable[[Element], str], *, flat: bool = False, own: bool = False
+    ) -> None:
         self._kind = kind
-        self._flat = flat
+        self._flat, self._own = flat, own
         self._pieces: list[RawBlock] = []
         self._left: list[tuple[str, int]] = []
         self._inline: list[str] = []
@@ -263,7 +266,7 @@ class PageWalk:
             self._end_list()
         if tag == "dt" or self._flat:
             self._bullet = ""
-        elif (marker := item.get("data-marker")) is not None:  # of a format that draws its own
+        elif self._own and (marker := item.get("data-marker")) is not None:
             self._bullet = f"{marker} ".lstrip()
         elif self._lists and self._lists[-1].tag == "ol":
             step = -1 if self._lists[-1].get("reversed") is not None else 1
@@ -455,10 +458,10 @@ def add_page(builder: TextBuilder, root: Element, *, in_book: bool = False, is_c
     return page.title
 
 
-def add_markup(builder: TextBuilder, text: str, *, with_lines: bool = True) -> None:
+def add_markup(builder: TextBuilder, text: str, *, with_lines: bool = True, own: bool = False) -> None:
     """Append the blocks of HTML that was written from another format, with its lines, and none left out."""
     if text.strip():
-        walk = PageWalk(next(_tree(text).iter("body")), machinery_kind)
+        walk = PageWalk(next(_tree(text).iter("body")), machinery_kind, own=own)
         builder.add_all(walk.blocks(builder, with_lines=with_lines))
 
 

@@ -31,8 +31,10 @@ _SEALED = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _MAX_DEPTH = 8
 # What a mail program shows to nobody any more, until it makes the file anew.
 _DELETED = re.compile(
-    rb"^X-(?:Mozilla-Status: *[0-9a-f]{3}[89a-f]\s*$|Status:.*D)", re.MULTILINE | re.IGNORECASE
+    rb"^(?i:X-Mozilla-Status: *[0-9a-f]{3}[89a-f]|X-Status:(?-i:[ \t]*[A-Z]*D[A-Z]*))\s*$", re.MULTILINE
 )
+# Labels that programs put on texts without asking what is in them.
+_THOUGHTLESS = ("cp1252", "iso8859-15")
 # A form of so much of the longest one says the same, but for what is drawn.
 _AS_MUCH = 0.9
 
@@ -58,8 +60,11 @@ def read_box(file: SourceFile, settings: DocumentSettings) -> Iterator[Document 
     if held is None:
         raise Unreadable("its messages are all deleted: the mail program shows none of them")
     # the last one says what is to be said of the mailbox
-    told = (LeftOut("deleted message", deleted),) if deleted else ()
-    yield replace(held, left_out=(*held.left_out, *told)) if isinstance(held, Document) else held
+    if deleted and isinstance(held, Document):
+        held = replace(held, left_out=(*held.left_out, LeftOut("deleted message", deleted)))
+    elif deleted and isinstance(held, Rejected):
+        held = replace(held, reason=f"{held.reason}; deleted messages of its mailbox: {deleted:,}")
+    yield held
 
 
 def _one_of_many(source: str, data: bytes, settings: DocumentSettings) -> Document | Rejected:
@@ -148,7 +153,7 @@ def _add_part(builder: TextBuilder, part: Message, depth: int) -> None:
             elif kind == "message/delivery-status":
                 builder.add(BlockKind.LIST, "\n".join(f"{name}: {_head(one, name)}" for name in one))
             _add_part(builder, one, depth + 1)
-    elif part.get_content_disposition() == "attachment" or not _says(part):
+    elif _hangs(part):
         _tell(builder, part, kind)
     else:
         _add_text(builder, _text(part), is_page=kind == "text/html")
@@ -173,14 +178,14 @@ def _best(builder: TextBuilder, forms: list[Message]) -> list[Message]:
     for form, length in zip(forms, lengths, strict=True):
         if form is not forms[best]:
             builder.leave_out("other form of the message", length)
-            for part in (one for one in form.walk() if not _says(one)):  # files hang on one form alone
+            for part in filter(_hangs, form.walk()):  # files hang on one form alone
                 _tell(builder, part, part.get_content_type())
     return forms[best : best + 1]
 
 
 def _length(form: Message) -> int:
     """Return how many letters a form of a message says."""
-    texts = (_text(one) for one in form.walk() if one.get_content_maintype() == "text")
+    texts = (_text(one) for one in form.walk() if not one.is_multipart() and not _hangs(one))
     return sum(
         len(re.sub(r"<(style|script)\b.*?</\1>|<[^>]*>|\W", "", text, flags=re.I | re.S)) for text in texts
     )
@@ -190,6 +195,11 @@ def _says(part: Message) -> bool:
     """Return whether a part is text to be read, or may hold some."""
     kind = part.get_content_type()
     return part.is_multipart() or (kind.startswith("text/") and kind not in (*_MACHINERY, *_OTHER_READERS))
+
+
+def _hangs(part: Message) -> bool:
+    """Return whether a part is a file that comes with a message and is not read."""
+    return not _says(part) or (part.get_content_disposition() == "attachment" and not part.is_multipart())
 
 
 def _tell(builder: TextBuilder, part: Message, kind: str) -> None:
@@ -205,6 +215,7 @@ def _text(part: Message) -> str:
     charset = part.get_content_charset("")
     # programs say ISO-8859-1 where they write the quotes and the euro of Windows, and browsers know it
     names = () if data.startswith(_MARKS) else (*labelled_codecs(charset), charset)
+    names = ("utf-8", *names) if names[:1] and names[0] in _THOUGHTLESS else names
     for codec in filter(None, names):
         with contextlib.suppress(LookupError, ValueError):
             return data.decode(codec)

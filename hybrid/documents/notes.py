@@ -205,7 +205,7 @@ def _without_heads(found: re.Match[str]) -> str:
     lines = found[0].rstrip().split("\n")
     if any(re.match(r"[ \t]*\|-", line) for line in lines):
         return found[0]
-    cells = (line.strip().strip("|").split("|") for line in lines)
+    cells = (line.strip().removeprefix("|").removesuffix("|").split("|") for line in lines)
     rows = ("".join(f"<td>{escape(cell.strip())}</td>" for cell in row) for row in cells)
     return "<table>" + "\n".join(f"<tr>{row}</tr>" for row in rows) + "</table>\n"
 
@@ -321,9 +321,11 @@ def _add_yaml(builder: TextBuilder, lines: Sequence[str]) -> None:
     marks = [at for at, line in enumerate(lines) if line.rstrip() in ("---", "...")]
     spans = pairwise([-1, *marks, len(lines)])
     held = [_yaml_parts(lines[begin + 1 : stop], begin + 2) for begin, stop in spans]
-    for parts in filter(None, held):
+    # remarks alone, such as a licence, are no document
+    says = [any(line[:1] != "#" for _, part in parts for line in part) for parts in held]
+    for parts, is_document in zip(held, says, strict=True):
         level = 1
-        if sum(map(bool, held)) > 1:
+        if is_document and sum(says) > 1:
             (begin, (*head,)), *parts = parts
             builder.add(BlockKind.HEADING, head.pop(at := _named_at(head)), level=1, line=begin + at)
             builder.add(BlockKind.LIST, "\n".join(head), line=begin)
@@ -343,8 +345,10 @@ def _add_parts(builder: TextBuilder, parts: Sequence[_Part], level: int) -> None
         builder.add(BlockKind.LIST, "\n".join(part[:at]), line=begin)
         below = textwrap.dedent("\n".join(part[at + 1 :]))
         if _WRITTEN_OUT.search(part[at]):
-            for paragraph in below.split("\n\n"):
-                builder.add(BlockKind.PARAGRAPH, paragraph, line=begin + at + 1)
+            line = begin + at + 1
+            for paragraph in re.split(r"(\n{2,})", below):
+                builder.add(BlockKind.PARAGRAPH, paragraph, line=line)
+                line += paragraph.count("\n")
         else:
             _add_parts(builder, _yaml_parts(below.split("\n"), begin + at + 1), level + 1)
 

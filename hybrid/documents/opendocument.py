@@ -66,7 +66,7 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
         for page in pages:
             _add_page(package.builder, writing, page)
         if local(held) != "spreadsheet" and not pages:
-            add_markup(package.builder, writing.whole(held), with_lines=False)
+            add_markup(package.builder, writing.whole(held), with_lines=False, own=True)
         writing.add_running()
         meta = child(package.root("meta.xml"), "meta")
         title, *authors = (
@@ -84,7 +84,8 @@ def _add_page(builder: TextBuilder, writing: _Writing, page: Element) -> None:
     builder.start_page()
     before = builder.length
     frames = sorted(page, key=lambda one: value(one, "class") != "title")
-    add_markup(builder, "".join(map(writing.shape, frames)) + writing.rest(), with_lines=False)
+    drawn = "".join(map(writing.shape, frames)) + writing.rest()
+    add_markup(builder, drawn, with_lines=False, own=True)
     if builder.length == before and next(page.iter("{*}image"), None) is not None:
         builder.leave_out("page without text", lost=True)
 
@@ -108,7 +109,7 @@ def _add_sheets(builder: TextBuilder, writing: _Writing, held: Element) -> Count
         sheet.add_to(builder)
         shapes = child(table, "shapes")
         drawn = "" if shapes is None else "".join(map(writing.shape, shapes))
-        add_markup(builder, drawn + writing.rest(), with_lines=False)
+        add_markup(builder, drawn + writing.rest(), with_lines=False, own=True)
     return unseen
 
 
@@ -215,14 +216,13 @@ class _Writing:
         formula = value(cell, "formula")
         if formula and value(cell, "value-type") != "string":
             self._builder.leave_out("formula whose value is not in the file", lost=True)
-            return formula.partition(":")[2] or formula
+            return re.sub(r"^[a-zA-Z]\w*:(?==)", "", formula)  # without the name of its language
         return ""
 
     def repeated(self, texts: Iterable[str | None], times: int) -> range:
         """Return how often something is read that is repeated, and tell what of it is not."""
-        if times > _MOST_REPEATED:
-            unread = (times - _MOST_REPEATED) * sum(len(text or "") for text in texts)
-            self._builder.leave_out("repeated cells", unread)
+        if times > _MOST_REPEATED and (length := sum(len(text or "") for text in texts)):
+            self._builder.leave_out("repeated cells", (times - _MOST_REPEATED) * length)
         return range(min(times, _MOST_REPEATED))
 
     def rest(self) -> str:
@@ -292,6 +292,7 @@ class _Writing:
 
     def _as_often(self, text: str, times: int) -> str:
         """Return a row or a cell as often as it stands there."""
+        times = len(self.repeated((re.sub(r"<[^>]*>|\s", "", text) if times > 1 else "",), times))
         self._repeats += (text.count("<t") + len(text) // 100) * (times - 1)
         if self._repeats > MAX_CELLS:
             raise Unreadable(f"more than {MAX_CELLS:,} cells are repeated in its tables")
@@ -323,10 +324,10 @@ class _Writing:
         label = ""
         if value(one, "is-list-header") != "true":
             _count(self._counts, self._outline, level, one)
-            label = _label(self._outline, self._counts, level) or self._marker()
-        return (
-            f"<h{min(level, 6)}>{escape(f'{label} ' if label else '')}{self._inside(one)}</h{min(level, 6)}>"
-        )
+            label = _label(self._outline, self._counts, level)
+            label = label or (self._marker() if _begins_item(one) else "")
+        tag = f"h{min(level, 6)}"
+        return f"<{tag}>{escape(f'{label} ' if label else '')}{self._inside(one)}</{tag}>"
 
     def _marker(self) -> str:
         """Return what is drawn before the item at hand, nothing outside of lists."""
@@ -368,8 +369,9 @@ class _Writing:
         if any(local(each) in ("p", "h") for each in one):
             name = self._within[-1] if self._within else ""
             _count(self._items, self._lists.get(name, {}), len(self._within), one)
-        marker = self._marker()
-        drawn = f' data-marker="{escape(marker)}"' if marker else ""
+        marker, is_headed = self._marker(), any(map(_begins_item, one))
+        # a heading has the number in its line
+        drawn = f' data-marker="{"" if is_headed else escape(marker)}"' if marker else ""
         return f"<li{drawn}>{self._inside(one)}</li>"
 
     def _table(self, one: Element) -> str:
@@ -382,9 +384,7 @@ class _Writing:
 
     def _row(self, one: Element) -> str:
         text = f"<tr>{self._inside(one)}</tr>"
-        return self._as_often(
-            text, len(self.repeated((text,), number(value(one, "number-rows-repeated"), 1)))
-        )
+        return self._as_often(text, number(value(one, "number-rows-repeated"), 1))
 
     def _cell(self, one: Element) -> str:
         spans = "".join(
@@ -396,8 +396,7 @@ class _Writing:
         outer, self._is_cell = self._is_cell, True
         text = f"<{tag}{spans}>{self._inside(one)}</{tag}>"
         self._is_cell = outer
-        times = number(value(one, "number-columns-repeated"), 1)
-        return self._as_often(text, len(self.repeated((text,), times)))
+        return self._as_often(text, number(value(one, "number-columns-repeated"), 1))
 
     def _note(self, one: Element) -> str:
         """Write the mark of a note; its text follows the block."""
@@ -408,7 +407,10 @@ class _Writing:
         return sign
 
     def _box(self, one: Element) -> str:
-        self._waiting.append("".join(self.element(each) for each in one))
+        at, outer, self._is_cell = len(self._waiting), self._is_cell, False
+        text = "".join(self.element(each) for each in one)
+        self._waiting.insert(at, text)  # before what hangs on it
+        self._is_cell = outer
         return ""
 
     def _frame(self, one: Element) -> str:
@@ -448,6 +450,12 @@ class _Writing:
             is_set = "checked" in (value(field, "current-state"), value(field, "state"))
             said = f"[{'x' if is_set else ' '}] {label}"
         return escape(f" {said} ")
+
+
+def _begins_item(one: Element) -> bool:
+    """Return whether an element is a heading that an item of a list begins with."""
+    before = (local(each) in ("p", "h") for each in one.itersiblings(preceding=True))
+    return local(one) == "h" and local(one.getparent()) == "list-item" and not any(before)
 
 
 def _levels(styles: Iterable[Element]) -> dict[int, Element]:

@@ -72,6 +72,7 @@ class ReaderPool:
         self._threads.shutdown(wait=False, cancel_futures=True)
         for reader in self._readers:
             reader.end()
+            self._idle.put(reader)  # wakes a thread that waits for one, which nobody may give back
         self._threads.shutdown()
         for reader in self._readers:
             reader.discard()

@@ -201,7 +201,7 @@ def _spanned(rows: list[_RichRow], columns: list[int]) -> Iterator[tuple[str | N
             wide = max(bisect(columns, cell.end + _ONE_SIDE) - at, 1)
             goes_on = cell.joined == "clvmrg" and at < len(above) and not cell.text
             text = above[at] if goes_on else cell.text
-            line += [None if cell.joined == "clmrg" and at else text, *[None] * (wide - 1)]
+            line += [None if cell.joined == "clmrg" and at and not text else text, *[None] * (wide - 1)]
         yield tuple(line)
         above = line
 
@@ -270,7 +270,9 @@ class _RichWalk:
             if len(self._above) == 1:
                 self._end("par")  # as it is set: the group above knows nothing of it
             ended, self._state = self._state, self._above.pop()
-            if ended.said is not self._state.said or ended.into == "stylesheet":
+            # what `ud` says goes on with the group around `upr`, whose end is yet to come
+            is_lent = bool(self._above) and ended.said is self._above[-1].said
+            if (ended.said is not self._state.said and not is_lent) or ended.into == "stylesheet":
                 self._end_apart(ended)
 
     def _control(self, word: str, number: str | None) -> None:
@@ -299,6 +301,7 @@ class _RichWalk:
         is_edge = inner in _EDGES
         # what stands within something silent is silent, titles are of the file only, a box of a head is of it
         holds = inner in ("", "info") or inner in _HANGING or (is_edge and word not in _HANGING)
+        holds = holds or (word == "upr" and inner != "silent")
         if not holds and (inner, word) not in (("fldinst", "ffl"), ("fonttbl", "silent")):
             return
         said = list[str]()

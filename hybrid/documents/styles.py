@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from hybrid.documents.builder import RawBlock, TextBuilder, one_line
-from hybrid.documents.markup import count_heads, is_table_name, is_unit
+from hybrid.documents.markup import count_heads, is_table_name, is_unit, tags
 from hybrid.types import BlockKind
 
 # the names of built-in styles are English where Word wrote the file, and the user's elsewhere
@@ -24,6 +24,13 @@ PAGE_FIELDS = ("PAGE", "NUMPAGES", "SECTIONPAGES")
 # stands for the number of a page until the line around it is known
 PAGE = "\0"
 _FIGURE = re.compile(r"fig|abb|图|圖|図", re.IGNORECASE)
+# the words that count pages
+_COUNTING = tags(
+    "page pages pg pag pág p pp sheet of seite seiten blatt s von página páginas pagina pagine de di da do du"
+    " sur sida sidan side av af sivu strona str z ze strana stránka strany oldal sayfa страница стр лист из"
+    " 第 页 頁 共 ページ 페이지 쪽 σελίδα από van"
+)
+_AT_ENDS = " |/·•–—-"
 _LONGEST_NAME = 300
 
 
@@ -62,8 +69,8 @@ def running_text(text: str) -> str:
 def _without_page(line: str) -> str:
     if PAGE not in line:
         return one_line(line)
-    rest = line.replace(PAGE, "")
-    return "" if len(re.findall(r"\w+", rest)) <= 2 and not re.search(r"\d", rest) else one_line(rest)
+    rest = line.replace(PAGE, " ")
+    return one_line(rest).strip(_AT_ENDS) if set(re.findall(r"\w+", rest.lower())) - _COUNTING else ""
 
 
 def named(blocks: Sequence[RawBlock], builder: TextBuilder) -> Iterator[RawBlock]:

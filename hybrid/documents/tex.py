@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import chain
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import RawBlock, TextBuilder, one_line
@@ -16,9 +18,16 @@ _GROUP = r"\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
 _OPTION = r"(?:\[[^\[\]]*\])?"
 _QUOTED, _UNSAID = ("verbatim", "lstlisting", "minted"), ("comment", "document")
 _WHOLE = re.compile(r"\\begin\{(verbatim|lstlisting|minted|comment)\}")
+_WHOLE_END = re.compile(_WHOLE.pattern.replace("begin", "end"))
 _TABULAR = re.compile(r"\\begin\{(tabular[*xy]?|tabu|longtable|supertabular)\}")
 _WITH_WIDTH = ("tabular*", "tabularx", "tabulary")
-_COMMENT = re.compile(r"(\\(?:url|href|path)\{[^{}]*\}|\\verb\*?([^\w\s]).*?\2|\\.)|%.*")
+# each is looked at once, whatever closes it or does not
+_INNER = re.compile(_TABULAR.pattern + r"((?:(?!\\begin\{(?:tabu|longtable|supertab))[\s\S])*?)\\end\{\1\}")
+_EDGE = re.compile(_TABULAR.pattern.replace("begin", "(begin|end)"))
+_DEEPEST = 8
+_VERBATIM = r"\\(?:verb|lstinline)\*?([^\w\s{\[*]).*?"
+_COMMENT = re.compile(rf"(\\(?:url|href|path)\{{[^{{}}]*\}}|{_VERBATIM}\2|\\.)|%.*")
+_VERB = re.compile(rf"{_VERBATIM}\1")
 _MACHINERY = re.compile(
     r"\s*(?:\\(?:documentclass|usepackage|maketitle|tableofcontents|(?:new|clear)page|centering"
     r"|appendix|noindent|bibliographystyle|graphicspath|(?:begin|end)\{[\w*]+\}|\w{0,12}(?:rule|line))"
@@ -42,7 +51,9 @@ _STACKED = re.compile(rf"\\(?:makecell|shortstack|thead)\*?{_OPTION}{_GROUP}")
 _WIDE = re.compile(rf"\s*\\multicolumn\{{(\d{{1,3}})\}}\{{(?:[^{{}}]|\{{[^{{}}]*\}})*\}}{_GROUP}\s*")
 _HIGH = re.compile(rf"\\multirow{_OPTION}\{{(\d{{1,3}})\}}{_OPTION}\{{[^{{}}]*\}}{_OPTION}{_GROUP}")
 _CAPTION = re.compile(rf"\\caption\*?{_OPTION}{_GROUP}")
+_LABEL = re.compile(r"\\label\{[^{}]*\}")
 _MOST_SPANNED = 200
+_Place = tuple[int, int]  # a line, and where in it
 _NEAR = 30  # lines: how far from a table its caption may stand
 # only what is known to set text: in a formula the rest says how numbers stand to one another
 _MARKS: tuple[Mark, ...] = (
@@ -110,50 +121,62 @@ class _TexPage:
     def _take_comments(self, lines: list[str]) -> set[int]:
         """Take out what is no part of the page, and return which lines stand there as they are."""
         quoted, within = set[int](), ""
+        ends_at = {name: at for at, line in enumerate(lines) for name in _WHOLE_END.findall(line)}
         for at, line in enumerate(lines):
-            begins = None if within else _WHOLE.search(line)
+            begins = None if within else _WHOLE.search(_said(_without_remark(line)))
+            begins = begins if begins and ends_at.get(begins[1], -1) >= at else None
             ends = f"\\end{{{begins[1] if begins else within}}}" in line
             inside = "" if ends else within
             if inside in _QUOTED:
                 quoted.add(at)
                 text = line
             else:
-                text = _COMMENT.sub(lambda found: found[1] or "", line).rstrip() if not inside else ""
+                text = "" if inside else _without_remark(line)
             within = "" if ends else begins[1] if begins else within
             if len(text) < len(line.rstrip()):
                 self._builder.leave_out("comment", len(line) - len(text))
                 self.nothing |= {at} if not text else set()
-            if not within and "\\end{document}" in text:
+            if not within and "\\end{document}" in _said(text):
                 within = "document"
             self.lines.append(text)
         return quoted
 
     def _take_tables(self, quoted: set[int]) -> None:
-        at = 0
-        while at < len(self.lines):
-            found = None if at in quoted else _TABULAR.search(self.lines[at])
-            if not found:
-                at += 1
-                continue
-            last = f"\\end{{{found[1]}}}"
-            stop = next((n for n in range(at, len(self.lines)) if last in self.lines[n]), len(self.lines) - 1)
-            before, inside = self.lines[at][: found.start()], [self.lines[at][found.end() :]]
-            inside += self.lines[at + 1 : stop + 1]
-            body, _, behind = "\n".join(inside).partition(last)
-            head = re.match(_OPTION + rf"(?:\s*{_GROUP})" * (1 + (found[1] in _WITH_WIDTH)), body)
-            self.tables[at] = self._table(body[head.end() if head else 0 :], at, stop)
-            self.lines[at : stop + 1] = [before + behind, *[""] * (stop - at)]
-            self.nothing |= {n for n in range(at, stop + 1) if not self.lines[n].strip()}
-            at = stop + 1
+        """Take out the tables, the last one first: what was found of the others stays where it is."""
+        for (first, begin), (last, end) in reversed(self._spans(quoted)):
+            before, behind = self.lines[first][:begin], self.lines[last][end:]
+            whole = "\n".join([*self.lines[first:last], self.lines[last][:end]])[begin:]
+            at = first + (last > first and bool(before.strip()))
+            self.tables[at] = self._table(whole, first, last) + self.tables.get(at, [])
+            self.lines[first : last + 1] = [before, *[""] * (last - first)]
+            self.lines[last] += behind
+            self.nothing |= {n for n in range(first, last + 1) if not self.lines[n].strip()}
 
-    def _table(self, body: str, begin: int, stop: int) -> list[RawBlock]:
+    def _spans(self, quoted: set[int]) -> list[tuple[_Place, _Place]]:
+        """Return where tables begin and end that stand in no other one; what has no end is none."""
+        begun, spans = defaultdict[str, list[_Place]](list), list[tuple[_Place, _Place]]()
+        for at, line in enumerate(self.lines):
+            for found in () if at in quoted else _EDGE.finditer(_said(line)):
+                if found[1] == "begin":
+                    begun[found[2]].append((at, found.start()))
+                elif begun[found[2]]:
+                    spans.append((begun[found[2]].pop(), (at, found.end())))
+        outer = list[tuple[_Place, _Place]]()
+        for begin, end in sorted(spans):
+            if not outer or begin >= outer[-1][1]:
+                outer.append((begin, end))
+        return outer
+
+    def _table(self, whole: str, begin: int, stop: int) -> list[RawBlock]:
+        kind, _, body = whole.removeprefix("\\begin{").partition("}")
+        body = _flat(_without_columns(kind, body.removesuffix(f"\\end{{{kind}}}")))
         own = _CAPTION.search(body)
         above = "\n".join(self.lines[max(0, begin - _NEAR) : begin]).rpartition("\\begin{table")
         below = "\n".join(self.lines[stop + 1 : stop + 1 + _NEAR]).partition("\\end{table")
         beside = _CAPTION.search(f"{above[2]}\n{below[0]}") if above[1] and below[1] else None
         named = own or beside
         shown = [RawBlock(BlockKind.PARAGRAPH, own[1], line=begin + 1)] if own else []
-        body = _OF_PAGES.sub("", _CAPTION.sub("", body))
+        body = _OF_PAGES.sub("", _LABEL.sub("", _CAPTION.sub("", body)))
         rows, heads = _rows(body)
         caption = one_line(named[1]) if named else ""
         table = RawBlock(BlockKind.TABLE, "", line=begin + 1, rows=rows, heads=heads, caption=caption)
@@ -168,6 +191,34 @@ class _TexPage:
             return _FLOAT.sub("", line)
         self._builder.leave_out("setting", len(line.strip()))
         return ""
+
+
+def _without_remark(line: str) -> str:
+    return _COMMENT.sub(lambda found: found[1] or "", line).rstrip()
+
+
+def _said(line: str) -> str:
+    """Return a line with blanks for what it quotes."""
+    return _VERB.sub(lambda found: " " * len(found[0]), line)
+
+
+def _without_columns(kind: str, body: str) -> str:
+    """Return what a table holds without what says how wide it and its columns are."""
+    head = re.match(_OPTION + rf"(?:\s*{_GROUP})" * (1 + (kind in _WITH_WIDTH)), body)
+    return body[head.end() if head else 0 :]
+
+
+def _flat(body: str) -> str:
+    """Return what a table holds, with the words alone of the tables in its cells."""
+
+    def words(found: re.Match[str]) -> str:
+        return " ".join(filter(None, chain(*_rows(_without_columns(found[1], found[2]))[0])))
+
+    for _ in range(_DEEPEST):
+        body, count = _INNER.subn(words, body)
+        if not count:
+            break
+    return body
 
 
 def _rows(body: str) -> tuple[list[list[str | None]], int]:

@@ -25,7 +25,8 @@ _TEX_HEAD = re.compile(
     r"(?:\s*\\label\{[^{}]*\})?"
 )
 _ITEM = re.compile(r"\s*(?:[*\-+•‣◦]|\.{1,5}|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+\S")
-_RULES = " |:+=-"
+# a single dash in a cell is what it says
+_BAR_SIGNS, _BAR_RULE = " |:+=-", re.compile("--|==|:-|-:")
 _TABLE = re.compile(r"\s*(?:\||\+[-=+]{3,})")
 _GRID_RULE = re.compile(r" *\+(?:[-=]{2,}\+)+")
 _BARS = re.compile(r"={2,}(?: +={2,})+")
@@ -76,6 +77,11 @@ def without_marks(marks: Sequence[Mark], text: str) -> str:
         for pattern, left in marks:
             parts[at] = pattern.sub(left, parts[at])
     return "".join(parts)
+
+
+def _is_bar_rule(line: str) -> bool:
+    """Tell whether a line of a table between bars only parts its rows."""
+    return not line.strip(_BAR_SIGNS) and _BAR_RULE.search(line) is not None
 
 
 def _set(found: re.Match[str]) -> str:
@@ -316,7 +322,7 @@ class Splitter:
                 return
         kind = BlockKind.LIST if _ITEM.match(lines[0]) else BlockKind.PARAGRAPH
         if len(lines) > 1 and all(_TABLE.match(line) for line in lines):
-            if all(line.count("|") > 1 or not line.strip(_RULES) for line in lines):
+            if all(line.count("|") > 1 or _is_bar_rule(line) for line in lines):
                 self._add_barred(lines)
                 return
             kind = BlockKind.TABLE
@@ -326,9 +332,10 @@ class Splitter:
         """Append a table whose cells stand between bars; the first rule below a row ends its heads."""
         rows, heads = list[list[str | None]](), 0
         for line in lines:
-            if line.strip(_RULES):
-                cells = re.split(r"(?<!\\)\|", line.strip().strip("|"))
-                rows.append([cell.strip().replace("\\|", "|") for cell in cells])
+            if not _is_bar_rule(line):
+                cells = re.split(r"(?<!\\)\|", line.strip().removeprefix("|").removesuffix("|"))
+                if any(map(str.strip, cells)):
+                    rows.append([cell.strip().replace("\\|", "|") for cell in cells])
             else:
                 heads = heads or len(rows)
         heads = heads if 0 < heads < len(rows) else count_heads(rows)

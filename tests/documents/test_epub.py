@@ -50,10 +50,7 @@ def test_the_pages_of_the_spine(read_book, blocks_of):
     document = read_book()
     assert (document.title, document.metadata) == ("Goats", {"author": "Heidi, Peter"})
     assert [text for _, _, text in blocks_of(document)] == ["One", "First.", "Two", "Second."]
-    assert left_out(document) == [
-        ("navigation", 1, False),
-        ("page outside of the reading order", 1, False),
-    ]
+    assert left_out(document) == [("navigation", 1, False), ("page outside of the reading order", 1, False)]
 
 
 @pytest.mark.parametrize(("spine", "pages"), [("acb", {}), ("a?b", {}), ("acb", {"gone.xhtml": b""})])

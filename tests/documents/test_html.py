@@ -211,10 +211,7 @@ def test_marks_and_formulas_change_no_number(read_one, html, text):
         ("<input type=checkbox checked> I agree", "[x] I agree"),
         ("<input type=radio> by post", "[ ] by post"),
         ("<input type=checkbox><p>x</p>", "x"),
-        (
-            "<p>a</p><input type=hidden value=x><input type=password value=x><input type=submit value=Go>",
-            "a",
-        ),
+        ("<p>a</p><input type=hidden value=x><input type=password value=x><input type=submit value=Go>", "a"),
     ],
 )
 def test_forms_keep_what_was_filled_in(read_one, html, text):
@@ -316,3 +313,7 @@ def test_empty_lines_between_two_letters_are_read_in_time(read_one, within):
     with within(1):
         document = read_one("a.html", "<p>あ" + "\n" * 20_000 + "a</p><p>あ \n い</p>")
     assert "あい" in document.text
+
+
+def test_signs_of_items_are_taken_from_no_page(read_one):
+    assert read_one("a.html", '<p>Do:</p><ul><li data-marker="9.">it</li></ul>').text == "Do:\n\n- it"

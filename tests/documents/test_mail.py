@@ -97,6 +97,10 @@ def test_what_was_deleted_in_a_mailbox_is_told_and_not_read(read_items, mark):
     )
     assert (kept.title, kept.left_out, kept.source) == ("a", (), "a.mbox#2")
     assert [(part.kind, part.count) for part in other.left_out] == [("deleted message", 1)]
+    damaged = "From - Mon Mar 04 10:00:00 2024\nContent-Type: application/pkcs7-mime\n\nx\n"
+    assert "deleted messages of its mailbox: 1" in read_items("c.mbox", box(mark, "gone") + damaged)[0].reason
+    marks = ("X-Status: Delivered", "X-Status: Read", "X-Status: RO")
+    assert len(read_items("d.mbox", "".join(box(other, "a") for other in marks))) == 3
     (none,) = read_items("b.mbox", box(mark, "gone"))
     assert "deleted" in none.reason
 
@@ -198,3 +202,19 @@ def test_an_invitation_is_told(message, read_one):
     document = read_one("a.eml", bytes(message))
     assert "Größe L" in document.text
     assert [(part.kind, part.lost) for part in document.left_out] == [("attached file", True)]
+
+
+@pytest.mark.parametrize("label", ["us-ascii", "ANSI_X3.4-1968", "iso-8859-1", "ISO-8859-15"])
+def test_a_label_that_the_letters_belie_is_not_believed(read_one, label):
+    head = f"Content-Type: text/plain; charset={label}\nContent-Transfer-Encoding: 8bit\n\n"
+    assert read_one("a.eml", f"Subject: a\n{head}Büro\n".encode()).text == "a\n\nBüro"
+
+
+def test_files_of_text_beside_the_form_that_is_not_read_are_told(message, read_one):
+    message.add_attachment("n,kW", filename="a.csv")
+    whole = EmailMessage()
+    whole.set_content("<p>Hello all, it closes on 12 August für Größe L. When?</p>", subtype="html")
+    whole.make_alternative()
+    whole.get_payload().insert(0, message)
+    left_out = read_one("a.eml", bytes(whole)).left_out
+    assert ("attached file", True) in [(part.kind, part.lost) for part in left_out]

@@ -278,3 +278,14 @@ def test_a_table_of_org_needs_no_heads(read_one, blocks_of):
         ("table", 0, "c | d"),
     ]
     assert [block.line for block in document.blocks][:3] == [1, 2, 5]
+
+
+def test_a_licence_above_yaml_is_no_document_and_paragraphs_have_their_lines(read_one, blocks_of):
+    prose = "\n\n".join(f"  {letter * 200}" for letter in "abc")
+    document = read_one("a.yaml", f"# Free to use.\n---\nhelp: |\n{prose}\n")
+    assert blocks_of(document)[:2] == [("list", 0, "# Free to use."), ("heading", 1, "help: |")]
+    assert [block.line for block in document.blocks] == [1, 3, 4, 6, 8]
+
+
+def test_an_empty_first_cell_of_org_is_kept(read_one):
+    assert read_one("a.org", "|| 7 | 8 |\n| a | b | c |\n\nEnd.\n").text.startswith("| 7 | 8\na | b | c")

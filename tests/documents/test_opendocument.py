@@ -443,3 +443,31 @@ def test_a_hidden_sheet_is_read_and_named(opened):
     document = opened("a.ods", table("Open", "") + table("Rates", "T"), styles=style)
     assert "in Rates" in document.text
     assert document.metadata["hidden_sheets"] == "Rates"
+
+
+def test_an_item_that_begins_with_a_heading_has_its_number_once(opened, blocks_of):
+    style = '<text:list-style style:name="L"><text:list-level-style-number text:level="1" '
+    style += 'style:num-format="1" style:num-suffix="."/></text:list-style>'
+    texts = ("<text:h>Scope</text:h><text:p>All.</text:p>", "<text:p>Halls</text:p><text:h>Rent</text:h>")
+    items = "".join(f"<text:list-item>{text}</text:list-item>" for text in texts)
+    document = opened("a.odt", f'<text:list text:style-name="L">{items}</text:list>', styles=style)
+    assert [text for _, _, text in blocks_of(document)] == ["1. Scope", "All.\n2. Halls", "Rent"]
+
+
+def test_a_table_in_a_box_in_a_cell_stands_where_it_is(opened):
+    cell = "<table:table-cell>{}</table:table-cell>".format
+    row = "<table:table-row>{}</table:table-row>".format
+    pair = f"<table:table>{row(cell('<text:p>N</text:p>') + cell('<text:p>1</text:p>'))}</table:table>"
+    box = f"<draw:frame><draw:text-box><text:p>Above</text:p>{pair}</draw:text-box></draw:frame>"
+    outer = row(cell(f"<text:p>A{box}</text:p>") + cell("<text:p>B</text:p>"))
+    assert opened("a.odt", f"<table:table>{outer}</table:table>").text == "A | B\n\nAbove\n\nN | 1"
+
+
+def test_formulas_without_a_name_of_their_language_are_whole_and_empty_rows_are_no_text(opened):
+    cell = "<table:table-cell {}/>".format
+    sums = ("=SUM([.A1:.A3])", "of:=SUM([.B1:.B3])")
+    row = "".join(cell(f'table:formula="{one}" office:value-type="float"') for one in sums)
+    sheet = f'<table:table table:name="S"><table:table-row>{row}</table:table-row></table:table>'
+    assert "=SUM([.A1:.A3]) | =SUM([.B1:.B3])" in opened("a.ods", sheet).text
+    many = f'<table:table-row table:number-rows-repeated="9999999">{cell("")}</table:table-row>'
+    assert not opened("a.odt", f"<text:p>x</text:p><table:table>{many}</table:table>").left_out

@@ -250,3 +250,16 @@ def test_what_a_library_prints_does_not_reach_the_frames(tmp_path):
     code = "from hybrid.documents import pool; pool.private_stdout(); print('noise')"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == ""
+
+
+@pytest.mark.slow
+def test_closing_ends_threads_that_wait_for_a_reader_that_nobody_gives_back(tmp_path):
+    files = write(tmp_path, a_jsonl='{"text": "row"}\n' * 3000, b_txt="text")
+    pool = ReaderPool(ONE)
+    batches = pool.read(files)
+    next(batches)
+    pool._threads.submit(pool._whole, files[1])
+    closing = threading.Thread(target=pool.close, daemon=True)
+    closing.start()
+    closing.join(10)
+    assert not closing.is_alive()

@@ -203,3 +203,25 @@ def test_what_a_group_sets_ends_with_it(opened, blocks_of):
 
 def test_a_heading_at_the_end_needs_no_mark(opened, blocks_of):
     assert blocks_of(opened(r"\pard\s1 Scope")) == [("heading", 1, "Scope")]
+
+
+def test_what_stands_beside_the_number_of_a_page_is_kept(opened):
+    feet = (r"Acme GmbH \chpgn", r"\chpgn  | Confidential", r"Seite \chpgn  von \chpgn", r"- \chpgn  -")
+    edges = "".join(rf"{{\footer {foot}}}" for foot in feet)
+    assert opened(rf"{edges}\pard Text\par").text == "Text\n\nAcme GmbH\n\nConfidential"
+
+
+def test_letters_that_are_written_twice_are_read_once(opened):
+    both = r"{\upr{Zo?}{\*\ud{Zo\u235 ?}}}"
+    document = opened(
+        rf"{{\info{{\title {both}}}}}{{\header {both} Holm}}\pard a{{\footnote By {both}}}\par"
+        rf"{{\listtext {both}.\tab}}Item\par{{\*\annotation {both}}}"
+    )
+    assert (document.title, document.text) == ("Zoë", "a\n\nBy Zoë\n\nZoë. Item\n\nZoë Holm")
+    assert [(part.kind, part.characters) for part in document.left_out] == [("comment", 3)]
+
+
+def test_text_in_a_cell_that_is_joined_to_its_left_is_kept(opened):
+    row = r"\trowd{0}\cellx900{1}\cellx1800\pard\intbl {2}\cell {3}\cell\row"
+    rows = row.format("", "", "Hall", "Rent") + row.format("", r"\clmrg", "9", "85")
+    assert opened(rows + r"\pard End\par").text.startswith("Hall | Rent\n9 | 85")

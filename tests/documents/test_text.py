@@ -299,3 +299,26 @@ After~all \textbf{bold \emph{inner}} and ``so''\footnote{As \cite{a} says.}.
         ("comment", 2),
         ("image", 1),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (r"\begin{tabular}A & \begin{tabular}{c}1 \\ 2\end{tabular} \\ y & 3\end{tabular}", "A | 1 2\ny | 3"),
+        (
+            "\\begin{tabu}A & B\n\\end{tabu} and \\begin{tabu}C & D\n\\end{tabu} End",
+            "A | B\n\nand\n\nC | D\n\nEnd",
+        ),
+        ("See \\begin{tabular}{ll}\n\nThe end.", "See \\begin{tabular}{ll}\n\nThe end."),
+        (
+            r"\begin{longtable}\caption{Oil}\label{t} \\ \toprule A & B \\ \midrule x & 7 \end{longtable}",
+            "Oil\n\nA | B\nx | 7",
+        ),
+        ("A. % as \\begin{comment}\nB.\n\\end{comment}\nC.", "A.\nB.\n\nC."),
+        ("Use \\verb|\\begin{comment}| here.\nB.\n\\end{comment}", "Use \\verb|\\begin{comment}| here.\nB."),
+        ("\\begin{comment}\nNever closed.", "Never closed."),
+        ("a\n\n|| 7 | 8 |\n| x | - | 9 |\n| - | - | - |", "a\n\n| 7 | 8\nx | - | 9\n- | - | -"),
+    ],
+)
+def test_tables_and_remarks_end_where_they_end(read_one, text, said):
+    assert read_one("a.tex", text).text == said

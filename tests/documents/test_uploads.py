@@ -32,17 +32,7 @@ def _refused(domain, name, data=b"text"):
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "../out.txt",
-        "/etc/out.txt",
-        "a\\b.txt",
-        ".hidden.txt",
-        "",
-        " a.txt",
-        "a\n.txt",
-        "a:b.txt",
-        f"{'a' * 300}.txt",
-    ],
+    ["../out.txt", "/etc/out.txt", "a\\b.txt", ".hidden.txt", "a:b.txt", "", " a.txt", "a\n.txt", "a" * 300],
 )
 def test_a_name_that_leads_elsewhere_is_refused(domain, name):
     assert "no name of a file" in _refused(domain, name)

@@ -336,7 +336,7 @@ def test_a_page_that_word_inserts_is_read(read_one, make_zip, blocks_of, name, d
     }
     document = read_one("a.docx", make_zip("a.docx", entries))
     assert [text for _, _, text in blocks_of(document)] == [
-        *("Before.", "Terms", "Within 42 days.", "- a", "x | y\n1 | 2", "After."),
+        *("Before.", "Terms", "Within 42 days.", "- a", "x | y\n1 | 2", "After.")
     ]
     assert not document.left_out
 
