@@ -508,15 +508,8 @@ def _begins_with_name(asked: Asked, row: TableRow) -> bool:
 def _with_kind(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]) -> list[Quotable]:
     """Return what has the kind of thing asked for beside the best fact: of its entry, or together with it."""
     best = ranked[0]
-    causes = [
-        (fact, score >= _OF_PARAGRAPH * scores[0])
-        for fact, score in zip(ranked, scores, strict=True)
-        if gives_cause(fact) == UNDER_CAUSE and fact.passage.source == best.passage.source
-    ]
-    if asked.form is Form.CAUSE and any(near for _, near in causes):
-        return [
-            min((fact for fact, _ in causes), key=place_of)
-        ]  # the section of causes begins with the cause
+    if asked.form is Form.CAUSE and (cause := _first_cause(ranked, scores)):
+        return [cause]
     for fact, score in zip(ranked[1:], scores[1:], strict=True):
         fits = gives_cause(fact) > 0 if asked.form is Form.CAUSE else fits_kind(asked, fact) == 1.0
         if fact.passage is not best.passage or fact.row or fact.heading or not fits:
@@ -526,6 +519,17 @@ def _with_kind(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]
         if score >= (_OF_PARAGRAPH if _in_one_paragraph(best, fact) else _HAS_KIND) * scores[0]:
             return sorted((best, fact), key=lambda one: one.span.start)
     return []
+
+
+def _first_cause(ranked: Sequence[Quotable], scores: Sequence[float]) -> Quotable | None:
+    """Return what the section of causes of the best fact's document begins with, if that is near enough."""
+    own = [
+        (fact, score)
+        for fact, score in zip(ranked, scores, strict=True)
+        if gives_cause(fact) == UNDER_CAUSE and fact.passage.source == ranked[0].passage.source
+    ]
+    is_near = any(score >= _OF_PARAGRAPH * scores[0] for _, score in own)
+    return min((fact for fact, _ in own), key=place_of) if is_near else None
 
 
 def _in_one_paragraph(one: Quotable, other: Quotable) -> bool:

@@ -36,7 +36,7 @@ from hybrid.types import Span
 
 _LONGEST_LIST, LONGEST_PART = 120, 60
 # The heading of a section says what its steps are for.
-_HEADED, _ABOUT, _STEPWISE, _TOLD = 0.8, 0.3, 0.3, 0.8
+_HEADED, _ABOUT, _STEPWISE, _SAID_ABOVE = 0.8, 0.3, 0.3, 0.8
 # What each is for stands beside it.
 _CONTINUES, _POINTS = expressions("saying")
 # What stands behind a bare yes or no in its paragraph says why.
@@ -169,7 +169,7 @@ def said_steps(facts: Sequence[Quotable], scores: Scores, words: Matcher) -> Cit
         # "Steps" below "Restore a database": numbered ones do what all headings say
         numbered = any(text[own.start : own.end].lstrip(" (")[:1].isdigit() for own in lists)
         path = words.share(headings_of(passage)) if numbered else 0.0
-        told = path if path >= _TOLD else 0.0
+        told = path if path >= _SAID_ABOVE else 0.0
         about = max(words.share(section_of(passage)), words.share(passage.title), told)
         span = next((own for own in lists if own.start <= start and end <= own.end), None)
         if span is None and about >= _ABOUT:
