@@ -48,6 +48,9 @@ _THAN, _ALL_OF = (
     re.compile(r"\bthan (?!\d)"),
     re.compile(r"\b(?:how many|which|list|number of) [a-z]+\b|\bwho (?:has|have|is|are|does|do|can)\b"),
 )
+# One of several, and that it was larger in it than in the others.
+_PERIOD = re.compile(r"\b(?:which|what|welchem) (year|quarter|month|jahr|quartal)\b")
+_GREATER = re.compile(r"\b(larg|high|great|small|low|strong|weak|bigg|long|short)er\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,15 @@ def asks_of_all(question: str) -> bool:
 
 def asks_extreme(question: str) -> bool:
     """Tell whether a question asks for the greatest or the least of several."""
-    return bool(_SUPERLATIVE.search(_NO_EXTREME.sub(" ", question.lower())))
+    return _asked_extreme(question) is not None
+
+
+def _asked_extreme(question: str) -> re.Match[str] | None:
+    """Return where a question asks for the greatest or the least; "in which year was it larger?" does too."""
+    lowered = question.lower().replace("most recent", "latest")
+    if _PERIOD.search(lowered) and " than " not in lowered:
+        lowered = _GREATER.sub(r"\1est", lowered)
+    return _SUPERLATIVE.search(_NO_EXTREME.sub(" ", lowered))
 
 
 def file_asked_of(question: str, firsts: Sequence[Chunk], hits: Sequence[Hit]) -> str:
@@ -152,14 +163,15 @@ def reckoned(
         key=lambda own: -max(scores[place] for place in own),
     )
     top = scores.index(max(scores))
-    extreme = _SUPERLATIVE.search(_NO_EXTREME.sub(" ", lowered))
+    extreme = _asked_extreme(lowered)
     # "most per day" is what a column of the best row is called
     said = bool(extreme and extreme[0] in facts[top].text.lower())
     for own in near:
         if said and top not in own:
             continue
         table = [facts[place] for place in own]
-        if found := _threshold(asked, lowered, table) or _extreme(asked, lowered, table, words, counts or {}):
+        found = _threshold(asked, lowered, table)
+        if found := found or _extreme(asked, lowered, table, facts[best], words, counts or {}):
             return found
     if arithmetic and scores[best] >= NEAR * max(scores):
         table = next([facts[p] for p in own] for own in near if best in own)
@@ -169,11 +181,14 @@ def reckoned(
 
 def _is_of_kind(lowered: str, fact: Quotable, best: Quotable) -> bool:
     """Tell whether a row is of a table that is called by the things of which the greatest is asked for."""
-    match = _SUPERLATIVE.search(_NO_EXTREME.sub(" ", lowered))
+    match = _asked_extreme(lowered)
     if match is None or match[0] in best.text.lower():
         return False
     # "the longest boat", "which boat is the longest"
-    things = {*content_words(lowered[match.end() :])[:2], *content_words(lowered[: match.start()])[-1:]}
+    things = {
+        *content_words(match.string[match.end() :])[:2],
+        *content_words(match.string[: match.start()])[-1:],
+    }
     called = (
         f"{fact.passage.source.partition('#')[0]} {fact.around} {fact.row.columns[0] if fact.row else ''}"
     )
@@ -306,10 +321,15 @@ def _answers(asked: Asked, row: TableRow, used: Sequence[int]) -> tuple[int, ...
 
 
 def _extreme(
-    asked: Asked, lowered: str, table: Sequence[Quotable], words: Matcher, counts: Mapping[str, int]
+    asked: Asked,
+    lowered: str,
+    table: Sequence[Quotable],
+    best: Quotable,
+    words: Matcher,
+    counts: Mapping[str, int],
 ) -> Reckoned | None:
-    """Return the row, or the cell of a row, that is the greatest or the least by what the question says."""
-    match = _SUPERLATIVE.search(_NO_EXTREME.sub(" ", lowered))
+    """Return the row, or the cell of the best row, that is the greatest or least as the question says."""
+    match = _asked_extreme(lowered)
     if match is None:
         return None
     word = match["word"] or ""
@@ -319,9 +339,9 @@ def _extreme(
     if not told and base not in OF_ANY_COLUMN | OF_LESS | IN_TIME.keys():
         return None  # "interest"
     meant = {base, *told}
-    behind = content_words(lowered[match.end() :])[:2]
+    behind = content_words(match.string[match.end() :])[:2]
     if match["most"] and not behind:  # "which carries most?"
-        behind = content_words(lowered[: match.start()])[-1:]
+        behind = content_words(match.string[: match.start()])[-1:]
     # "the most expensive" is the cheapest turned around
     down = base in OF_LESS
     if match["most"] and behind:
@@ -330,12 +350,12 @@ def _extreme(
         # "most expensive" is about prices and no other column
         base = behind[0] if also(behind[0]) else base
     kept = _kept(table)
-    rows = [fact.row for fact in kept if fact.row]
     if not is_whole(table, counts) or len(table) < _LONGEST - 1:
         return None
-    across = _across(lowered, rows, words)
+    row = best if any(fact is best for fact in kept) else kept[0]
+    across = _across(lowered, row, words, alone=len(kept) == 1)
     if across is not None:
-        return _greatest_cell(kept[0], across, down=down)
+        return _greatest_cell(row, across, down=down) if row is best else None
     # a total is none of the things that are compared
     single = [fact for fact in table if fact.row and not _TOTAL.match(fact.row.label)]
     return _greatest_row(asked, _kept(single or table), meant, base, down=down)
@@ -389,13 +409,18 @@ def _kept(table: Sequence[Quotable]) -> list[Quotable]:
     return [fact for fact in table if fact.in_range == most]
 
 
-def _across(lowered: str, rows: Sequence[TableRow], words: Matcher) -> list[int] | None:
-    """Return the columns of years or quarters that a question asks for one of, where it names one row."""
-    asks = re.search(r"\b(?:which|what|in which|welchem) (year|quarter|month|jahr|quartal)\b", lowered)
-    if not asks or len(rows) != 1 or not words.held(rows[0].label):
+def _across(lowered: str, fact: Quotable, words: Matcher, *, alone: bool) -> list[int] | None:
+    """Return the columns of periods that a question asks for one of, where the row is named or the best."""
+    asks, row = _PERIOD.search(lowered), fact.row
+    if not asks or row is None or not words.held(row.label):
         return None
-    heads = {"year": _YEAR, "jahr": _YEAR}.get(asks[1], re.compile(r"\S"))
-    return [place for place, name in enumerate(rows[0].columns) if place and heads.search(name)]
+    heads = _YEAR if asks[1] in ("year", "jahr") else re.compile(r"\S.*")
+    found = {place: heads.findall(name) for place, name in enumerate(row.columns) if place}
+    found = {place: told for place, told in found.items() if told}
+    if not alone and (heads is not _YEAR or len(found) < 2):
+        return None
+    # men and women of one year are no two years
+    return list(found) if len({tuple(told) for told in found.values()}) == len(found) else []
 
 
 def _measured(asked: Asked, rows: Sequence[TableRow], meant: set[str], base: str) -> int | None:

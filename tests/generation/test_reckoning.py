@@ -65,6 +65,8 @@ def said(question, table, *others):
         ("the newest boat?", BOATS, "Heron, Built: 2019. [1]"),
         ("What is the cheapest room for members?", ROOMS, "Loft, Members: 20 EUR. [1]"),
         ("In which year were sales of gateways highest?", SALES, "Gateways, 2023: 622.4 thousand. [1]"),
+        ("In which year were the sales of gateways larger?", SALES, "Gateways, 2023: 622.4 thousand. [1]"),
+        ("What year had lower sales of gateways?", SALES, "Gateways, 2022: 410.0 thousand. [1]"),
         ("Which quarter had the fewest tickets?", QUARTERS, "Third quarter, Tickets: 1,155. [1]"),
         ("We are 30 people, which room do we take?", ROOMS, "Terrace, Seats: 36. [1]"),
         ("Which room takes at least 20 people?", ROOMS, "Oar room, Seats: 28. [1]"),
@@ -355,3 +357,17 @@ ROOMS_OF_FILE = file_of(
 )
 def test_rows_are_told_by_numbers_kinds_and_what_they_have_most_of(question, answer):
     assert counted(question, ROOMS_OF_FILE, ROOMS_OF_FILE) == answer
+
+
+def test_the_year_in_which_something_was_larger_is_told_of_the_row_that_is_meant_alone():
+    """Not of another row with more, nor of men and women of one year."""
+    heads = ("Age", "2019, Men, Years", "2019, Women, Years", "2018, Men, Years", "2018, Women, Years")
+    lives = (heads, "Member aged 65 | 86.8 | 88.9 | 87.3 | 89.3\nMember aged 45 | 88.5 | 90.7 | 87.9 | 90.1")
+    asked = "In which year was the life expectancy of a member aged 65 higher?"
+    assert "45" not in said(asked, lives)[0].text.partition("[1]")[0]
+    assert "87.3" in said(asked, lives)[0].text
+    owed = (("$ thousand", "2019", "2018"), "Receivables, billed | 126 | 398\nReceivables sold | 6751 | 6000")
+    assert said("In which year were billed receivables larger?", owed)[0].text == (
+        "Receivables, billed, 2018: 398 thousand. [1]"
+    )
+    assert "126" in said("Were billed receivables of 2019 greater than 6?", owed)[0].text
