@@ -48,9 +48,11 @@ _THAN, _ALL_OF = (
     re.compile(r"\bthan (?!\d)"),
     re.compile(r"\b(?:how many|which|list|number of) [a-z]+\b|\bwho (?:has|have|is|are|does|do|can)\b"),
 )
-# One of several, and that it was larger in it than in the others.
+# One of several, and that it was larger in it than in the others; not "the larger hall", "no longer".
 _PERIOD = re.compile(r"\b(?:which|what|welchem) (year|quarter|month|jahr|quartal)\b")
-_GREATER = re.compile(r"\b(larg|high|great|small|low|strong|weak|bigg|long|short)er\b")
+_GREATER = re.compile(
+    r"\b(?<!the )(?<!no )(?<!any )(larg|high|great|small|low|strong|weak|bigg|long|short)er\b"
+)
 
 
 @dataclass(frozen=True, slots=True)

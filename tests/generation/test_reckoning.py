@@ -155,6 +155,9 @@ def test_where_one_of_all_records_has_no_figure_but_words_none_is_told():
         ("Which job is the cheapest?", True),
         ("What has the most days?", True),
         ("How long at most?", False),
+        ("What year were sales lower?", True),
+        ("In what year was it no longer sold?", False),
+        ("In what month is the larger hall closed?", False),
         ("When is the shop open?", False),
     ],
 )
