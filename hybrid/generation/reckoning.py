@@ -155,17 +155,17 @@ def reckoned(
     lowered = asked.last.lower().replace("most recent", "latest")
     arithmetic = bool(_CHANGE.search(lowered) or _SUM.search(lowered))
     best = max(rows, key=lambda place: scores[place])
+    extreme = _asked_extreme(asked.last)
     near = sorted(
         (
             own
             for own in tables_of(facts)
             if max(scores[p] for p in own) >= NEAR * max(scores)
-            or _is_of_kind(lowered, facts[own[0]], facts[scores.index(max(scores))])
+            or _is_of_kind(extreme, facts[own[0]], facts[scores.index(max(scores))])
         ),
         key=lambda own: -max(scores[place] for place in own),
     )
     top = scores.index(max(scores))
-    extreme = _asked_extreme(lowered)
     # "most per day" is what a column of the best row is called
     said = bool(extreme and extreme[0] in facts[top].text.lower())
     for own in near:
@@ -173,7 +173,9 @@ def reckoned(
             continue
         table = [facts[place] for place in own]
         found = _threshold(asked, lowered, table)
-        if found := found or _extreme(asked, lowered, table, facts[best], words, counts or {}):
+        if extreme and not found:
+            found = _extreme(asked, extreme, table, facts[best], words, counts or {})
+        if found:
             return found
     if arithmetic and scores[best] >= NEAR * max(scores):
         table = next([facts[p] for p in own] for own in near if best in own)
@@ -181,9 +183,8 @@ def reckoned(
     return None
 
 
-def _is_of_kind(lowered: str, fact: Quotable, best: Quotable) -> bool:
+def _is_of_kind(match: re.Match[str] | None, fact: Quotable, best: Quotable) -> bool:
     """Tell whether a row is of a table that is called by the things of which the greatest is asked for."""
-    match = _asked_extreme(lowered)
     if match is None or match[0] in best.text.lower():
         return False
     # "the longest boat", "which boat is the longest"
@@ -324,16 +325,13 @@ def _answers(asked: Asked, row: TableRow, used: Sequence[int]) -> tuple[int, ...
 
 def _extreme(
     asked: Asked,
-    lowered: str,
+    match: re.Match[str],
     table: Sequence[Quotable],
     best: Quotable,
     words: Matcher,
     counts: Mapping[str, int],
 ) -> Reckoned | None:
     """Return the row, or the cell of the best row, that is the greatest or least as the question says."""
-    match = _asked_extreme(lowered)
-    if match is None:
-        return None
     word = match["word"] or ""
     word = word[:-1] if word[-2:-1] == word[-1:] and word not in ("small", "full", "tall") else word
     base = stem(match["most"] or (word + ("y" if match["end"] == "iest" else "")))
@@ -355,7 +353,7 @@ def _extreme(
     if not is_whole(table, counts) or len(table) < _LONGEST - 1:
         return None
     row = best if any(fact is best for fact in kept) else kept[0]
-    across = _across(lowered, row, words, alone=len(kept) == 1)
+    across = _across(asked.last.lower(), row, words, alone=len(kept) == 1)
     if across is not None:
         return _greatest_cell(row, across, down=down) if row is best else None
     # a total is none of the things that are compared
